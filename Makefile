@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# troth. `make run` serves the reference policy; `make test` runs everything; `make help` lists the rest.
+
+CC      ?= gcc
+PREFIX  ?= /usr/local
+SAN     ?=
+DATA    ?= data
+ARGS    ?=
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# One folder of objects for each compiler and sanitizer, so that switching needs no clean.
+space   := $(subst ,, )
+comma   := ,
+VARIANT := $(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
+B       := build$(if $(VARIANT),/variant$(VARIANT))
+
+VERSION := 0.1.0
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+# ---- The part table (docs/architecture.md): PART: what it may include. Nothing points upward.
+PARTS := base crypto policy merkle store http audit subject vault consent share gate engine web cli
+may_base    :=
+may_crypto  := base
+may_policy  := base
+may_merkle  := base crypto
+may_store   := base
+may_http    := base
+may_audit   := base crypto merkle store
+may_subject := base crypto store audit
+may_vault   := base crypto store
+may_consent := base policy store audit
+may_share   := base crypto policy store audit
+may_gate    := base crypto policy merkle store audit subject vault consent share
+may_engine  := base store audit
+may_web     := base crypto policy merkle store http audit subject consent share gate engine
+may_cli     := base crypto policy merkle store http audit subject consent share gate engine web
+
+# ---- Libraries of Debian 12, by the part that uses them.
+LIBS := -lsodium -lcrypto -lsqlite3 -lpq -lmicrohttpd -lcmark -lcjson -lcurl -lpthread -lm
+INC_store := -I/usr/include/postgresql
+
+WARN   := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+HARDEN := -fstack-protector-strong -fPIE -D_GLIBCXX_ASSERTIONS $(if $(SAN),,-D_FORTIFY_SOURCE=2) \
+          -fstack-clash-protection $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
+OPT    := -O2 -g
+CFLAGS ?= $(OPT)
+ALLC    = -std=gnu17 $(CFLAGS) $(WARN) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DTROTH_SAN) \
+          -MMD -MP -pthread
+LINK    = $(CC) -pie -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+closure = $(sort $1 $(foreach d,$(may_$1),$d))
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+all: $(B)/troth $(B)/trothd
+
+# ---- Objects: each part sees only its own folder and those its row lists.
+define part_rules
+SRC_$1 := $$(wildcard src/$1/*.c)
+OBJ_$1 := $$(patsubst src/%.c,$(B)/obj/%.o,$$(SRC_$1)) $$(GEN_$1:%.c=%.o)
+$(B)/obj/$1/%.o: src/$1/%.c | $$(GEN_H_$1)
+	@mkdir -p $$(@D)
+	$(Q)$(CC) $(ALLC) $$(INC_$1) $$(addprefix -Isrc/,$$(call closure,$1)) -I$(B)/gen/$1 -c $$< -o $$@
+$(B)/gen/$1/%.o: $(B)/gen/$1/%.c
+	$(Q)$(CC) $(ALLC) $$(addprefix -Isrc/,$$(call closure,$1)) -I$(B)/gen/$1 -c $$< -o $$@
+$(B)/lib$1.a: $$(OBJ_$1)
+	@mkdir -p $$(@D); rm -f $$@
+	$(Q)ar rcs $$@ $$^
+endef
+Q := @
+
+# ---- Generated: files of ui/ embedded as tables.
+GEN_web := $(B)/gen/web/ui_files.c
+$(B)/gen/web/ui_files.c: tools/embed $(shell find ui -type f 2>/dev/null)
+	@mkdir -p $(@D)
+	$(Q)python3 tools/embed ui > $@
+GEN_store := $(B)/gen/store/schema_text.c
+$(B)/gen/store/schema_text.c: tools/embed $(wildcard src/store/*.sql)
+	@mkdir -p $(@D)
+	$(Q)python3 tools/embed --only .sql --name store_sql src/store > $@
+
+$(foreach p,$(PARTS),$(eval $(call part_rules,$p)))
+LIB_ALL := $(foreach p,$(PARTS),$(B)/lib$p.a)
+GROUP    = -Wl,--start-group $1 -Wl,--end-group
+
+$(B)/obj/main/%.o: src/main/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLC) -DTROTH_VERSION='"$(VERSION)"' -DTROTH_COMMIT='"$(COMMIT)"' $(addprefix -Isrc/,$(PARTS)) -c $< -o $@
+$(B)/troth: $(B)/obj/main/troth.o $(LIB_ALL)
+	$(Q)$(LINK) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
+$(B)/trothd: $(B)/obj/main/trothd.o $(LIB_ALL)
+	$(Q)$(LINK) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
+
+# ---- Unit tests: tests/unit/PART/test_*.c sees and links only what PART may use.
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+unit_part = $(word 2,$(subst /,$(space),$(patsubst $(B)/%,%,$1)))
+.SECONDEXPANSION:
+$(UNIT_BIN): $(B)/unit/%: tests/unit/%.c tests/unit/unit.h $$(foreach p,$$(call closure,$$(call unit_part,$$@)),$(B)/lib$$p.a)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(ALLC) -Itests/unit $(addprefix -Isrc/,$(call closure,$(call unit_part,$@))) \
+	  $(INC_$(call unit_part,$@)) -I$(B)/gen/$(call unit_part,$@) $< \
+	  $(call GROUP,$(foreach p,$(call closure,$(call unit_part,$@)),$(B)/lib$p.a)) $(LIBS) -o $@
+unit: $(UNIT_BIN)
+
+-include Makefile.targets
+-include $(shell find $(B)/obj $(B)/unit -name '*.d' 2>/dev/null)

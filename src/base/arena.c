@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+/* see arena.h */
+#include "arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_CHUNK_DEFAULT (16u * 1024)
+#define ARENA_ALIGN         alignof(max_align_t)
+
+/* The sanitizers see an overrun only between allocations of their own. */
+#ifdef TROTH_SAN
+#define ARENA_ONE_BY_ONE 1
+#else
+#define ARENA_ONE_BY_ONE 0
+#endif
+
+struct chunk {
+    struct chunk *next;
+    size_t cap, used;
+    alignas(max_align_t) uint8_t bytes[];
+};
+
+struct defer {
+    struct defer *next;
+    void (*fn)(void *);
+    void *arg;
+};
+
+struct arena {
+    struct chunk *head; /* the one being filled */
+    struct defer *defers;
+    size_t chunk, used;
+};
+
+static _Noreturn void out_of_memory(void)
+{
+    fputs("out of memory\n", stderr);
+    abort();
+}
+
+struct arena *arena_new(size_t chunk)
+{
+    struct arena *a = calloc(1, sizeof *a);
+    if (!a)
+        out_of_memory();
+    a->chunk = chunk ? chunk : ARENA_CHUNK_DEFAULT;
+    return a;
+}
+
+static void chunks_free(struct chunk *c)
+{
+    while (c) {
+        struct chunk *next = c->next;
+        free(c);
+        c = next;
+    }
+}
+
+/* Newest first; the list is unhooked before each call, so that a deferred call may itself defer. */
+static void defers_run(struct arena *a)
+{
+    while (a->defers) {
+        struct defer *d = a->defers;
+        a->defers = d->next;
+        d->fn(d->arg);
+    }
+}
+
+void arena_free(struct arena *a)
+{
+    if (!a)
+        return;
+    defers_run(a);
+    chunks_free(a->head);
+    free(a);
+}
+
+/* Keeps a chunk of the usual size only: one huge request must not stay with its worker. */
+static bool worth_keeping(const struct arena *a, const struct chunk *c)
+{
+    return !ARENA_ONE_BY_ONE && c && c->cap == a->chunk;
+}
+
+void arena_reset(struct arena *a)
+{
+    defers_run(a);
+    if (worth_keeping(a, a->head)) {
+        chunks_free(a->head->next);
+        a->head->next = NULL;
+        a->head->used = 0;
+    } else {
+        chunks_free(a->head);
+        a->head = NULL;
+    }
+    a->used = 0;
+}
+
+static struct chunk *chunk_new(size_t cap)
+{
+    if (cap > SIZE_MAX - sizeof(struct chunk))
+        out_of_memory();
+    struct chunk *c = malloc(sizeof *c + cap);
+    if (!c)
+        out_of_memory();
+    *c = (struct chunk){.cap = cap};
+    return c;
+}
+
+/* A chunk with room for len, hooked in. An outsized one goes behind the head, which stays open for small ones. */
+static struct chunk *chunk_with_room(struct arena *a, size_t len)
+{
+    if (!ARENA_ONE_BY_ONE && a->head && a->head->cap - a->head->used >= len)
+        return a->head;
+    bool own = ARENA_ONE_BY_ONE || len > a->chunk;
+    struct chunk *c = chunk_new(own ? len : a->chunk);
+    if (own && a->head) {
+        c->next = a->head->next;
+        a->head->next = c;
+    } else {
+        c->next = a->head;
+        a->head = c;
+    }
+    return c;
+}
+
+static size_t round_up(size_t len)
+{
+    if (ARENA_ONE_BY_ONE)
+        return len ? len : 1;
+    if (len > SIZE_MAX - ARENA_ALIGN)
+        out_of_memory();
+    return len ? (len + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN : ARENA_ALIGN;
+}
+
+void *arena_alloc(struct arena *a, size_t len)
+{
+    size_t room = round_up(len);
+    struct chunk *c = chunk_with_room(a, room);
+    uint8_t *p = c->bytes + c->used;
+    c->used += room;
+    a->used += len;
+    return memset(p, 0, room);
+}
+
+void *arena_array(struct arena *a, size_t n, size_t size)
+{
+    size_t len;
+    if (__builtin_mul_overflow(n, size, &len))
+        out_of_memory();
+    return arena_alloc(a, len);
+}
+
+void arena_defer(struct arena *a, void (*fn)(void *), void *arg)
+{
+    struct defer *d = ARENA_NEW(a, struct defer);
+    *d = (struct defer){a->defers, fn, arg};
+    a->defers = d;
+}
+
+char *arena_str(struct arena *a, struct span s)
+{
+    char *p = arena_alloc(a, s.len + 1);
+    if (s.len)
+        memcpy(p, s.p, s.len);
+    return p;
+}
+
+struct span arena_copy(struct arena *a, struct span s)
+{
+    return span_of(arena_str(a, s), s.len);
+}
+
+struct span arena_fmt(struct arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (n < 0)
+        return SPAN_EMPTY;
+    char *p = arena_alloc(a, (size_t)n + 1);
+    va_start(args, fmt);
+    vsnprintf(p, (size_t)n + 1, fmt, args);
+    va_end(args);
+    return span_of(p, (size_t)n);
+}
+
+size_t arena_used(const struct arena *a)
+{
+    return a->used;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * arena.h: memory that lives and dies together (one request, one compiled policy).
+ *
+ * Out of memory ends the process: an arena call never returns null. Sizes come from bounded input (see the limits
+ * in the callers' headers). Under AddressSanitizer every allocation is a malloc of its own, so overruns are seen.
+ * Not thread-safe: an arena belongs to one thread at a time.
+ */
+#ifndef TROTH_ARENA_H
+#define TROTH_ARENA_H
+
+#include "span.h"
+
+struct arena;
+
+/* A new arena; free it with arena_free. `chunk` bytes is the growth step (0: 16 KiB). */
+struct arena *arena_new(size_t chunk);
+/* Runs the deferred calls, newest first, wipes nothing, frees everything. Null is allowed. */
+void arena_free(struct arena *a);
+/* As arena_free, but keeps one chunk for the next use: for a worker's loop. */
+void arena_reset(struct arena *a);
+/* Zeroed, aligned for any object. len 0 gives a valid unique pointer. */
+void *arena_alloc(struct arena *a, size_t len);
+/* Zeroed array; the product is checked. */
+void *arena_array(struct arena *a, size_t n, size_t size);
+/* Calls fn(arg) when the arena is reset or freed. */
+void arena_defer(struct arena *a, void (*fn)(void *), void *arg);
+/* A copy in the arena, followed by a zero byte that is not counted. */
+struct span arena_copy(struct arena *a, struct span s);
+/* A zero-terminated copy. */
+char *arena_str(struct arena *a, struct span s);
+/* printf into the arena. */
+struct span arena_fmt(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Bytes handed out since the last reset. */
+size_t arena_used(const struct arena *a);
+
+#define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_ARRAY(a, n, type) ((type *)arena_array((a), (n), sizeof(type)))
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * consent.h: agreements, consents, permissions, switches and approvals, as events. Nothing is overwritten: what holds
+ * now is computed from the events. Member names follow ISO/IEC TS 27560; states follow W3C DPV.
+ */
+#ifndef TROTH_CONSENT_H
+#define TROTH_CONSENT_H
+
+#include "arena.h"
+#include "err.h"
+#include "id.h"
+#include "instant.h"
+#include "policy.h"
+#include "store.h"
+#include "text.h"
+
+enum consent_kind {
+    CONSENT_AGREEMENT, /* to a document's revision */
+    CONSENT_NEED,      /* a need of the policy: consent, permission, guardian's consent, approval */
+    CONSENT_PREFERENCE /* a switch: a fact of the policy with source `preference` */
+};
+enum consent_state { CONSENT_GIVEN, CONSENT_WITHDRAWN, CONSENT_REFUSED, CONSENT_DEEMED };
+enum consent_actor { CONSENT_BY_SUBJECT, CONSENT_BY_GUARDIAN, CONSENT_BY_STAFF };
+
+#define CONSENT_EVENTS_MAX 1000 /* of one person; beyond, ERR_RATE: someone is pressing a switch in a loop */
+
+struct consent_event {
+    struct consent_id id;
+    enum consent_kind kind;
+    enum consent_state state;
+    enum consent_actor actor;
+    struct span actor_id;  /* guardian: 32 hex digits; staff: name; subject: empty */
+    struct span name;      /* need, fact or document name */
+    struct span purpose;   /* scope; empty = any the need is asked for */
+    struct span party;     /* recipient name or party class; empty = none */
+    struct span service;   /* empty = every service */
+    struct span device;    /* permissions: the device; else empty */
+    struct span operations;/* agreement: "collect use store share transfer disclose" (B0.3) */
+    struct instant time;
+    struct instant until;  /* INSTANT_FOREVER: until withdrawn */
+    uint32_t revision;     /* agreement */
+    struct digest document_digest; /* agreement: of the text agreed to */
+    struct span language;  /* BCP 47, of what was shown */
+    struct digest notice;  /* SHA-256 of what was on screen; zero if not given */
+    struct span channel;   /* web, app, letter, announcement, ... */
+    struct span evidence;  /* reference */
+    struct span collected_by; /* the service that recorded it */
+};
+
+/* Appends one event; fills id. The caller has checked who may say this. */
+enum err consent_add(struct store *st, int64_t sid, struct consent_event *e, struct fail *f);
+/* All events of the person, oldest first. */
+enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n, struct fail *f);
+
+/* The scope a decision asks for. Empty spans: not applicable. */
+struct consent_scope {
+    struct span purpose, party, party_class, service, device;
+    struct instant now;
+};
+
+enum consent_holding { CONSENT_NEVER, CONSENT_HOLDS, CONSENT_ENDED /* withdrawn, refused, expired */ };
+
+/* Whether a need (or a switch) holds at now: the newest event that covers the scope decides. An event without purpose,
+ * party or service covers all of them; device must match. `actor`: which hand may have given it (staff for approvals,
+ * guardian for guardian needs); pure. */
+enum consent_holding consent_holds(const struct consent_event *e, size_t n, struct span name, enum consent_actor actor,
+                                   const struct consent_scope *s);
+/* Whether a document's current revision is agreed to by that actor: GIVEN always counts, DEEMED only if allowed. A newer
+ * revision needs a new act when it reduced rights; until revisions are compared, every revision does. Pure. */
+enum consent_holding consent_agreed(const struct consent_event *e, size_t n, struct span document, uint32_t revision,
+                                    enum consent_actor actor, bool deemed_counts);
+
+/* The DPV name of an event's state: ConsentGiven, ConsentWithdrawn, ... */
+const char *consent_state_dpv(enum consent_state s);
+/* One event as an ISO/IEC TS 27560 style record. */
+void consent_event_json(struct text *t, const struct consent_event *e);
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * engine.h: readers and the one committer (docs/architecture.md, "The life of a request").
+ *
+ * A job is one request on its way to its answer. READ jobs run on reader threads, many of them in one snapshot; WRITE
+ * jobs run on the committer, each in a savepoint of the group's transaction. A job leaves record entries behind; its
+ * answer is released only after the group's changes and entries are durable. A job without changes and entries is
+ * released at once. Knows no routes and no privacy.
+ */
+#ifndef TROTH_ENGINE_H
+#define TROTH_ENGINE_H
+
+#include "arena.h"
+#include "audit.h"
+#include "err.h"
+#include "message.h"
+#include "store.h"
+
+#define ENGINE_READERS_MAX 16
+#define ENGINE_GROUP_MAX   256  /* jobs sealed together: beyond, latency grows and throughput does not */
+#define ENGINE_SNAPSHOT_MAX 32  /* reads in one snapshot: where the gain levels off */
+#define ENGINE_QUEUE_MAX   8192 /* waiting jobs; beyond, ERR_BUSY at once */
+#define JOB_ENTRIES_MAX    4
+
+enum job_kind { JOB_READ, JOB_WRITE };
+
+struct job {
+    const struct request *req;
+    struct response res;
+    struct arena *arena;       /* lives until done() has returned */
+    enum job_kind kind;
+    struct instant now;
+    struct audit_entry entries[JOB_ENTRIES_MAX]; /* what the job leaves on record */
+    size_t n_entries;
+    uint64_t index[JOB_ENTRIES_MAX]; /* their indexes, set before done() */
+    bool undo;                 /* WRITE: roll the savepoint back (the entries are kept: a refusal is on record) */
+    bool registers_changed;    /* WRITE: on_registers is called after the commit, before the answer */
+    bool wait_history;         /* READ: run only after history.db holds everything sealed so far */
+    struct span entry_subject[JOB_ENTRIES_MAX]; /* raw subject id (16 bytes) for history.db; empty if none */
+    void *user;                /* the caller's */
+    void (*run)(struct job *j, struct store *st, void *ctx); /* fills res, entries, undo */
+    void (*done)(struct job *j);                             /* any engine thread; res is final */
+    void (*fail)(struct job *j, const struct fail *f);       /* fills res with a problem document: busy, disk, stopped */
+    struct job *next;          /* the engine's queue */
+};
+
+struct engine_config {
+    const char *data;      /* the data folder */
+    struct audit *audit;
+    unsigned readers;      /* 1..ENGINE_READERS_MAX */
+    void *ctx;             /* passed to run */
+    /* Called on the committer between groups when registers changed; may read through st. */
+    void (*on_registers)(void *ctx, struct store *st);
+    struct instant (*now)(void *ctx);
+};
+
+struct engine;
+
+/* Opens connections, records what the outbox still holds, brings history.db up to the record, starts the threads. */
+enum err engine_start(const struct engine_config *c, struct engine **out, struct fail *f);
+/* Finishes what is queued, seals, publishes a last checkpoint, joins. */
+void engine_stop(struct engine *e);
+/* Takes the job; done() will be called exactly once. ERR_BUSY when the queue is full (done is not called). */
+enum err engine_submit(struct engine *e, struct job *j, struct fail *f);
+/* Submits and waits (for the CLI working on a closed data folder, and tests). */
+void engine_call(struct engine *e, struct job *j);
+/* True once an fdatasync failed: nothing is acknowledged any more. */
+bool engine_stopped(const struct engine *e);
+
+#endif

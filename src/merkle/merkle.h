@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * merkle.h: RFC 6962 trees, C2SP tlog-tiles paths, signed-note checkpoints, proofs. Pure: bytes in, bytes out.
+ *
+ * Leaf hash: SHA-256(0x00 || leaf). Node hash: SHA-256(0x01 || left || right). Tiles have height 8.
+ */
+#ifndef TROTH_MERKLE_H
+#define TROTH_MERKLE_H
+
+#include "arena.h"
+#include "err.h"
+#include "id.h"
+#include "text.h"
+
+#define MERKLE_TILE_HEIGHT 8
+#define MERKLE_TILE_WIDTH  256
+#define MERKLE_LEVELS_MAX  64
+#define MERKLE_PROOF_MAX   64 /* hashes in one proof: log2 of the largest index */
+
+/* The right edge of a growing tree: one hash per full subtree. 2 KiB, flat, copyable. */
+struct merkle_tree {
+    uint64_t size;
+    struct digest edge[MERKLE_LEVELS_MAX];
+};
+
+void merkle_leaf(struct span leaf, struct digest *out);
+void merkle_node(const struct digest *left, const struct digest *right, struct digest *out);
+/* Adds one leaf hash. */
+void merkle_add(struct merkle_tree *t, const struct digest *leaf_hash);
+/* The root (SHA-256 of nothing for the empty tree). */
+void merkle_root(const struct merkle_tree *t, struct digest *out);
+
+/* Reads hash `index` of tile level `level` x 8 (level 0: leaf hashes). False: not available. */
+typedef bool (*merkle_read_fn)(void *ctx, unsigned tile_level, uint64_t index, struct digest *out);
+/* RFC 6962 2.1.1 and 2.1.2. Hashes into out, count into *n. ERR_NOT_FOUND if out of range, ERR_CORRUPT if a tile lacks. */
+enum err merkle_inclusion(merkle_read_fn read, void *ctx, uint64_t index, uint64_t size,
+                          struct digest out[MERKLE_PROOF_MAX], size_t *n, struct fail *f);
+enum err merkle_consistency(merkle_read_fn read, void *ctx, uint64_t old_size, uint64_t size,
+                            struct digest out[MERKLE_PROOF_MAX], size_t *n, struct fail *f);
+bool merkle_check_inclusion(const struct digest *leaf_hash, uint64_t index, uint64_t size,
+                            const struct digest *proof, size_t n, const struct digest *root);
+bool merkle_check_consistency(uint64_t old_size, const struct digest *old_root, uint64_t size,
+                              const struct digest *root, const struct digest *proof, size_t n);
+
+/* "tile/0/x001/x234/067" or "tile/entries/...", with ".p/W" for a partial tile of width W (0: full). */
+struct span merkle_tile_path(struct arena *a, bool entries, unsigned level, uint64_t index, unsigned width);
+/* The reverse, of a path as a client asks for it. */
+bool merkle_tile_parse(struct span path, bool *entries, unsigned *level, uint64_t *index, unsigned *width);
+
+/* C2SP tlog-checkpoint inside a signed note. */
+struct merkle_checkpoint {
+    struct span origin;
+    uint64_t size;
+    struct digest root;
+};
+/* The body the signature covers: three lines with their ends. */
+struct span merkle_checkpoint_body(struct arena *a, const struct merkle_checkpoint *c);
+/* Body, empty line, one signature line. */
+struct span merkle_checkpoint_note(struct arena *a, const struct merkle_checkpoint *c, const uint8_t pk[32],
+                                   const uint8_t signature[64]);
+/* Parses strictly and, if pk is not null, verifies the signature of key name == origin. */
+enum err merkle_checkpoint_read(struct arena *a, struct span note, const uint8_t *pk, struct merkle_checkpoint *out,
+                                struct fail *f);
+/* "origin+hash+base64(0x01||pk)": the verifier key in signed-note form. */
+struct span merkle_verifier_key(struct arena *a, struct span origin, const uint8_t pk[32]);
+
+/* C2SP tlog-proof: a receipt. `extra` is the leaf in full (opaque to the proof), may be empty. */
+struct span merkle_proof_put(struct arena *a, uint64_t index, const struct digest *proof, size_t n, struct span note,
+                             struct span extra);
+
+#endif
