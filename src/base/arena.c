@@ -109,7 +109,8 @@ static struct chunk *chunk_new(size_t cap)
     return c;
 }
 
-/* A chunk with room for len, hooked in. An outsized one goes behind the head, which stays open for small ones. */
+/* A chunk with room for len, hooked in. An outsized one goes behind the head, which stays open for small
+ * ones. */
 static struct chunk *chunk_with_room(struct arena *a, size_t len)
 {
     if (!ARENA_ONE_BY_ONE && a->head && a->head->cap - a->head->used >= len)

@@ -18,7 +18,7 @@ const struct err_row *err_row(enum err code)
     return (unsigned)code < ERR_COUNT ? &rows[code] : &rows[ERR_INTERNAL];
 }
 
-/* A cut at the limit may have split a character: drops what is left of it. */
+/* A cut, here or where the text was made, may have split its last character: drops what is left of it. */
 static void drop_half_character(char *s, size_t len)
 {
     while (len > 0 && !span_utf8(span_of(s, len)) && ((uint8_t)s[len - 1] & 0x80))
@@ -40,8 +40,7 @@ static __attribute__((format(printf, 3, 0))) void put(char *out, size_t cap, con
     int n = vsnprintf(out, cap, fmt, args);
     if (n < 0)
         out[0] = 0;
-    else if ((size_t)n >= cap)
-        drop_half_character(out, cap - 1);
+    drop_half_character(out, strnlen(out, cap));
     defuse(out);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* see file.h */
+#define _GNU_SOURCE /* strerrordesc_np: thread-safe, in English whatever the locale */
 #include "file.h"
 
 #include <dirent.h>
@@ -10,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FILE_UNSIZED_MAX                                                                                     \
+    (1u << 20)               /* of a pipe or device, which do not say their size: keys are read from them */
 #define FILE_NAMES_MAX 65536 /* names listed from one folder: segments and tiles stay far below */
 
 static enum err errno_code(int number)
@@ -43,7 +46,8 @@ static ssize_t read_up_to(int fd, uint8_t *p, size_t cap)
     return (ssize_t)len;
 }
 
-static enum err read_open(struct arena *a, int fd, const char *path, size_t max, struct span *out, struct fail *f)
+static enum err read_open(struct arena *a, int fd, const char *path, size_t max, struct span *out,
+                          struct fail *f)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -53,13 +57,14 @@ static enum err read_open(struct arena *a, int fd, const char *path, size_t max,
     if (st.st_size > 0 && (uint64_t)st.st_size > max)
         return fail_set(f, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, max);
     /* A device or a growing file does not say its size: one byte more than we take shows it. */
-    size_t cap = st.st_size > 0 ? (size_t)st.st_size + 1 : max + 1;
+    size_t size = st.st_size > 0 ? (size_t)st.st_size : FILE_UNSIZED_MAX;
+    size_t cap = (size < max ? size : max) + 1;
     uint8_t *p = arena_alloc(a, cap + 1);
     ssize_t len = read_up_to(fd, p, cap);
     if (len < 0)
         return os_fail(f, "read", path);
-    if ((size_t)len > max)
-        return fail_set(f, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, max);
+    if ((size_t)len == cap)
+        return fail_set(f, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, cap - 1);
     p[len] = 0;
     *out = span_of(p, (size_t)len);
     return OK;
@@ -196,31 +201,37 @@ static int name_order(const void *a, const void *b)
     return span_cmp(*(const struct span *)a, *(const struct span *)b);
 }
 
-static size_t list_open(struct arena *a, DIR *dir, const char *suffix, struct span **names)
+/* One name more; the array doubles. */
+static void names_add(struct arena *a, struct span **names, size_t n, size_t *cap, const char *name)
 {
-    size_t n = 0, cap = 64;
-    *names = ARENA_ARRAY(a, cap, struct span);
-    for (struct dirent *entry = readdir(dir); entry && n < FILE_NAMES_MAX; entry = readdir(dir)) {
-        if (!listed(span_str(entry->d_name), suffix))
-            continue;
-        if (n == cap) {
-            struct span *more = ARENA_ARRAY(a, cap * 2, struct span);
-            memcpy(more, *names, cap * sizeof *more);
-            *names = more;
-            cap *= 2;
-        }
-        (*names)[n++] = arena_copy(a, span_str(entry->d_name));
+    if (n == *cap) {
+        struct span *more = ARENA_ARRAY(a, *cap * 2, struct span);
+        memcpy(more, *names, n * sizeof *more);
+        *names = more;
+        *cap *= 2;
     }
-    qsort(*names, n, sizeof **names, name_order);
-    return n;
+    (*names)[n] = arena_copy(a, span_str(name));
 }
 
-enum err file_list(struct arena *a, const char *path, const char *suffix, struct span **names, size_t *n, struct fail *f)
+enum err file_list(struct arena *a, const char *path, const char *suffix, struct span **names, size_t *n,
+                   struct fail *f)
 {
+    enum err err = OK;
+    size_t cap = 64;
     DIR *dir = opendir(path);
     if (!dir)
         return os_fail(f, "list", path);
-    *n = list_open(a, dir, suffix, names);
+    *names = ARENA_ARRAY(a, cap, struct span);
+    *n = 0;
+    errno = 0;
+    for (struct dirent *entry = readdir(dir); entry && *n < FILE_NAMES_MAX; entry = readdir(dir))
+        if (listed(span_str(entry->d_name), suffix))
+            names_add(a, names, (*n)++, &cap, entry->d_name);
+    if (errno != 0)
+        err = os_fail(f, "list", path);
+    else if (*n == FILE_NAMES_MAX)
+        err = fail_set(f, ERR_TOO_LARGE, "cannot list %s: it holds %d names or more", path, FILE_NAMES_MAX);
     closedir(dir);
-    return OK;
+    qsort(*names, *n, sizeof **names, name_order);
+    return err;
 }

@@ -23,13 +23,15 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Days since 1970-01-01. Years begin in March, so that the leap day is a year's last and 153 days make five months. */
+/* Days since 1970-01-01. Years begin in March, so that the leap day is a year's last and 153 days make five
+ * months. */
 static int64_t day_number(struct date d)
 {
     int64_t year = d.month <= 2 ? (int64_t)d.year - 1 : d.year;
     int64_t era = floor_div(year, 400), in_era = year - era * 400;
     int64_t month = (d.month + 9) % 12;
-    return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + (153 * month + 2) / 5 + d.day - 1 - 719468;
+    return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + (153 * month + 2) / 5 + d.day - 1 -
+           719468;
 }
 
 static struct date day_date(int64_t number)
@@ -164,7 +166,8 @@ static bool take_fraction(struct span *s, uint64_t *ms)
 static bool take_clock(struct span *s, int64_t *ms)
 {
     uint64_t hour, minute, second, fraction;
-    if (!take_number(s, 2, 23, &hour) || !take_char(s, ':') || !take_number(s, 2, 59, &minute) || !take_char(s, ':'))
+    if (!take_number(s, 2, 23, &hour) || !take_char(s, ':') || !take_number(s, 2, 59, &minute) ||
+        !take_char(s, ':'))
         return false;
     if (!take_number(s, 2, 59, &second) || !take_fraction(s, &fraction))
         return false;

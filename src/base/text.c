@@ -123,7 +123,8 @@ void text_html(struct text *t, struct span s)
 static bool is_unreserved(uint8_t c)
 {
     uint8_t lower = c | 0x20;
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+           c == '~';
 }
 
 void text_url(struct text *t, struct span s)
@@ -139,9 +140,9 @@ void text_url(struct text *t, struct span s)
 /* What a byte becomes inside a JSON string (RFC 8259, section 7); null: itself. */
 static const char *json_escape(uint8_t c, char buffer[8])
 {
-    static const char *const short_form[128] = {['"'] = "\\\"",  ['\\'] = "\\\\", ['\n'] = "\\n",
-                                                ['\r'] = "\\r",  ['\t'] = "\\t",  ['\b'] = "\\b",
-                                                ['\f'] = "\\f",  [0x7f] = "\\u007f"};
+    static const char *const short_form[128] = {
+        ['"'] = "\\\"", ['\\'] = "\\\\", ['\n'] = "\\n", ['\r'] = "\\r",
+        ['\t'] = "\\t", ['\b'] = "\\b",  ['\f'] = "\\f", [0x7f] = "\\u007f"};
     if (c >= 0x80)
         return NULL;
     if (short_form[c] || c >= 0x20)
