@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/* crypto_impl.h: what the files of this part share. Key bytes are visible here and nowhere else. */
+#ifndef TROTH_CRYPTO_IMPL_H
+#define TROTH_CRYPTO_IMPL_H
+
+#include "crypto.h"
+
+#include <openssl/evp.h>
+
+/* A slot of the guarded pool (key_pool.c): the handle is the address. */
+struct key {
+    uint8_t b[KEY_LEN];
+};
+
+/* OpenSSL contexts of one thread, made at first use and freed when the thread ends: making one costs more
+ * than sealing a field. */
+struct crypto_thread {
+    EVP_MD_CTX *sha;
+    EVP_CIPHER_CTX *enc, *dec;
+};
+struct crypto_thread *crypto_thread(void);
+
+/* The first byte of everything sealed. Never reused for another meaning. */
+enum seal_algorithm { SEAL_AES_256_GCM = 1, SEAL_CHACHA20_POLY1305 = 2 };
+enum seal_algorithm seal_preferred(void);
+enum err seal_with(enum seal_algorithm alg, const struct key *k, struct span bind, struct span plain,
+                   uint8_t *out, struct fail *f);
+
+/* A wiped slot; never null (no memory ends the process, as with an arena). */
+struct key *key_slot(void);
+size_t key_slots_used(void);
+
+/* RFC 5869 with SHA-256; out_len <= 255 * 32. */
+void crypto_hkdf(struct span salt, struct span ikm, struct span info, uint8_t *out, size_t out_len);
+
+/* 32 bytes kept as 64 hex digits in a file only its owner reads. */
+enum err secret_file_read(const char *path, uint8_t out[KEY_LEN], struct fail *f);
+enum err secret_file_create(const char *path, const uint8_t secret[KEY_LEN], struct fail *f);
+
+/* Ends the process: a library call that cannot fail on valid input did. */
+void crypto_must(bool ok, const char *what);
+
+#endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * key_pool.c: where key bytes live.
+ *
+ * Keys are slots in a few large guarded regions (sodium_malloc: guard pages, locked as far as the limit
+ * allows, left out of core files). A region of its own for each key would cost three system calls a request
+ * and run into the limit on locked memory; a slot costs a lock and a few instructions. A slot is wiped when
+ * it is given back.
+ */
+#include "crypto_impl.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+enum {
+    REGION_WORDS = 16,
+    REGION_SLOTS = REGION_WORDS * 64
+}; /* 32 KiB of keys: more than a group's requests hold */
+
+struct region {
+    struct key *slots;
+    uint64_t used[REGION_WORDS];
+    size_t n_used;
+    struct region *next;
+};
+
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct region *pool;
+
+static struct region *region_new(void)
+{
+    struct region *r = calloc(1, sizeof *r);
+    crypto_must(r != NULL, "memory");
+    r->slots = sodium_malloc(REGION_SLOTS * sizeof *r->slots);
+    crypto_must(r->slots != NULL, "guarded memory");
+    sodium_memzero(r->slots, REGION_SLOTS * sizeof *r->slots);
+    r->next = pool;
+    pool = r;
+    return r;
+}
+
+static struct key *region_take(struct region *r)
+{
+    size_t w = 0;
+    while (r->used[w] == UINT64_MAX)
+        w++;
+    unsigned bit = (unsigned)__builtin_ctzll(~r->used[w]);
+    r->used[w] |= UINT64_C(1) << bit;
+    r->n_used++;
+    return &r->slots[w * 64 + bit];
+}
+
+struct key *key_slot(void)
+{
+    crypto_thread(); /* the libraries are up: guarded memory needs them */
+    pthread_mutex_lock(&pool_lock);
+    struct region *r = pool;
+    while (r && r->n_used == REGION_SLOTS)
+        r = r->next;
+    struct key *k = region_take(r ? r : region_new());
+    pthread_mutex_unlock(&pool_lock);
+    return k;
+}
+
+static struct region *region_of(const struct key *k)
+{
+    struct region *r = pool;
+    while (r && (k < r->slots || k >= r->slots + REGION_SLOTS))
+        r = r->next;
+    return r;
+}
+
+void key_free(struct key *k)
+{
+    if (!k)
+        return;
+    sodium_memzero(k, sizeof *k);
+    pthread_mutex_lock(&pool_lock);
+    struct region *r = region_of(k);
+    crypto_must(r != NULL, "freeing a key that is not one");
+    size_t i = (size_t)(k - r->slots);
+    uint64_t bit = UINT64_C(1) << (i % 64);
+    crypto_must(r->used[i / 64] & bit, "freeing a key once");
+    r->used[i / 64] &= ~bit;
+    r->n_used--;
+    pthread_mutex_unlock(&pool_lock);
+}
+
+size_t key_slots_used(void)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&pool_lock);
+    for (struct region *r = pool; r; r = r->next)
+        n += r->n_used;
+    pthread_mutex_unlock(&pool_lock);
+    return n;
+}
