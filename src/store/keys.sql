@@ -1,0 +1,24 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- keys.sql: keys.db. Apart from troth.db, with its own short backup cycle and secure_delete: a backup of the data
+-- without these rows is noise, and deleting one row of person_key erases a person everywhere (B5.1).
+-- Everything here is wrapped; the master key is in no database.
+
+-- One key for each class of person (A2.3.2: children under their own), wrapped by the master key.
+CREATE TABLE class_key (
+    class   TEXT NOT NULL PRIMARY KEY, -- adult, child
+    wrapped BLOB NOT NULL
+);
+
+-- Keys of this node that belong to no person, wrapped by the master key.
+CREATE TABLE node_key (
+    name    TEXT NOT NULL PRIMARY KEY, -- index (blind index), record (details and actors' pseudonyms)
+    wrapped BLOB NOT NULL
+);
+
+-- A person's data key, wrapped by the key of the class.
+CREATE TABLE person_key (
+    subject BLOB NOT NULL PRIMARY KEY, -- the person's id
+    class   TEXT NOT NULL,
+    wrapped BLOB NOT NULL
+);

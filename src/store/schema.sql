@@ -1,0 +1,200 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- schema.sql: troth.db. One text for SQLite and PostgreSQL: only BLOB, INTEGER and TEXT (store.h names the types it
+-- writes for PostgreSQL), no functions of one of them.
+--
+-- Rules
+--   * A person's key is `id` (16 random bytes, shown outside) or `sid` (a small integer, inside). Every table of persons
+--     has it as the first column of its primary key and of every unique index, so that the rows of one person can live
+--     on one shard. The blind index is found by its MAC and is spread by that.
+--   * Times are milliseconds since 1970 UTC. "Never" is 4611686018427387903 (INSTANT_FOREVER).
+--   * Switches are 0 or 1. A name that does not apply is the empty text, never null: one spelling of nothing.
+--   * No value of a person is here in clear: values are sealed (field_value), identifiers are MACs (blind_index).
+--   * Registers (service, recipient, field_name, policy_*) are small and the same on every shard.
+
+-- Single numbers and marks of this installation.
+CREATE TABLE meta (
+    name   TEXT NOT NULL PRIMARY KEY, -- 'sid': the last sid given out; 'schema': version of this file; ...
+    number INTEGER,                   -- its number, if it is one
+    bytes  BLOB                       -- its bytes, if it is not
+);
+INSERT INTO meta (name, number) VALUES ('sid', 0);
+
+-- ---- Persons
+
+-- A person. No birth date: a band is computed from the two instants, and one that has passed is stored as 0, so that
+-- for an adult nothing of the date remains (B7.1: an age band rather than a date).
+CREATE TABLE subject (
+    id         BLOB NOT NULL PRIMARY KEY, -- 16 random bytes
+    sid        INTEGER NOT NULL,          -- key of the other tables of the person
+    created    INTEGER NOT NULL,
+    teen_from  INTEGER NOT NULL,          -- first instant at which the person is 14; 0 = passed at the last writing
+    adult_from INTEGER NOT NULL,          -- first instant at which the person is 18; 0 = passed
+    state      INTEGER NOT NULL,          -- enum subject_state: 0 active, 1 awaiting guardian
+    region     TEXT NOT NULL              -- where the data is gathered and kept, ISO 3166-1 alpha-2
+);
+CREATE INDEX subject_by_sid ON subject (sid);
+
+-- The services a person has used.
+CREATE TABLE subject_service (
+    sid     INTEGER NOT NULL,
+    service TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    PRIMARY KEY (sid, service)
+) WITHOUT ROWID;
+
+-- Who is guardian of whom (A2.1.1.2). An unverified link gives no power.
+CREATE TABLE guardian_link (
+    sid      INTEGER NOT NULL, -- the child
+    guardian BLOB NOT NULL,    -- the guardian's id
+    verified INTEGER NOT NULL,
+    since    INTEGER NOT NULL,
+    evidence TEXT NOT NULL,    -- reference of the proof, not the proof
+    PRIMARY KEY (sid, guardian)
+) WITHOUT ROWID;
+CREATE INDEX guardian_link_by_guardian ON guardian_link (guardian);
+
+-- Stable numbers of fields: given once, never reused, whatever later revisions of the policy declare.
+CREATE TABLE field_name (
+    name   TEXT NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL UNIQUE
+);
+
+-- A sealed value with where it came from (B1.0, B1.1).
+CREATE TABLE field_value (
+    sid        INTEGER NOT NULL,
+    field      INTEGER NOT NULL, -- field_name.number
+    item       TEXT NOT NULL,    -- tells values of one field apart ('order-17'); empty for most
+    version    INTEGER NOT NULL, -- 1, 2, ...: bound into the seal
+    sealed     BLOB NOT NULL,    -- ciphertext under the person's data key
+    source     TEXT NOT NULL,    -- subject, subject_shared, other_person, observed, affiliate, partner, ...
+    service    TEXT NOT NULL,    -- through which it came
+    purpose    TEXT NOT NULL,    -- for which it was collected
+    supplier   TEXT NOT NULL,    -- other_person: who; not shown to the person (B1.1.2)
+    region     TEXT NOT NULL,    -- where it was gathered
+    time       INTEGER NOT NULL, -- when it was written
+    keep_until INTEGER NOT NULL, -- when it must be gone
+    revision   INTEGER NOT NULL, -- first 32 bits of the digest of the policy set in force
+    PRIMARY KEY (sid, field, item)
+) WITHOUT ROWID;
+
+-- Lookup and uniqueness of identifiers without holding them: a keyed MAC of the normalised text.
+CREATE TABLE blind_index (
+    mac  BLOB NOT NULL,    -- 32 bytes
+    kind TEXT NOT NULL,    -- phone, email, document
+    sid  INTEGER NOT NULL,
+    id   BLOB NOT NULL,    -- the person's id
+    PRIMARY KEY (mac, kind)
+) WITHOUT ROWID;
+CREATE INDEX blind_index_by_sid ON blind_index (sid, kind);
+
+-- Agreements, consents, permissions, switches, approvals: events, never changed (ISO/IEC TS 27560).
+CREATE TABLE consent_event (
+    sid             INTEGER NOT NULL,
+    seq             INTEGER NOT NULL, -- 1, 2, ... of this person
+    id              BLOB NOT NULL,    -- 16 random bytes
+    kind            INTEGER NOT NULL, -- enum consent_kind
+    state           INTEGER NOT NULL, -- enum consent_state
+    actor           INTEGER NOT NULL, -- enum consent_actor
+    actor_id        TEXT NOT NULL,    -- guardian's id in hex, or the name of the staff member
+    name            TEXT NOT NULL,    -- need, switch or document
+    purpose         TEXT NOT NULL,    -- scope: empty = every
+    party           TEXT NOT NULL,    -- scope: recipient or class; approvals: the actor approved; empty = every
+    service         TEXT NOT NULL,    -- scope: empty = every
+    device          TEXT NOT NULL,    -- permissions: the device
+    operations      TEXT NOT NULL,    -- agreements: the operations covered (B0.3)
+    time            INTEGER NOT NULL,
+    until           INTEGER NOT NULL,
+    revision        INTEGER NOT NULL, -- agreements: of the document
+    document_digest BLOB NOT NULL,    -- agreements: SHA-256 of the text agreed to
+    language        TEXT NOT NULL,    -- BCP 47, of what was shown
+    notice          BLOB NOT NULL,    -- SHA-256 of what was on screen; zero if not given
+    channel         TEXT NOT NULL,    -- web, app, letter, announcement, ...
+    evidence        TEXT NOT NULL,    -- reference
+    collected_by    TEXT NOT NULL,    -- the service that recorded it
+    PRIMARY KEY (sid, seq)
+) WITHOUT ROWID;
+
+-- What left to whom (B3.1.p). Names of fields, never values.
+CREATE TABLE share (
+    sid       INTEGER NOT NULL,
+    id        BLOB NOT NULL,
+    recipient TEXT NOT NULL,
+    purpose   TEXT NOT NULL,
+    basis     TEXT NOT NULL,
+    fields    TEXT NOT NULL, -- comma separated
+    clause    TEXT NOT NULL, -- document/clause-id
+    evidence  TEXT NOT NULL, -- JSON object of references
+    time      INTEGER NOT NULL,
+    PRIMARY KEY (sid, id)
+) WITHOUT ROWID;
+
+-- The erased: the only line that stays. Replayed at every start, so that no backup brings anyone back (B5.1).
+CREATE TABLE erased (
+    id   BLOB NOT NULL PRIMARY KEY,
+    time INTEGER NOT NULL
+);
+
+-- ---- Registers
+
+-- The group's services and their tokens.
+CREATE TABLE service (
+    name       TEXT NOT NULL PRIMARY KEY,
+    class_name TEXT NOT NULL,    -- value of the policy's service dimension
+    title      TEXT NOT NULL,
+    token      BLOB NOT NULL,    -- SHA-256 of the token in force
+    sources    TEXT NOT NULL,    -- comma list of sources it may claim; empty = all (B1.1.3)
+    lenient    INTEGER NOT NULL, -- undeclared fields are dropped and counted instead of refused (B4.4)
+    ended      INTEGER NOT NULL  -- end of the service
+);
+
+-- Outside parties.
+CREATE TABLE recipient (
+    name       TEXT NOT NULL PRIMARY KEY,
+    class_name TEXT NOT NULL,    -- value of the policy's party dimension
+    title      TEXT NOT NULL,
+    country    TEXT NOT NULL,    -- ISO 3166-1 alpha-2
+    suspended  INTEGER NOT NULL
+);
+
+-- Their papers: the needs a recipient satisfies, with dates.
+CREATE TABLE recipient_paper (
+    recipient TEXT NOT NULL,
+    kind      TEXT NOT NULL, -- the need: confidentiality, assessment
+    reference TEXT NOT NULL,
+    starts    INTEGER NOT NULL,
+    ends      INTEGER NOT NULL,
+    PRIMARY KEY (recipient, kind)
+) WITHOUT ROWID;
+
+-- What each may receive: a purpose and an explicit list of fields.
+CREATE TABLE recipient_grant (
+    recipient TEXT NOT NULL,
+    purpose   TEXT NOT NULL,
+    fields    TEXT NOT NULL, -- comma separated names, never '*'
+    starts    INTEGER NOT NULL,
+    ends      INTEGER NOT NULL,
+    PRIMARY KEY (recipient, purpose)
+) WITHOUT ROWID;
+
+-- ---- Policy
+
+-- Every text that was ever in force, by digest (B0.1).
+CREATE TABLE policy_document (
+    document TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    digest   BLOB NOT NULL,    -- SHA-256 of the text
+    in_force INTEGER NOT NULL, -- first instant, in the operator's calendar
+    language TEXT NOT NULL,
+    title    TEXT NOT NULL,
+    text     BLOB NOT NULL,
+    stored   INTEGER NOT NULL, -- when this installation first ran it
+    PRIMARY KEY (document, revision, digest)
+) WITHOUT ROWID;
+
+-- Which set of documents ran from when on.
+CREATE TABLE policy_set (
+    since  INTEGER NOT NULL,
+    digest BLOB NOT NULL, -- SHA-256 over the documents' digests
+    PRIMARY KEY (since, digest)
+) WITHOUT ROWID;
