@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arena.h"
+#include "unit.h"
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (p[i])
+            return false;
+    return true;
+}
+
+TEST(arena_gives_zeroed_aligned_separate_memory)
+{
+    struct arena *a = arena_new(256);
+    uint8_t *last = NULL;
+    for (size_t len = 0; len < 600; len += 7) {
+        uint8_t *p = arena_alloc(a, len);
+        EXPECT(p && p != last && (uintptr_t)p % _Alignof(max_align_t) == 0);
+        EXPECT(all_zero(p, len));
+        memset(p, 0xee, len);
+        last = p;
+    }
+    arena_free(a);
+}
+
+TEST(arena_reset_gives_zeroed_memory_again)
+{
+    struct arena *a = arena_new(0);
+    memset(arena_alloc(a, 1000), 0xee, 1000);
+    memset(arena_alloc(a, 100000), 0xee, 100000);
+    EXPECT_INT(arena_used(a), 101000);
+    arena_reset(a);
+    EXPECT_INT(arena_used(a), 0);
+    EXPECT(all_zero(arena_alloc(a, 1000), 1000));
+    arena_reset(a);
+    arena_reset(a);
+    arena_free(a);
+    arena_free(NULL);
+}
+
+static char order[8];
+static struct arena *deferring;
+
+static void note(void *arg)
+{
+    strncat(order, arg, 1);
+}
+
+static void note_later(void *arg)
+{
+    note(arg);
+    arena_defer(deferring, note, "z");
+}
+
+TEST(arena_defer_runs_newest_first_and_once)
+{
+    struct arena *a = arena_new(0);
+    order[0] = 0;
+    arena_defer(a, note, "a");
+    arena_defer(a, note, "b");
+    arena_reset(a);
+    EXPECT_SPAN(span_str(order), "ba");
+    arena_defer(a, note, "c");
+    arena_free(a);
+    EXPECT_SPAN(span_str(order), "bac");
+}
+
+TEST(arena_defer_inside_a_deferred_call_runs_too)
+{
+    struct arena *a = deferring = arena_new(0);
+    order[0] = 0;
+    arena_defer(a, note_later, "a");
+    arena_free(a);
+    EXPECT_SPAN(span_str(order), "az");
+}
+
+TEST(arena_copies_end_in_a_zero_byte)
+{
+    struct arena *a = arena_new(0);
+    struct span s = arena_copy(a, SPAN("abc"));
+    EXPECT_SPAN(s, "abc");
+    EXPECT_INT(s.p[3], 0);
+    EXPECT_INT(arena_copy(a, SPAN_EMPTY).p[0], 0);
+    EXPECT(strcmp(arena_str(a, SPAN("xyz")), "xyz") == 0);
+    EXPECT_SPAN(arena_fmt(a, "%s-%d", "n", 7), "n-7");
+    EXPECT_INT(arena_fmt(a, "%0500d", 1).len, 500);
+    EXPECT(ARENA_ARRAY(a, 3, int)[2] == 0);
+    arena_free(a);
+}
+
+UNIT_MAIN(CASE(arena_gives_zeroed_aligned_separate_memory), CASE(arena_reset_gives_zeroed_memory_again),
+          CASE(arena_defer_runs_newest_first_and_once), CASE(arena_defer_inside_a_deferred_call_runs_too),
+          CASE(arena_copies_end_in_a_zero_byte))
