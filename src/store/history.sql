@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
--- history.db: which entries of the record concern whom. Derived from the record; delete the file and it is rebuilt.
+--
+-- history.sql: history.db. Which entries of the record concern whom. Derived: delete the file and it is rebuilt.
 
 CREATE TABLE history (
-  subject BLOB    NOT NULL,
-  entry   INTEGER NOT NULL,
-  PRIMARY KEY (subject, entry)
-) WITHOUT ROWID, STRICT;
+    subject BLOB NOT NULL,    -- the person's id
+    entry   INTEGER NOT NULL, -- index in the record
+    PRIMARY KEY (subject, entry)
+) WITHOUT ROWID;
 
--- Entries below this number are in the table above.
+-- Every entry below this number was looked at.
 CREATE TABLE history_mark (
-  id      INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-  entries INTEGER NOT NULL
-) STRICT;
+    id      INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    entries INTEGER NOT NULL
+);

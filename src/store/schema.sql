@@ -198,3 +198,13 @@ CREATE TABLE policy_set (
     digest BLOB NOT NULL, -- SHA-256 over the documents' digests
     PRIMARY KEY (since, digest)
 ) WITHOUT ROWID;
+
+-- ---- The record
+
+-- Entries that belong to committed changes and are not yet sealed in the log. The id only grows, so that the highest
+-- pending id found in the log says how far this outbox was drained.
+CREATE TABLE audit_pending (
+    id     INTEGER NOT NULL PRIMARY KEY,
+    leaf   BLOB NOT NULL,
+    detail BLOB NOT NULL -- sealed under the person's key; may be empty
+);
