@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon for the fault tests: started on any folder, killed at any moment."""
+import json, os, re, signal, subprocess, sys, tempfile, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get("TROTH_BUILD", "build")
+TROTH = os.path.join(ROOT, BUILD, "troth")
+
+
+def init(data):
+    """A folder with the reference policy and one service; its token."""
+    subprocess.run([TROTH, "init", data, "--policy", os.path.join(ROOT, "policies", "zhishang")], check=True,
+                   stdout=subprocess.DEVNULL)
+    out = subprocess.run([TROTH, "service", "add", "shop", "--class", "shop", "--data", data], check=True,
+                         capture_output=True, text=True).stdout
+    return re.search(r"troth_[A-Za-z0-9_-]+", out).group(0)
+
+
+def verify(data):
+    p = subprocess.run([TROTH, "audit", "verify", data], capture_output=True, text=True)
+    return [] if p.returncode == 0 else [f"the record does not verify: {p.stdout}{p.stderr}"]
+
+
+class Daemon:
+    def __init__(self, data, env=None, wait_s=60):
+        self.err = tempfile.TemporaryFile(mode="w+")
+        self.p = subprocess.Popen([TROTH, "serve", data, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
+                                  stderr=self.err, text=True, env={**os.environ, **(env or {})})
+        self.port = self.wait_port(wait_s)
+
+    def wait_port(self, wait_s):
+        end = time.monotonic() + wait_s
+        while time.monotonic() < end:
+            line = self.p.stdout.readline()
+            m = re.search(r"http://[^ ]*:(\d+)", line)
+            if m:
+                return int(m.group(1))
+            if not line and self.p.poll() is not None:
+                break
+        self.p.kill()
+        self.err.seek(0)
+        raise RuntimeError("exit %s: %s" % (self.p.wait(), self.err.read()[-800:]))
+
+    def kill(self):
+        self.p.send_signal(signal.SIGKILL)
+        self.p.wait()
+
+    def stop(self):
+        self.p.send_signal(signal.SIGTERM)
+        self.p.wait()
+        self.err.seek(0)
+        text = self.err.read()
+        if "Sanitizer" in text or self.p.returncode != 0:
+            raise RuntimeError(f"the daemon ended with {self.p.returncode}: {text[-2000:]}")

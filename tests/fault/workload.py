@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A load whose every acknowledgement is journalled, and the check that nothing acknowledged was lost.
+
+Each worker takes persons through the same stages, one request each, and writes down what it was told and when (the
+clock is CLOCK_MONOTONIC, so that it can be compared with rec.c's). After a crash `check` asks a fresh daemon how far
+each person got: never less than what was acknowledged (lost), never more than what was asked (phantom).
+"""
+import http.client, json, threading, time
+
+STAGES = ["created", "agreed", "collected", "consented", "withdrawn", "erased"]
+
+
+class Journal:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.acks = []       # (ns, key, stage, entry)
+        self.asked = {}      # key -> highest stage asked for
+        self.subject = {}    # key -> subject id
+
+    def ask(self, key, stage):
+        with self.lock:
+            self.asked[key] = stage
+
+    def ack(self, key, stage, entry, subject=None):
+        with self.lock:
+            self.acks.append((time.monotonic_ns(), key, stage, entry))
+            if subject:
+                self.subject[key] = subject
+
+
+class Client:
+    def __init__(self, port, token):
+        self.c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self.token = token
+
+    def call(self, method, path, body=None):
+        headers = {"Authorization": "Bearer " + self.token}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(body)
+        self.c.request(method, path, body, headers)
+        r = self.c.getresponse()
+        data = r.read()
+        return r.status, (json.loads(data) if data[:1] in (b"{", b"[") else {})
+
+
+def phone_of(key):
+    return "+86139%08d" % key
+
+
+def step(client, journal, key, stage):
+    """One request of one person. Raises OSError/HTTPException when the daemon is gone."""
+    sid = journal.subject.get(key)
+    journal.ask(key, stage)
+    if stage == 0:
+        got = client.call("POST", "/v1/subjects", {"birth_date": "1990-01-01"})
+    elif stage == 1:
+        got = client.call("POST", f"/v1/subjects/{sid}/consents", {"document": "group", "state": "given", "language": "en"})
+    elif stage == 2:
+        got = client.call("PUT", f"/v1/subjects/{sid}/data",
+                          {"purpose": "registration-login", "values": {"contact-phone": phone_of(key)}})
+    elif stage in (3, 4):
+        got = client.call("POST", f"/v1/subjects/{sid}/consents",
+                          {"need": "consent", "purpose": "direct-marketing", "state": ["given", "withdrawn"][stage - 3]})
+    else:
+        got = client.call("DELETE", f"/v1/subjects/{sid}")
+    status, body = got
+    if status // 100 != 2:
+        raise RuntimeError(f"stage {STAGES[stage]} answered {status}: {body}")
+    entry = body.get("entry")
+    if entry is None and "receipt" in body:
+        entry = body["receipt"].get("entry")
+    journal.ack(key, stage, entry, body.get("id") or body.get("subject"))
+
+
+def worker(port, token, journal, keys, stop):
+    client = Client(port, token)
+    try:
+        for key in keys:
+            for stage in range(len(STAGES) - (key % 3 != 0)):   # every third person goes on to be erased
+                if stop.is_set():
+                    return
+                step(client, journal, key, stage)
+    except (OSError, http.client.HTTPException):
+        pass                                                     # the daemon was killed: what was asked is unknown
+
+
+def run(port, token, journal, first, count, workers=4, stop=None):
+    stop = stop or threading.Event()
+    threads = [threading.Thread(target=worker, args=(port, token, journal, range(first + w, first + count, workers), stop))
+               for w in range(workers)]
+    for t in threads:
+        t.start()
+    return threads, stop
+
+
+def reached(client, sid):
+    """How far a person got, as an index of STAGES; -1 if unknown there."""
+    status, body = client.call("GET", f"/v1/subjects/{sid}")
+    if status == 410:
+        return 5
+    if status == 404:
+        return -1
+    assert status == 200, (status, body)
+    status, body = client.call("GET", f"/v1/subjects/{sid}/consents")
+    assert status == 200, (status, body)
+    events = body["consents"]
+    states = [e["state"] for e in events if e.get("need") == "consent" or e.get("name") == "consent"]
+    if any("ithdrawn" in s for s in states):
+        return 4
+    if states:
+        return 3
+    status, body = client.call("POST", f"/v1/subjects/{sid}/read",
+                               {"purpose": "registration-login", "operation": "use", "fields": ["contact-phone"]})
+    if status == 200 and body.get("values"):
+        return 2
+    return 1 if events else 0
+
+
+def check(port, token, journal, before_ns):
+    """Faults found, as sentences. Only acknowledgements before `before_ns` are held against the daemon."""
+    client = Client(port, token)
+    faults, promised, top = [], {}, -1
+    for ns, key, stage, entry in journal.acks:
+        if ns < before_ns:
+            promised[key] = max(promised.get(key, -1), stage)
+            top = max(top, entry if entry is not None else -1)
+    status, health = client.call("GET", "/healthz")
+    size = health.get("record", {}).get("size", health.get("record_size", -1))
+    if status != 200 or size <= top:
+        faults.append(f"lost: entry {top} was acknowledged, the record holds {size} (status {status})")
+    for key, stage in promised.items():
+        got = reached(client, journal.subject[key])
+        if got < stage:
+            faults.append(f"lost: person {key} was told '{STAGES[stage]}' and is at {got}")
+        if got > journal.asked[key]:
+            faults.append(f"phantom: person {key} asked for '{STAGES[journal.asked[key]]}' and is at {got}")
+    return faults
