@@ -9,6 +9,12 @@ ARGS    ?=
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+ifeq ($(CC),clang)
+override CC := $(notdir $(or $(shell command -v clang || command -v clang-14),clang))
+endif
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += --no-print-directory -j$(shell nproc)
+endif
 
 # One folder of objects for each compiler and sanitizer, so that switching needs no clean.
 space   := $(subst ,, )
@@ -48,9 +54,10 @@ HARDEN := -fstack-protector-strong -fPIE -D_GLIBCXX_ASSERTIONS $(if $(SAN),,-D_F
           -fstack-clash-protection $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 OPT    := -O2 -g
 CFLAGS ?= $(OPT)
-ALLC    = -std=gnu17 $(CFLAGS) $(WARN) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -DTROTH_SAN) \
+SANFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DTROTH_SAN
+ALLC    = -std=gnu17 $(CFLAGS) $(WARN) $(HARDEN) $(if $(SAN),$(SANFLAGS)) \
           -MMD -MP -pthread
-LINK    = $(CC) -pie -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+LINK    = $(CC) -pie -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 closure = $(sort $1 $(foreach d,$(may_$1),$d))
 
 .DEFAULT_GOAL := all
@@ -106,5 +113,40 @@ $(UNIT_BIN): $(B)/unit/%: tests/unit/%.c tests/unit/unit.h $$(foreach p,$$(call 
 	  $(call GROUP,$(foreach p,$(call closure,$(call unit_part,$@)),$(B)/lib$p.a)) $(LIBS) -o $@
 unit: $(UNIT_BIN)
 
--include Makefile.targets
+# ---- Fuzzers: clang only; `make fuzz FUZZ_S=60` also runs each for a minute.
+FUZZ_BIN := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(wildcard fuzz/fuzz_*.c))
+$(FUZZ_BIN): $(B)/fuzz/%: fuzz/%.c $(LIB_ALL)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(ALLC) -fsanitize=fuzzer $(addprefix -Isrc/,$(PARTS)) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
+fuzzers: $(FUZZ_BIN)
+	@ln -sfn $(patsubst build/%,%,$(B))/fuzz build/fuzz
+	@for f in $(if $(FUZZ_S),$^); do $$f -max_total_time=$(FUZZ_S) -print_final_stats=1 || exit 1; done
+
+# ---- What people call. Each installs what it needs first, so that a bare Debian 12 is enough.
+NEEDS := $(if $(filter clang%,$(CC)),--clang)
+run: ## serve the reference policy from the folder DATA (made at the first run) and print the address
+	@tools/deps $(NEEDS)
+	@+$(MAKE) all
+	@exec tools/run $(B) $(DATA) $(ARGS)
+test: ## unit tests, golden cases, flows against real daemons, cheap checks; with SAN=, CC= and ONLY=name too
+	@tools/deps --test $(NEEDS)
+	@+$(MAKE) all unit
+	@tests/run --build $(B) --only '$(ONLY)' $(UNIT_BIN)
+check: ## own checkers, clang-format, clang-tidy, cppcheck
+	@tools/deps --check
+	@+$(MAKE) all
+	@tools/check $(B)
+requirements: ## the 215 requirements: number, class, test, state after the last `make test`
+	@tools/requirements $(B)
+fuzz: ## build fuzz/fuzz_*.c with libFuzzer, ASan and UBSan into build/fuzz
+	@tools/deps --clang
+	@+$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
+install: all ## binaries, man pages and policies under DESTDIR and PREFIX
+	@tools/install $(B) '$(DESTDIR)$(PREFIX)'
+clean: ## remove everything built (not DATA)
+	rm -rf build
+help: ## these lines
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+.PHONY: all unit fuzzers run test check requirements fuzz install clean help
+
 -include $(shell find $(B)/obj $(B)/unit -name '*.d' 2>/dev/null)
