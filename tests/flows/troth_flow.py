@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real daemon for black-box tests: its own data folder, its own port, a clock that stands still.
+
+    from troth_flow import Flow
+
+    class Reading(Flow):
+        def test_R001_something(self):
+            person = self.person("1990-05-05")
+            answer = self.post("/v1/decisions", {"subject": person, ...}, token="shop")
+            self.expect(answer, 200, answer="allow")
+            self.problem(self.get("/v1/nothing"), 404, "not-found")
+
+Each class has one daemon with the reference policy and the demo services; `fresh = True` gives one to every test.
+`token` is a service's name, a literal token, or None. A daemon that dies, does not stop cleanly or prints a sanitizer
+report fails its test.
+"""
+import http.client, json, os, re, shutil, signal, socket, subprocess, tempfile, time, unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("TROTH_BUILD", "build"))
+TROTH = os.path.join(BUILD, "troth")
+POLICY = os.path.join(ROOT, "policies", "zhishang")
+START = "2026-11-23T00:00:00Z"
+READY_S = 60  # under sanitizers on a busy machine; only reached when something is wrong
+SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
+TOKEN = re.compile(r"troth_[A-Za-z0-9_-]+")
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8")
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return "<%d %s %s>" % (self.status, self.headers.get("content-type"), self.body[:2000].decode(errors="replace"))
+
+
+def run_troth(*args, stdin=None, env=None):
+    """The command line tool; returns the finished process with text output."""
+    done = subprocess.run([TROTH, *map(str, args)], input=stdin, capture_output=True, text=True,
+                          env={**os.environ, **(env or {})}, timeout=300)
+    if SANITIZER.search(done.stderr):
+        raise AssertionError("sanitizer report of troth %s:\n%s" % (" ".join(map(str, args)), done.stderr))
+    return done
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Daemon:
+    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None):
+        self.home = tempfile.mkdtemp(prefix="troth-flow-")
+        self.data = os.path.join(self.home, "data")
+        self.clock = os.path.join(self.home, "clock")
+        self.args, self.env = list(args), dict(env or {})
+        self.tokens, self.process, self.port = {}, None, 0
+        self.at(instant)
+        self.cli("init", self.data, "--policy", policy, *(["--demo"] if demo else []), "--clock-file", self.clock)
+        listed = os.path.join(self.data, "demo-tokens.json")
+        if os.path.exists(listed):
+            with open(listed) as f:
+                self.tokens = json.load(f)
+
+    # ---- Time
+
+    def at(self, instant):
+        """Sets the daemon's clock; it holds from the next request on."""
+        with open(self.clock + ".new", "w") as f:
+            f.write(instant + "\n")
+        os.rename(self.clock + ".new", self.clock)
+
+    # ---- The process
+
+    def stderr(self):
+        try:
+            with open(os.path.join(self.home, "stderr"), errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def launch(self, *more):
+        """Starts the process without waiting for it: for starts that must fail."""
+        self.port = free_port()
+        with open(os.path.join(self.home, "stderr"), "a") as err:
+            self.process = subprocess.Popen(
+                [TROTH, "serve", self.data, "--listen", "127.0.0.1:%d" % self.port, "--clock-file", self.clock,
+                 *self.args, *more],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err, env={**os.environ, **self.env})
+        return self.process
+
+    def start(self, *more):
+        for _ in range(3):
+            self.launch(*more)
+            if self.wait_ready():
+                return self
+            if "in use" not in self.stderr():
+                break
+        code = self.process.poll()
+        self.kill()
+        raise AssertionError("the daemon did not start (exit %s):\n%s" % (code, self.stderr()))
+
+    def wait_ready(self):
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                if self.request("GET", "/healthz").status == 200:
+                    return True
+            except OSError:
+                pass
+            time.sleep(0.02)
+        return False
+
+    def kill(self):
+        """kill -9: what was acknowledged must be there at the next start."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        if self.process:
+            self.process.wait()
+
+    def stop(self):
+        """Asks it to end; a clean end is exit code 0 and no sanitizer report. Does nothing if it runs no more."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(READY_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError("the daemon did not stop:\n" + self.stderr())
+            if self.process.returncode != 0:
+                raise AssertionError("the daemon ended with %d:\n%s" % (self.process.returncode, self.stderr()))
+        if SANITIZER.search(self.stderr()):
+            raise AssertionError("sanitizer report of the daemon:\n" + self.stderr())
+
+    def restart(self, *more):
+        self.stop()
+        return self.start(*more)
+
+    def remove(self):
+        self.kill()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    # ---- The tool
+
+    def cli(self, *args, code=0, **kw):
+        """troth ARGS; asserts the exit code (None: any)."""
+        done = run_troth(*args, **kw)
+        if code is not None and done.returncode != code:
+            raise AssertionError("troth %s: exit %d, expected %d\n%s%s" % (
+                " ".join(map(str, args)), done.returncode, code, done.stdout, done.stderr))
+        return done
+
+    def service(self, name, klass, *more):
+        """Registers a service; its token is known by its name from then on."""
+        printed = self.cli("service", "add", name, "--class", klass, *more, "--data", self.data).stdout
+        self.tokens[name] = TOKEN.search(printed).group(0)
+        return self.tokens[name]
+
+    def recipient(self, name, klass, *more):
+        return self.cli("recipient", "add", name, "--class", klass, *more, "--data", self.data).stdout
+
+    # ---- HTTP
+
+    def request(self, method, path, body=None, token=None, headers=None, raw=None, timeout=60):
+        """`body` is sent as JSON; `raw` (bytes) as it is, with the headers given."""
+        sent = {k.lower(): v for k, v in (headers or {}).items()}
+        if body is not None:
+            raw = json.dumps(body).encode()
+        if raw is not None:
+            sent.setdefault("content-type", "application/json")
+        if token is not None:
+            sent.setdefault("authorization", "Bearer " + self.tokens.get(token, token))
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            link.request(method, path, body=raw, headers=sent)
+            got = link.getresponse()
+            return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+        finally:
+            link.close()
+
+
+class Flow(unittest.TestCase):
+    """One daemon a class, or one a test with fresh = True. Override `daemon_options` for other starts."""
+    fresh = False
+    daemon_options = {}
+    daemon = None
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.fresh:
+            cls.daemon = Daemon(**cls.daemon_options)
+            cls.addClassCleanup(cls.daemon.remove)
+            cls.daemon.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        if not cls.fresh:
+            cls.daemon.stop()
+
+    def setUp(self):
+        if self.fresh:
+            self.daemon = Daemon(**self.daemon_options)
+            self.addCleanup(self.daemon.remove)
+            self.daemon.start()
+        else:
+            self.daemon.at(self.daemon_options.get("instant", START))
+        self.seen = len(self.daemon.stderr())
+
+    def tearDown(self):
+        if self.fresh:
+            self.daemon.stop()
+        said = self.daemon.stderr()[self.seen:]
+        if SANITIZER.search(said):
+            self.fail("sanitizer report of the daemon:\n" + said)
+
+    def _callTestMethod(self, method):
+        """On failure the daemon's own words go with the trace."""
+        try:
+            method()
+        except unittest.SkipTest:
+            raise
+        except BaseException:
+            print("the daemon said:\n" + self.daemon.stderr()[-8000:])
+            raise
+
+    # ---- Shorthand
+
+    def at(self, instant):
+        self.daemon.at(instant)
+
+    def get(self, path, **kw):
+        return self.daemon.request("GET", path, **kw)
+
+    def post(self, path, body=None, **kw):
+        return self.daemon.request("POST", path, body, **kw)
+
+    def put(self, path, body=None, **kw):
+        return self.daemon.request("PUT", path, body, **kw)
+
+    def delete(self, path, **kw):
+        return self.daemon.request("DELETE", path, **kw)
+
+    def person(self, birth_date, service="shop"):
+        """Registers a person through a service and returns the id."""
+        return self.expect(self.post("/v1/subjects", {"birth_date": birth_date}, token=service), 201)["id"]
+
+    def decide(self, service, purpose, fields=(), **more):
+        """POST /v1/decisions, which must be understood; returns the decision."""
+        body = {"purpose": purpose, "fields": list(fields), **more}
+        return self.expect(self.post("/v1/decisions", body, token=service), 200)
+
+    def expect(self, answer, status, **members):
+        """Checks the status and top-level members of a JSON answer and returns it."""
+        self.assertEqual(answer.status, status, answer)
+        got = answer.json
+        for name, value in members.items():
+            self.assertEqual(got.get(name), value, "%s in %r" % (name, answer))
+        return got
+
+    def problem(self, answer, status, slug, contains="", **members):
+        """Checks a problem document (RFC 9457) and returns it. `contains` is looked for in its whole text."""
+        self.assertEqual(answer.status, status, answer)
+        self.assertTrue(answer.headers.get("content-type", "").startswith("application/problem+json"), answer)
+        got = answer.json
+        self.assertEqual(got.get("type", "").rsplit("/", 1)[-1], slug, answer)
+        self.assertEqual(got.get("status"), status, answer)
+        self.assertTrue(got.get("title"), answer)
+        self.assertIn(contains, json.dumps(got, ensure_ascii=False), answer)
+        for name, value in members.items():
+            self.assertEqual(got.get(name), value, "%s in %r" % (name, answer))
+        return got
+
+    def files_holding(self, needle):
+        """Files of the data folder with these bytes in them: what was erased must be in none."""
+        needle = needle.encode() if isinstance(needle, str) else needle
+        found = []
+        for folder, _, names in os.walk(self.daemon.data):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isfile(path) and needle in open(path, "rb").read():
+                    found.append(os.path.relpath(path, self.daemon.data))
+        return sorted(found)
