@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * consent.h: agreements, consents, permissions, switches and approvals, as events. Nothing is overwritten: what holds
- * now is computed from the events. Member names follow ISO/IEC TS 27560; states follow W3C DPV.
+ * consent.h: agreements, consents, permissions, switches and approvals, as events. Nothing is overwritten:
+ * what holds now is computed from the events. Member names follow ISO/IEC TS 27560; states follow W3C DPV.
  */
 #ifndef TROTH_CONSENT_H
 #define TROTH_CONSENT_H
@@ -22,35 +22,39 @@ enum consent_kind {
 enum consent_state { CONSENT_GIVEN, CONSENT_WITHDRAWN, CONSENT_REFUSED, CONSENT_DEEMED };
 enum consent_actor { CONSENT_BY_SUBJECT, CONSENT_BY_GUARDIAN, CONSENT_BY_STAFF };
 
-#define CONSENT_EVENTS_MAX 1000 /* of one person; beyond, ERR_RATE: someone is pressing a switch in a loop */
+#define CONSENT_EVENTS_MAX                                                                                   \
+    1000 /* of one person; beyond, ERR_RATE: someone is pressing a switch in a loop                          \
+          */
 
 struct consent_event {
     struct consent_id id;
     enum consent_kind kind;
     enum consent_state state;
     enum consent_actor actor;
-    struct span actor_id;  /* guardian: 32 hex digits; staff: name; subject: empty */
-    struct span name;      /* need, fact or document name */
-    struct span purpose;   /* scope; empty = any the need is asked for */
-    struct span party;     /* recipient name or party class; empty = none */
-    struct span service;   /* empty = every service */
-    struct span device;    /* permissions: the device; else empty */
-    struct span operations;/* agreement: "collect use store share transfer disclose" (B0.3) */
+    struct span actor_id;   /* guardian: 32 hex digits; staff: name; subject: empty */
+    struct span name;       /* need, fact or document name */
+    struct span purpose;    /* scope; empty = any the need is asked for */
+    struct span party;      /* recipient name or party class; empty = none */
+    struct span service;    /* empty = every service */
+    struct span device;     /* permissions: the device; else empty */
+    struct span operations; /* agreement: "collect use store share transfer disclose" (B0.3) */
     struct instant time;
-    struct instant until;  /* INSTANT_FOREVER: until withdrawn */
-    uint32_t revision;     /* agreement */
+    struct instant until;          /* INSTANT_FOREVER: until withdrawn */
+    uint32_t revision;             /* agreement */
     struct digest document_digest; /* agreement: of the text agreed to */
-    struct span language;  /* BCP 47, of what was shown */
-    struct digest notice;  /* SHA-256 of what was on screen; zero if not given */
-    struct span channel;   /* web, app, letter, announcement, ... */
-    struct span evidence;  /* reference */
-    struct span collected_by; /* the service that recorded it */
+    struct span language;          /* BCP 47, of what was shown */
+    struct digest notice;          /* SHA-256 of what was on screen; zero if not given */
+    struct span channel;           /* web, app, letter, announcement, ... */
+    struct span evidence;          /* reference */
+    struct span collected_by;      /* the service that recorded it */
 };
 
-/* Appends one event; fills id. The caller has checked who may say this. */
-enum err consent_add(struct store *st, int64_t sid, struct consent_event *e, struct fail *f);
+/* Appends one event. The caller made its id at random and has checked who may say this. ERR_RATE at the
+ * limit. */
+enum err consent_add(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f);
 /* All events of the person, oldest first. */
-enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n, struct fail *f);
+enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
+                      struct fail *f);
 
 /* The scope a decision asks for. Empty spans: not applicable. */
 struct consent_scope {
@@ -58,17 +62,30 @@ struct consent_scope {
     struct instant now;
 };
 
-enum consent_holding { CONSENT_NEVER, CONSENT_HOLDS, CONSENT_ENDED /* withdrawn, refused, expired */ };
+enum consent_holding {
+    CONSENT_NEVER,
+    CONSENT_HOLDS,
+    CONSENT_ENDED /* withdrawn, refused after it was given, expired */
+};
 
-/* Whether a need (or a switch) holds at now: the newest event that covers the scope decides. An event without purpose,
- * party or service covers all of them; device must match. `actor`: which hand may have given it (staff for approvals,
- * guardian for guardian needs); pure. */
-enum consent_holding consent_holds(const struct consent_event *e, size_t n, struct span name, enum consent_actor actor,
-                                   const struct consent_scope *s);
-/* Whether a document's current revision is agreed to by that actor: GIVEN always counts, DEEMED only if allowed. A newer
- * revision needs a new act when it reduced rights; until revisions are compared, every revision does. Pure. */
-enum consent_holding consent_agreed(const struct consent_event *e, size_t n, struct span document, uint32_t revision,
-                                    enum consent_actor actor, bool deemed_counts);
+/* Whether a need holds at now: the newest event that covers the scope decides; pure.
+ * An event without purpose, party or service covers all of them. A device must be the same one; a withdrawal
+ * without a device covers every device. `actor` is the hand that may give it (guardian for a child, staff for
+ * approvals): what another hand gave is not seen. Withdrawing and refusing count from the person's and the
+ * guardian's hand alike (A2.4.5: either may narrow), and for approvals from staff. Deemed events satisfy
+ * nothing. For approvals the party is the actor approved ("staff:agent-1"). */
+enum consent_holding consent_holds(const struct consent_event *e, size_t n, struct span name,
+                                   enum consent_actor actor, const struct consent_scope *s);
+/* A switch: true if on at now. For a child the guardian's acts count; where the child's own newer act says
+ * otherwise, *known is false, and the decision takes the stricter of both (a child alone can narrow, never
+ * widen). Pure. */
+bool consent_switch(const struct consent_event *e, size_t n, struct span name, bool child,
+                    const struct consent_scope *s, bool *known);
+/* Whether a document's current revision is agreed to by that hand: GIVEN always counts, DEEMED only if
+ * allowed. A newer revision needs a new act when it reduced rights; until revisions are compared, every
+ * revision does. Pure. */
+enum consent_holding consent_agreed(const struct consent_event *e, size_t n, struct span document,
+                                    uint32_t revision, enum consent_actor actor, bool deemed_counts);
 
 /* The DPV name of an event's state: ConsentGiven, ConsentWithdrawn, ... */
 const char *consent_state_dpv(enum consent_state s);

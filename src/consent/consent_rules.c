@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the events add up to. Pure. See consent.h. */
+#include "consent.h"
+
+static bool narrows(enum consent_state s)
+{
+    return s == CONSENT_WITHDRAWN || s == CONSENT_REFUSED;
+}
+
+/* Who may take back: staff what staff gave; the person or the guardian everything else (A2.4.5). */
+static bool hand_counts(const struct consent_event *e, enum consent_actor giver)
+{
+    if (narrows(e->state))
+        return (giver == CONSENT_BY_STAFF) == (e->actor == CONSENT_BY_STAFF);
+    return e->state == CONSENT_GIVEN && e->actor == giver;
+}
+
+static bool any_or(struct span of_event, struct span asked)
+{
+    return of_event.len == 0 || span_eq(of_event, asked);
+}
+
+static bool device_covers(const struct consent_event *e, const struct consent_scope *s)
+{
+    return span_eq(e->device, s->device) || (narrows(e->state) && e->device.len == 0);
+}
+
+static bool covers(const struct consent_event *e, struct span name, const struct consent_scope *s)
+{
+    return e->kind != CONSENT_AGREEMENT && e->time.ms <= s->now.ms && span_eq(e->name, name) &&
+           any_or(e->purpose, s->purpose) && any_or(e->service, s->service) &&
+           (any_or(e->party, s->party) || span_eq(e->party, s->party_class)) && device_covers(e, s);
+}
+
+/* The newest event before `end` that counts, or n if none. */
+static size_t newest(const struct consent_event *e, size_t end, size_t n, struct span name,
+                     enum consent_actor actor, const struct consent_scope *s)
+{
+    for (size_t i = end; i-- > 0;)
+        if (covers(&e[i], name, s) && hand_counts(&e[i], actor))
+            return i;
+    return n;
+}
+
+enum consent_holding consent_holds(const struct consent_event *e, size_t n, struct span name,
+                                   enum consent_actor actor, const struct consent_scope *s)
+{
+    size_t i = newest(e, n, n, name, actor, s);
+    /* What was refused before it was ever given is still to be asked for, not withdrawn. */
+    while (i < n && e[i].state == CONSENT_REFUSED) {
+        size_t before = newest(e, i, n, name, actor, s);
+        if (before < n && e[before].state == CONSENT_GIVEN)
+            return CONSENT_ENDED;
+        i = before;
+    }
+    if (i == n)
+        return CONSENT_NEVER;
+    return e[i].state == CONSENT_GIVEN && e[i].until.ms > s->now.ms ? CONSENT_HOLDS : CONSENT_ENDED;
+}
+
+/* The newest act on the switch by a hand: 1 on, 0 off, -1 none. *at: which event. */
+static int switched(const struct consent_event *e, size_t n, struct span name, enum consent_actor hand,
+                    const struct consent_scope *s, size_t *at)
+{
+    for (size_t i = n; i-- > 0;)
+        if (covers(&e[i], name, s) && e[i].actor == hand && e[i].state != CONSENT_DEEMED) {
+            *at = i;
+            return e[i].state == CONSENT_GIVEN && e[i].until.ms > s->now.ms;
+        }
+    return -1;
+}
+
+bool consent_switch(const struct consent_event *e, size_t n, struct span name, bool child,
+                    const struct consent_scope *s, bool *known)
+{
+    size_t own_at = 0, guardian_at = 0;
+    int own = switched(e, n, name, CONSENT_BY_SUBJECT, s, &own_at);
+    *known = true;
+    if (!child)
+        return own > 0;
+    int guardian = switched(e, n, name, CONSENT_BY_GUARDIAN, s, &guardian_at);
+    if (own >= 0 && own != (guardian > 0) && (guardian < 0 || own_at > guardian_at))
+        *known = false;
+    return guardian > 0;
+}
+
+static bool act_counts(const struct consent_event *e, enum consent_actor actor, bool deemed_counts)
+{
+    if (narrows(e->state))
+        return e->actor != CONSENT_BY_STAFF;
+    return e->actor == actor && (e->state == CONSENT_GIVEN || deemed_counts);
+}
+
+enum consent_holding consent_agreed(const struct consent_event *e, size_t n, struct span document,
+                                    uint32_t revision, enum consent_actor actor, bool deemed_counts)
+{
+    bool refused = false;
+    for (size_t i = n; i-- > 0;) {
+        if (e[i].kind != CONSENT_AGREEMENT || !span_eq(e[i].name, document) ||
+            !act_counts(&e[i], actor, deemed_counts))
+            continue;
+        if (e[i].state == CONSENT_WITHDRAWN)
+            return CONSENT_ENDED;
+        if (e[i].state == CONSENT_REFUSED)
+            refused = true;
+        else if (e[i].revision == revision)
+            return refused ? CONSENT_ENDED : CONSENT_HOLDS;
+    }
+    return CONSENT_NEVER;
+}
