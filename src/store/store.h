@@ -4,7 +4,7 @@
  *
  *   troth.db    people, sealed values, consents, registers, the outbox of the record (WAL, synchronous=FULL)
  *   keys.db     the persons' wrapped data keys, apart, with its own short backup cycle (WAL, FULL, secure_delete)
- *   history.db  which record entries concern whom: derived from the record, rebuildable (synchronous=OFF)
+ *   history.db  which record entries concern whom: derived from the record, rebuildable (WAL, synchronous=NORMAL)
  *
  * Statements are named rows of queries.def, prepared when a connection opens; the schema is schema.sql, keys.sql and
  * history.sql, with numbered migrations. Nobody else writes SQL.
@@ -40,7 +40,9 @@ struct store_arg {
 
 struct store; /* one connection to the three databases; belongs to one thread at a time */
 
-enum store_mode { STORE_READ, STORE_WRITE };
+/* STORE_WRITE writes all three (history.db statement by statement, outside the group); STORE_INDEX writes history.db
+ * only, in groups of its own: the engine's index runs beside the committer. */
+enum store_mode { STORE_READ, STORE_WRITE, STORE_INDEX };
 
 /* Creates the three databases in the folder. ERR_CONFLICT if they exist. */
 enum err store_create(const char *data, struct fail *f);
@@ -49,13 +51,17 @@ enum err store_create(const char *data, struct fail *f);
 enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f);
 void store_close(struct store *st);
 
-/* One snapshot for several reads. */
+/* One snapshot for several reads. Of troth.db first, then keys.db: as the commit order is the other way round, a person
+ * in the snapshot has a key in it, unless it was destroyed since. */
 enum err store_begin_read(struct store *st, struct fail *f);
 void store_end_read(struct store *st);
 
 /* A group of writes: begin, then for each handler a savepoint that is released or rolled back, then commit. Commit order
  * makes every crash safe: keys.db first (an orphan key is harmless), then troth.db, then the key deletions queued with
- * store_forget_key, which the erasure ledger in troth.db replays at the next start if they did not happen. */
+ * store_forget_key, which the erasure ledger in troth.db replays at the next start if they did not happen.
+ *
+ * A failed statement may cost the whole group its transaction (full disk): then savepoints do nothing and store_commit
+ * fails with what happened. ERR_STOPPED from store_commit: the changes are durable, but a key could not be deleted. */
 enum err store_begin_write(struct store *st, struct fail *f);
 enum err store_savepoint(struct store *st, struct fail *f);
 void store_savepoint_keep(struct store *st);
@@ -70,7 +76,8 @@ void store_forget_key(struct store *st, struct span subject);
 enum err store_run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n, int64_t *changed,
                    struct fail *f);
 
-/* Rows, one at a time. Spans are valid until the next store_next or store_done. */
+/* Rows, one at a time. Spans are valid until the next store_next or store_done. One statement has one set of rows open
+ * at a time. Arguments that do not fit the statement's signature, and columns that do not, are ERR_INTERNAL. */
 struct store_rows {
     struct store *st;
     enum store_query_id q;
@@ -84,7 +91,8 @@ int64_t store_i(const struct store_rows *rows, unsigned column);
 struct span store_t(const struct store_rows *rows, unsigned column); /* text or bytes; empty for null */
 bool store_is_null(const struct store_rows *rows, unsigned column);
 void store_done(struct store_rows *rows);
-/* The first row only: true if there was one (columns stay valid until store_done). */
+/* The first row only: true if there was one (columns stay valid until store_done). False: rows->err tells none from
+ * failed; store_done is not needed. */
 bool store_one(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n, struct store_rows *rows,
                struct fail *f);
 
@@ -92,7 +100,10 @@ bool store_one(struct store *st, enum store_query_id q, const struct store_arg *
 const char *store_query_name(enum store_query_id q);
 const char *store_query_sql(enum store_query_id q);
 enum store_db store_query_db(enum store_query_id q);
-/* The schema of a database with PostgreSQL's type names (BLOB -> BYTEA, INTEGER -> BIGINT, no WITHOUT ROWID). */
+/* Types of a statement as in queries.def. */
+const char *store_query_in(enum store_query_id q);
+const char *store_query_out(enum store_query_id q);
+/* The schema of a database with PostgreSQL's type names (BLOB -> BYTEA, INTEGER -> BIGINT, no WITHOUT ROWID, STRICT). */
 struct span store_schema_pg(struct arena *a, enum store_db db);
 
 #endif

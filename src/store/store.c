@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Create, open, close: see store.h. */
+#include "store_impl.h"
+
+#include "file.h"
+#include "log.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void sqlite_setup(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* its counters are one lock for all readers */
+    sqlite3_initialize();
+}
+
+static void sqlite_once(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, sqlite_setup);
+}
+
+static struct store *store_new(enum store_mode mode)
+{
+    sqlite_once();
+    struct store *st = calloc(1, sizeof *st);
+    if (!st)
+        abort(); /* as the arena does: out of memory ends the process */
+    st->mode = mode;
+    return st;
+}
+
+void store_close(struct store *st)
+{
+    if (!st)
+        return;
+    store_rollback(st);
+    store_finalize(st);
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        store_file_close(&st->file[i]);
+    free(st->forget);
+    free(st);
+}
+
+/* ---- Creating */
+
+static void file_remove(const struct store_file *sf)
+{
+    static const char *const suffix[] = {"", "-wal", "-shm"};
+    char path[STORE_PATH_MAX + 8];
+    for (size_t i = 0; i < sizeof suffix / sizeof suffix[0]; i++) {
+        snprintf(path, sizeof path, "%s%s", sf->path, suffix[i]);
+        unlink(path);
+    }
+}
+
+static enum err file_create(const char *data, enum store_db which, struct fail *f)
+{
+    struct store_file sf = {0};
+    enum err err = store_file_path(&sf, which, data, f);
+    if (err == OK && file_exists(sf.path))
+        return fail_set(f, ERR_CONFLICT, "%s already exists", sf.path);
+    if (err == OK)
+        err = store_file_create(&sf, f);
+    if (err == OK)
+        err = store_schema_create(&sf, f);
+    store_file_close(&sf);
+    if (err != OK && err != ERR_CONFLICT)
+        file_remove(&sf);
+    return err;
+}
+
+/* troth.db last: where it is, the others are. */
+static const enum store_db create_order[STORE_DB_COUNT] = {STORE_HISTORY, STORE_KEYS, STORE_MAIN};
+
+static enum err none_exists(const char *data, struct fail *f)
+{
+    enum err err = OK;
+    for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++) {
+        struct store_file sf;
+        err = store_file_path(&sf, (enum store_db)i, data, f);
+        if (err == OK && file_exists(sf.path))
+            err = fail_set(f, ERR_CONFLICT, "%s already exists", sf.path);
+    }
+    return err;
+}
+
+static void remove_created(const char *data, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct store_file sf;
+        if (store_file_path(&sf, create_order[i], data, NULL) == OK)
+            file_remove(&sf);
+    }
+}
+
+enum err store_create(const char *data, struct fail *f)
+{
+    sqlite_once();
+    unsigned created = 0;
+    enum err err = none_exists(data, f);
+    while (err == OK && created < STORE_DB_COUNT) {
+        err = file_create(data, create_order[created], f);
+        created += err == OK;
+    }
+    if (err == OK)
+        err = file_sync_dir(data, f);
+    if (err != OK)
+        remove_created(data, created);
+    return err;
+}
+
+/* ---- Opening */
+
+/* history.db is derived: a missing one is made anew, and the engine fills it from the record. */
+static enum err history_again(const char *data, enum store_mode mode, struct fail *f)
+{
+    struct store_file sf;
+    if (mode != STORE_WRITE || store_file_path(&sf, STORE_HISTORY, data, f) != OK || file_exists(sf.path))
+        return OK;
+    log_line(LOG_LVL_WARN, "store", "%s is missing: it is rebuilt from the record", sf.path);
+    return file_create(data, STORE_HISTORY, f);
+}
+
+static enum err open_one(struct store *st, enum store_db which, const char *data, struct fail *f)
+{
+    struct store_file *sf = &st->file[which];
+    struct fail why = {0};
+    enum err err = store_file_path(sf, which, data, &why);
+    if (err == OK)
+        err = store_file_open(sf, st->mode, &why);
+    if (err == OK)
+        err = store_schema_migrate(sf, store_sql, store_sql_count, st->mode == STORE_WRITE, &why);
+    if (err == ERR_NOT_FOUND && which != STORE_MAIN) {
+        err = fail_set(f, ERR_CORRUPT, "%s is missing, though troth.db is there", sf->path);
+        fail_hint(f, "restore the file from its own backup");
+        return err;
+    }
+    if (err != OK && f && f->code == OK)
+        *f = why;
+    return err;
+}
+
+enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f)
+{
+    struct store *st = store_new(mode);
+    enum err err = open_one(st, STORE_MAIN, data, f);
+    if (err == OK)
+        err = open_one(st, STORE_KEYS, data, f);
+    if (err == OK)
+        err = history_again(data, mode, f);
+    if (err == OK)
+        err = open_one(st, STORE_HISTORY, data, f);
+    if (err == OK)
+        err = store_prepare(st, f);
+    if (err != OK) {
+        store_close(st);
+        return err;
+    }
+    *out = st;
+    return OK;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * store_impl.h: one connection is three SQLite handles, so that the order of their commits is ours.
+ *
+ *   store.c         create, open, close
+ *   store_file.c    one database: open flags, pragmas, checks of its header, errors in our words
+ *   store_schema.c  schema texts, migrations, the PostgreSQL spelling
+ *   store_query.c   the statements
+ *   store_write.c   groups, savepoints, forgotten keys
+ */
+#ifndef TROTH_STORE_IMPL_H
+#define TROTH_STORE_IMPL_H
+
+#include "store.h"
+
+#include <sqlite3.h>
+
+#define STORE_PARAMS_MAX  32   /* the widest statement has 22 */
+#define STORE_PATH_MAX    4096 /* PATH_MAX of Linux */
+#define STORE_FORGET_MAX  64   /* bytes of a subject id queued to be forgotten; ours have 16 */
+#define STORE_BUSY_MS     5000 /* another process (backup, sqlite3 shell) may hold a lock this long */
+#define STORE_TRUNCATE_MS 50   /* one try to empty a WAL: a reader's snapshot serves 32 requests, well below \
+                                */
+#define STORE_TRUNCATE_TRIES 200 /* 10 s in all; then the next commit tries again */
+
+/* The statements of a transaction, prepared like all others. */
+enum store_control {
+    CONTROL_BEGIN,
+    CONTROL_BEGIN_WRITE,
+    CONTROL_LOOK, /* reads something: the snapshot is taken now, not at the first query */
+    CONTROL_SAVE,
+    CONTROL_KEEP,
+    CONTROL_UNDO,
+    CONTROL_COMMIT,
+    CONTROL_ROLLBACK,
+    CONTROL_COUNT
+};
+
+/* One database of the three. */
+struct store_file {
+    enum store_db which;
+    char path[STORE_PATH_MAX];
+    sqlite3 *db;
+    sqlite3_stmt *control[CONTROL_COUNT];
+    bool begun; /* a transaction of ours is open */
+};
+
+/* A key to be forgotten after the commit. */
+struct store_forget {
+    uint8_t subject[STORE_FORGET_MAX];
+    size_t len;
+};
+
+struct store {
+    enum store_mode mode;
+    struct store_file file[STORE_DB_COUNT];
+    sqlite3_stmt *stmt[Q_COUNT];
+    uint8_t param[Q_COUNT][STORE_PARAMS_MAX]; /* SQLite's number of $1, $2, ... */
+    unsigned open_rows;                       /* between store_query and store_done */
+    struct store_forget *forget;
+    size_t n_forget, cap_forget;
+    size_t forget_mark; /* n_forget when the savepoint was set */
+    bool truncate_due;  /* a WAL still holds forgotten bytes */
+    struct fail lost;   /* why SQLite gave up the group's transaction by itself; code OK: it stands */
+};
+
+/* As tools/embed writes it. */
+struct embedded_file {
+    struct span name, content;
+};
+extern const struct embedded_file store_sql[];
+extern const size_t store_sql_count;
+
+struct store_def {
+    const char *name;   /* file in the data folder */
+    const char *schema; /* file among store_sql */
+    const char
+        *migrations; /* prefix of its migrations among store_sql: followed by three digits and ".sql" */
+    int32_t application_id; /* in the header of the file (sqlite.org/fileformat2.html, 1.3.12) */
+    const char *pragmas;
+};
+const struct store_def *store_def(enum store_db which);
+
+/* ---- store_file.c */
+
+/* path of a database; ERR_IO if the folder's name is too long. */
+enum err store_file_path(struct store_file *sf, enum store_db which, const char *data, struct fail *f);
+/* Opens an existing file. */
+enum err store_file_open(struct store_file *sf, enum store_mode mode, struct fail *f);
+/* Creates an empty file (mode 0600) and opens it. ERR_CONFLICT if it exists. */
+enum err store_file_create(struct store_file *sf, struct fail *f);
+void store_file_close(struct store_file *sf);
+/* Runs SQL text of ours that gives no rows. */
+enum err store_file_exec(struct store_file *sf, const char *sql, struct fail *f);
+/* The number a pragma answers with. */
+enum err store_file_number(struct store_file *sf, const char *pragma, int64_t *out, struct fail *f);
+/* A result code of SQLite as a failure, with the file's path and what to do. */
+enum err store_file_fail(const struct store_file *sf, int rc, const char *doing, struct fail *f);
+
+/* ---- store_schema.c */
+
+/* Fills an empty database with its newest schema. */
+enum err store_schema_create(struct store_file *sf, struct fail *f);
+/* Runs the migrations of `files` (store_sql, or a test's) the database lacks, each in a transaction of its
+ * own; without `may_write` an old schema is ERR_CONFLICT. A schema newer than ours is ERR_CONFLICT always. */
+enum err store_schema_migrate(struct store_file *sf, const struct embedded_file *files, size_t n,
+                              bool may_write, struct fail *f);
+
+/* ---- store_query.c */
+enum err store_prepare(struct store *st, struct fail *f);
+void store_finalize(struct store *st);
+/* Closes rows a handler forgot, and says so in the log: they would hold the snapshot open. */
+void store_close_rows(struct store *st);
+
+/* ---- store_write.c */
+enum err store_file_control(struct store_file *sf, enum store_control c, struct fail *f);
+
+#endif

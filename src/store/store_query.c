@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The statements: see store.h. */
+#include "store_impl.h"
+
+#include "log.h"
+
+#include <stdio.h>
+
+static const struct query {
+    const char *name;
+    enum store_db db;
+    const char *in, *out, *sql;
+} queries[Q_COUNT] = {
+#define X(name, db, in, out, sql) {#name, db, in, out, sql},
+#include "queries.def"
+#undef X
+};
+
+const char *store_query_name(enum store_query_id q)
+{
+    return queries[q].name;
+}
+
+const char *store_query_sql(enum store_query_id q)
+{
+    return queries[q].sql;
+}
+
+enum store_db store_query_db(enum store_query_id q)
+{
+    return queries[q].db;
+}
+
+const char *store_query_in(enum store_query_id q)
+{
+    return queries[q].in;
+}
+
+const char *store_query_out(enum store_query_id q)
+{
+    return queries[q].out;
+}
+
+/* ---- Preparing */
+
+static enum err wrong_row(const struct query *d, const char *what, struct fail *f)
+{
+    return fail_set(f, ERR_INTERNAL, "statement %s: %s", d->name, what);
+}
+
+/* SQLite numbers parameters by first appearance, PostgreSQL by their digits. */
+static enum err map_params(struct store *st, enum store_query_id q, struct fail *f)
+{
+    const struct query *d = &queries[q];
+    size_t n = strlen(d->in);
+    if (n > STORE_PARAMS_MAX || (size_t)sqlite3_bind_parameter_count(st->stmt[q]) != n)
+        return wrong_row(d, "the number of $n differs from its argument types", f);
+    for (size_t i = 0; i < n; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "$%zu", i + 1);
+        int at = sqlite3_bind_parameter_index(st->stmt[q], name);
+        if (at <= 0)
+            return wrong_row(d, "its $n are not 1, 2, ... without a gap", f);
+        st->param[q][i] = (uint8_t)at;
+    }
+    return OK;
+}
+
+static enum err prepare_one(struct store *st, enum store_query_id q, struct fail *f)
+{
+    const struct query *d = &queries[q];
+    const char *tail = "";
+    struct store_file *sf = &st->file[d->db];
+    int rc = sqlite3_prepare_v3(sf->db, d->sql, -1, SQLITE_PREPARE_PERSISTENT, &st->stmt[q], &tail);
+    if (rc != SQLITE_OK)
+        return store_file_fail(sf, rc, d->name, f);
+    if (tail[0] || !st->stmt[q])
+        return wrong_row(d, "more or less than one statement", f);
+    if ((size_t)sqlite3_column_count(st->stmt[q]) != strlen(d->out))
+        return wrong_row(d, "the number of columns differs from its result types", f);
+    return map_params(st, q, f);
+}
+
+enum err store_prepare(struct store *st, struct fail *f)
+{
+    enum err err = OK;
+    for (unsigned q = 0; q < Q_COUNT && err == OK; q++)
+        err = prepare_one(st, (enum store_query_id)q, f);
+    return err;
+}
+
+void store_finalize(struct store *st)
+{
+    for (unsigned q = 0; q < Q_COUNT; q++)
+        sqlite3_finalize(st->stmt[q]);
+}
+
+/* ---- Binding */
+
+static bool nullable(char type)
+{
+    return type >= 'A' && type <= 'Z';
+}
+
+/* True if a value of this kind (0: null) may stand where the row says `type`. */
+static bool fits(char type, char kind)
+{
+    return kind ? (type | 0x20) == kind : nullable(type);
+}
+
+static int bind_one(sqlite3_stmt *s, int at, const struct store_arg *arg, sqlite3_destructor_type life)
+{
+    /* A null pointer would bind null; the empty text is a value. */
+    const void *p = arg->s.p ? (const void *)arg->s.p : "";
+    switch (arg->type) {
+    case 'i':
+        return sqlite3_bind_int64(s, at, arg->i);
+    case 't':
+        return sqlite3_bind_text64(s, at, p, arg->s.len, life, SQLITE_UTF8);
+    case 'b':
+        return sqlite3_bind_blob64(s, at, p, arg->s.len, life);
+    default:
+        return sqlite3_bind_null(s, at);
+    }
+}
+
+static enum err bind_all(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                         sqlite3_destructor_type life, struct fail *f)
+{
+    const struct query *d = &queries[q];
+    if (st->lost.code) { /* a statement now would run outside any transaction */
+        fail_set(f, st->lost.code, "%s", st->lost.detail);
+        return st->lost.code;
+    }
+    if (n != strlen(d->in))
+        return fail_set(f, ERR_INTERNAL, "statement %s: %zu arguments for \"%s\"", d->name, n, d->in);
+    if (sqlite3_stmt_busy(st->stmt[q]))
+        return wrong_row(d, "its rows are still open", f);
+    for (size_t i = 0; i < n; i++) {
+        if (!fits(d->in[i], args[i].type))
+            return fail_set(f, ERR_INTERNAL, "statement %s: argument $%zu does not fit \"%s\"", d->name,
+                            i + 1, d->in);
+        int rc = bind_one(st->stmt[q], st->param[q][i], &args[i], life);
+        if (rc != SQLITE_OK)
+            return store_file_fail(&st->file[d->db], rc, d->name, f);
+    }
+    return OK;
+}
+
+/* ---- Running */
+
+/* SQLite may roll the whole transaction back by itself (full disk, I/O error): the group is lost, and says
+ * why. */
+static enum err step_failed(struct store *st, enum store_query_id q, int rc, struct fail *f)
+{
+    struct store_file *sf = &st->file[queries[q].db];
+    struct fail why = {0};
+    store_file_fail(sf, rc, queries[q].name, &why);
+    if (sf->begun && st->mode == STORE_WRITE && sqlite3_get_autocommit(sf->db) && !st->lost.code)
+        st->lost = why;
+    if (f && f->code == OK)
+        *f = why;
+    return why.code;
+}
+
+enum err store_run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                   int64_t *changed, struct fail *f)
+{
+    enum err err = bind_all(st, q, args, n, SQLITE_STATIC, f);
+    if (err != OK)
+        return err;
+    int rc = sqlite3_step(st->stmt[q]);
+    if (rc == SQLITE_ROW)
+        err = wrong_row(&queries[q], "it gives rows: use store_query", f);
+    else if (rc != SQLITE_DONE)
+        err = step_failed(st, q, rc, f);
+    else if (changed)
+        *changed = sqlite3_changes64(st->file[queries[q].db].db);
+    sqlite3_reset(st->stmt[q]);
+    return err;
+}
+
+enum err store_query(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                     struct store_rows *rows, struct fail *f)
+{
+    *rows = (struct store_rows){.st = st, .q = q};
+    /* Copied: the rows may outlive what the arguments point to. */
+    rows->err = bind_all(st, q, args, n, SQLITE_TRANSIENT, f);
+    if (rows->err != OK)
+        return rows->err;
+    rows->stmt = st->stmt[q];
+    st->open_rows++;
+    return OK;
+}
+
+static const char kind_of[] = {[SQLITE_INTEGER] = 'i',
+                               [SQLITE_FLOAT] = 'f',
+                               [SQLITE_TEXT] = 't',
+                               [SQLITE_BLOB] = 'b',
+                               [SQLITE_NULL] = 0};
+
+static enum err check_columns(const struct store_rows *rows, struct fail *f)
+{
+    const struct query *d = &queries[rows->q];
+    for (int i = 0; d->out[i]; i++)
+        if (!fits(d->out[i], kind_of[sqlite3_column_type(rows->stmt, i)]))
+            return fail_set(f, ERR_INTERNAL, "statement %s: column %d does not fit \"%s\"", d->name, i + 1,
+                            d->out);
+    return OK;
+}
+
+bool store_next(struct store_rows *rows, struct fail *f)
+{
+    if (!rows->stmt)
+        return false;
+    int rc = sqlite3_step(rows->stmt);
+    if (rc == SQLITE_ROW)
+        rows->err = check_columns(rows, f);
+    else if (rc != SQLITE_DONE)
+        rows->err = step_failed(rows->st, rows->q, rc, f);
+    if (rc == SQLITE_ROW && rows->err == OK)
+        return true;
+    store_done(rows);
+    return false;
+}
+
+int64_t store_i(const struct store_rows *rows, unsigned column)
+{
+    return sqlite3_column_int64(rows->stmt, (int)column);
+}
+
+struct span store_t(const struct store_rows *rows, unsigned column)
+{
+    const void *p = sqlite3_column_blob(rows->stmt, (int)column); /* first: it fixes the length */
+    return span_of(p, (size_t)sqlite3_column_bytes(rows->stmt, (int)column));
+}
+
+bool store_is_null(const struct store_rows *rows, unsigned column)
+{
+    return sqlite3_column_type(rows->stmt, (int)column) == SQLITE_NULL;
+}
+
+void store_done(struct store_rows *rows)
+{
+    if (!rows->stmt)
+        return;
+    sqlite3_reset(rows->stmt);
+    rows->stmt = NULL;
+    rows->st->open_rows--;
+}
+
+void store_close_rows(struct store *st)
+{
+    for (unsigned q = 0; st->open_rows && q < Q_COUNT; q++) {
+        if (!sqlite3_stmt_busy(st->stmt[q]))
+            continue;
+        log_line(LOG_LVL_ERROR, "store", "statement %s: its rows were left open", queries[q].name);
+        sqlite3_reset(st->stmt[q]);
+    }
+    st->open_rows = 0;
+}
+
+bool store_one(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+               struct store_rows *rows, struct fail *f)
+{
+    return store_query(st, q, args, n, rows, f) == OK && store_next(rows, f);
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Snapshots, groups, savepoints, forgotten keys: see store.h.
+ *
+ * A group spans troth.db and keys.db; each has its own transaction. Every crash between the two commits is
+ * harmless because of their order (store.h).
+ */
+#include "store_impl.h"
+
+#include "log.h"
+
+#include <stdlib.h>
+
+static const char *const control_sql[CONTROL_COUNT] = {
+    [CONTROL_BEGIN] = "BEGIN",
+    [CONTROL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [CONTROL_LOOK] = "SELECT 1 FROM sqlite_schema LIMIT 1",
+    [CONTROL_SAVE] = "SAVEPOINT handler",
+    [CONTROL_KEEP] = "RELEASE handler",
+    [CONTROL_UNDO] = "ROLLBACK TO handler",
+    [CONTROL_COMMIT] = "COMMIT",
+    [CONTROL_ROLLBACK] = "ROLLBACK",
+};
+
+enum err store_file_control(struct store_file *sf, enum store_control c, struct fail *f)
+{
+    int rc = SQLITE_OK;
+    if (!sf->control[c])
+        rc = sqlite3_prepare_v3(sf->db, control_sql[c], -1, SQLITE_PREPARE_PERSISTENT, &sf->control[c], NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(sf->control[c]);
+    enum err err = rc == SQLITE_DONE || rc == SQLITE_ROW ? OK : store_file_fail(sf, rc, control_sql[c], f);
+    sqlite3_reset(sf->control[c]);
+    return err;
+}
+
+/* ---- One database */
+
+static enum err file_begin(struct store_file *sf, enum store_control how, struct fail *f)
+{
+    enum err err = store_file_control(sf, how, f);
+    sf->begun = err == OK;
+    return err;
+}
+
+static void file_rollback(struct store_file *sf)
+{
+    if (sf->begun && !sqlite3_get_autocommit(sf->db))
+        store_file_control(sf, CONTROL_ROLLBACK, NULL);
+    sf->begun = false;
+}
+
+static enum err file_commit(struct store_file *sf, struct fail *f)
+{
+    enum err err = store_file_control(sf, CONTROL_COMMIT, f);
+    if (err != OK)
+        file_rollback(sf);
+    sf->begun = false;
+    return err;
+}
+
+/* ---- Snapshots */
+
+enum err store_begin_read(struct store *st, struct fail *f)
+{
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++) {
+        enum err err = file_begin(&st->file[i], CONTROL_BEGIN, f);
+        if (err == OK && i == STORE_MAIN)
+            err = store_file_control(&st->file[i], CONTROL_LOOK, f);
+        if (err != OK) {
+            store_end_read(st);
+            return err;
+        }
+    }
+    return OK;
+}
+
+void store_end_read(struct store *st)
+{
+    store_close_rows(st);
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        file_rollback(&st->file[i]);
+}
+
+/* ---- Groups: which databases the mode writes in a transaction */
+
+static const bool in_group[][STORE_DB_COUNT] = {
+    [STORE_READ] = {false, false, false},
+    [STORE_WRITE] = {[STORE_MAIN] = true, [STORE_KEYS] = true},
+    [STORE_INDEX] = {[STORE_HISTORY] = true},
+};
+/* An orphan key is harmless, a person without a key is not. */
+static const enum store_db commit_order[STORE_DB_COUNT] = {STORE_KEYS, STORE_MAIN, STORE_HISTORY};
+
+static enum err each_control(struct store *st, enum store_control c, struct fail *f)
+{
+    enum err err = OK;
+    for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
+        if (in_group[st->mode][i])
+            err = store_file_control(&st->file[i], c, f);
+    return err;
+}
+
+static void group_end(struct store *st)
+{
+    store_close_rows(st);
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        file_rollback(&st->file[i]);
+    st->n_forget = st->forget_mark = 0;
+    st->lost = (struct fail){0};
+}
+
+enum err store_begin_write(struct store *st, struct fail *f)
+{
+    enum err err = st->mode == STORE_READ ? fail_set(f, ERR_INTERNAL, "this connection only reads") : OK;
+    for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
+        if (in_group[st->mode][i])
+            err = file_begin(&st->file[i], CONTROL_BEGIN_WRITE, f);
+    if (err != OK)
+        group_end(st);
+    return err;
+}
+
+enum err store_savepoint(struct store *st, struct fail *f)
+{
+    st->forget_mark = st->n_forget;
+    if (!st->lost.code)
+        return each_control(st, CONTROL_SAVE, f);
+    fail_set(f, st->lost.code, "%s", st->lost.detail);
+    return st->lost.code;
+}
+
+void store_savepoint_keep(struct store *st)
+{
+    struct fail f = {0};
+    store_close_rows(st);
+    if (!st->lost.code && each_control(st, CONTROL_KEEP, &f) != OK)
+        st->lost = f;
+}
+
+void store_savepoint_undo(struct store *st)
+{
+    struct fail f = {0};
+    store_close_rows(st);
+    st->n_forget = st->forget_mark;
+    if (st->lost.code)
+        return;
+    /* ROLLBACK TO leaves the savepoint standing. */
+    if (each_control(st, CONTROL_UNDO, &f) != OK || each_control(st, CONTROL_KEEP, &f) != OK)
+        st->lost = f;
+}
+
+void store_rollback(struct store *st)
+{
+    group_end(st);
+}
+
+/* ---- Forgotten keys */
+
+void store_forget_key(struct store *st, struct span subject)
+{
+    if (st->n_forget == st->cap_forget) {
+        st->cap_forget = st->cap_forget ? st->cap_forget * 2 : 16;
+        st->forget = realloc(st->forget, st->cap_forget * sizeof *st->forget);
+    }
+    if (!st->forget || subject.len > STORE_FORGET_MAX)
+        abort(); /* out of memory, or not a subject id: an erasure must not be dropped in silence */
+    struct store_forget *g = &st->forget[st->n_forget++];
+    memcpy(g->subject, subject.p, subject.len);
+    g->len = subject.len;
+}
+
+/* Copies the WAL into its database and cuts it to nothing. Waits for readers, not for ever: what is left is
+ * tried again with the next commit. */
+static bool file_truncate(struct store_file *sf)
+{
+    int rc = SQLITE_BUSY;
+    sqlite3_busy_timeout(sf->db, STORE_TRUNCATE_MS);
+    for (int i = 0; i < STORE_TRUNCATE_TRIES && (rc & 0xff) == SQLITE_BUSY; i++)
+        rc = sqlite3_wal_checkpoint_v2(sf->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_busy_timeout(sf->db, STORE_BUSY_MS);
+    if (rc != SQLITE_OK)
+        log_line(LOG_LVL_WARN, "store", "%s: the WAL could not be emptied yet: %s", sf->path,
+                 sqlite3_errstr(rc));
+    return rc == SQLITE_OK;
+}
+
+static void truncate_all(struct store *st)
+{
+    bool done = true;
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        done &= file_truncate(&st->file[i]);
+    st->truncate_due = !done;
+}
+
+static enum err delete_keys(struct store *st, struct fail *f)
+{
+    struct store_file *keys = &st->file[STORE_KEYS];
+    enum err err = file_begin(keys, CONTROL_BEGIN_WRITE, f);
+    for (size_t i = 0; i < st->n_forget && err == OK; i++) {
+        struct span subject = span_of(st->forget[i].subject, st->forget[i].len);
+        err = store_run(st, Q_KEY_DELETE, ARGS(ARG_B(subject)), NULL, f);
+    }
+    if (err == OK)
+        return file_commit(keys, f);
+    file_rollback(keys);
+    return err;
+}
+
+/* The changes are durable and cannot be taken back; so a key that stays must stop everything until the next
+ * start replays the ledger of the erased. */
+static enum err forget_all(struct store *st, struct fail *f)
+{
+    struct fail why = {0};
+    if (delete_keys(st, &why) == OK) {
+        truncate_all(st);
+        return OK;
+    }
+    st->lost = (struct fail){0};
+    truncate_all(st); /* gives room back, if that was it */
+    if (delete_keys(st, NULL) == OK) {
+        truncate_all(st);
+        return OK;
+    }
+    return fail_set(f, ERR_STOPPED, "a person was erased but the key could not be deleted: %.300s",
+                    why.detail);
+}
+
+enum err store_commit(struct store *st, struct fail *f)
+{
+    store_close_rows(st);
+    enum err err = st->lost.code;
+    if (err != OK)
+        fail_set(f, err, "%s", st->lost.detail);
+    for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
+        if (in_group[st->mode][commit_order[i]])
+            err = file_commit(&st->file[commit_order[i]], f);
+    if (err == OK && st->n_forget)
+        err = forget_all(st, f);
+    else if (err == OK && st->truncate_due)
+        truncate_all(st);
+    group_end(st);
+    return err;
+}

@@ -1,0 +1,639 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE /* nftw, memmem */
+#include "unit.h"
+
+#include "file.h"
+#include "log.h"
+#include "store_impl.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static void folder_new(void)
+{
+    strcpy(folder, "/tmp/troth-store-XXXXXX");
+    if (!mkdtemp(folder))
+        abort();
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+static void folder_drop(void)
+{
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* A fresh folder with three databases, opened for writing. */
+static struct store *store_fresh(void)
+{
+    struct store *st = NULL;
+    struct fail f = {0};
+    folder_new();
+    EXPECT_INT(store_create(folder, &f), OK);
+    EXPECT_INT(store_open(folder, STORE_WRITE, &st, &f), OK);
+    if (!st) {
+        printf("  %s\n", f.detail);
+        abort();
+    }
+    return st;
+}
+
+static void store_drop(struct store *st)
+{
+    store_close(st);
+    folder_drop();
+}
+
+static enum err meta_put(struct store *st, const char *name, int64_t number, struct fail *f)
+{
+    return store_run(st, Q_META_PUT, ARGS(ARG_T(span_str(name)), ARG_I(number), ARG_NULL), NULL, f);
+}
+
+/* The number under a name, or -1. */
+static int64_t meta_get(struct store *st, const char *name)
+{
+    struct store_rows r;
+    struct fail f = {0};
+    if (!store_one(st, Q_META_GET, ARGS(ARG_T(span_str(name))), &r, &f))
+        return -1;
+    int64_t v = store_i(&r, 0);
+    store_done(&r);
+    return v;
+}
+
+static enum err key_add(struct store *st, const char *subject, const char *wrapped, struct fail *f)
+{
+    return store_run(st, Q_KEY_ADD,
+                     ARGS(ARG_B(span_str(subject)), ARG_T(SPAN("adult")), ARG_B(span_str(wrapped))), NULL, f);
+}
+
+static bool key_has(struct store *st, const char *subject)
+{
+    struct store_rows r;
+    struct fail f = {0};
+    bool has = store_one(st, Q_KEY_GET, ARGS(ARG_B(span_str(subject))), &r, &f);
+    store_done(&r);
+    return has;
+}
+
+/* True if the bytes occur in the file; a missing file holds nothing. */
+static bool file_holds(const char *name, const char *bytes)
+{
+    struct arena *a = arena_new(0);
+    struct span s = SPAN_EMPTY;
+    file_read(a, path_of(name), 1u << 26, &s, NULL);
+    bool holds = s.len && memmem(s.p, s.len, bytes, strlen(bytes)) != NULL;
+    arena_free(a);
+    return holds;
+}
+
+static enum err open_err(enum store_mode mode, struct fail *f)
+{
+    struct store *st = NULL;
+    *f = (struct fail){0};
+    enum err err = store_open(folder, mode, &st, f);
+    store_close(st);
+    return err;
+}
+
+/* ---- Creating and opening */
+
+TEST(create_open_and_create_again)
+{
+    struct store *st = store_fresh();
+    struct fail f = {0};
+    EXPECT_INT(store_create(folder, &f), ERR_CONFLICT);
+    EXPECT(strstr(f.detail, "already exists") != NULL);
+    struct stat info;
+    EXPECT(stat(path_of("keys.db"), &info) == 0 && (info.st_mode & 0777) == 0600);
+    EXPECT(stat(path_of("troth.db"), &info) == 0 && (info.st_mode & 0777) == 0600);
+    store_drop(st);
+}
+
+TEST(pragmas_are_in_force)
+{
+    struct store *st = store_fresh();
+    static const struct {
+        enum store_db db;
+        const char *pragma;
+        int64_t want;
+    } rows[] = {{STORE_MAIN, "PRAGMA synchronous", 2},    {STORE_KEYS, "PRAGMA synchronous", 2},
+                {STORE_HISTORY, "PRAGMA synchronous", 1}, {STORE_MAIN, "PRAGMA secure_delete", 1},
+                {STORE_KEYS, "PRAGMA secure_delete", 1},  {STORE_MAIN, "PRAGMA foreign_keys", 1},
+                {STORE_MAIN, "PRAGMA user_version", 1},   {STORE_MAIN, "PRAGMA trusted_schema", 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t got = -1;
+        struct fail f = {0};
+        EXPECT_INT(store_file_number(&st->file[rows[i].db], rows[i].pragma, &got, &f), OK);
+        EXPECT_INT(got, rows[i].want);
+    }
+    store_drop(st);
+}
+
+TEST(an_empty_folder_holds_none)
+{
+    struct fail f;
+    folder_new();
+    EXPECT_INT(open_err(STORE_WRITE, &f), ERR_NOT_FOUND);
+    EXPECT(strstr(f.detail, "troth.db") != NULL);
+    folder_drop();
+}
+
+TEST(a_missing_folder_cannot_be_created_in)
+{
+    struct fail f = {0};
+    strcpy(folder, "/tmp/troth-store-none/none");
+    EXPECT(store_create(folder, &f) != OK);
+    EXPECT(strstr(f.detail, "/tmp/troth-store-none/none") != NULL);
+}
+
+static void damage(const char *name, off_t at, const char *bytes)
+{
+    int fd = open(path_of(name), O_WRONLY);
+    if (fd < 0 || pwrite(fd, bytes, strlen(bytes), at) < 0)
+        abort();
+    close(fd);
+}
+
+TEST(a_corrupt_header_is_named)
+{
+    struct fail f;
+    store_close(store_fresh());
+    damage("keys.db", 0, "not a database at all");
+    EXPECT_INT(open_err(STORE_WRITE, &f), ERR_CORRUPT);
+    EXPECT(strstr(f.detail, "keys.db") != NULL);
+    EXPECT(f.hint[0] != 0);
+    folder_drop();
+}
+
+TEST(truncated_files_are_named)
+{
+    static const off_t lengths[] = {0, 50, 4096, 10000};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        struct fail f;
+        store_close(store_fresh());
+        if (truncate(path_of("troth.db"), lengths[i]) != 0)
+            abort();
+        EXPECT_INT(open_err(STORE_WRITE, &f), ERR_CORRUPT);
+        EXPECT(strstr(f.detail, "troth.db") != NULL);
+        folder_drop();
+    }
+}
+
+TEST(a_damaged_page_is_corrupt_not_a_crash)
+{
+    struct fail f = {0};
+    store_close(store_fresh());
+    damage("troth.db", 4096, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+    struct store *st = NULL;
+    enum err err = store_open(folder, STORE_WRITE, &st, &f);
+    if (err == OK)
+        err = meta_put(st, "x", 1, &f);
+    EXPECT_INT(err, ERR_CORRUPT);
+    EXPECT(strstr(f.detail, "troth.db") != NULL);
+    store_drop(st);
+}
+
+TEST(another_database_of_ours_under_the_wrong_name)
+{
+    struct fail f;
+    char from[256];
+    store_close(store_fresh());
+    strcpy(from, path_of("history.db"));
+    EXPECT_INT(rename(from, path_of("keys.db")), 0);
+    EXPECT_INT(open_err(STORE_WRITE, &f), ERR_CORRUPT);
+    EXPECT(strstr(f.detail, "keys.db") != NULL);
+    folder_drop();
+}
+
+TEST(missing_keys_are_a_damage_and_missing_history_is_made_anew)
+{
+    struct fail f;
+    store_close(store_fresh());
+    unlink(path_of("history.db"));
+    EXPECT(open_err(STORE_READ, &f) != OK);
+    EXPECT_INT(open_err(STORE_WRITE, &f), OK);
+    EXPECT(file_exists(path_of("history.db")));
+    unlink(path_of("keys.db"));
+    EXPECT_INT(open_err(STORE_WRITE, &f), ERR_CORRUPT);
+    EXPECT(strstr(f.detail, "keys.db") != NULL);
+    folder_drop();
+}
+
+/* Runs fn as the user nobody, for whom permissions mean something. */
+static int as_nobody(int (*fn)(void))
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0) ? 99 : fn());
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+static int open_read_only(void)
+{
+    struct fail f;
+    enum err err = open_err(STORE_WRITE, &f);
+    bool says = strstr(f.detail, folder) != NULL && f.hint[0] != 0;
+    return err == ERR_IO && says ? 0 : 1;
+}
+
+static int create_read_only(void)
+{
+    struct fail f = {0};
+    return store_create(folder, &f) == ERR_IO && strstr(f.detail, folder) ? 0 : 1;
+}
+
+TEST(a_read_only_folder_is_named)
+{
+    store_close(store_fresh());
+    chmod(folder, 0555);
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        chmod(path_of(store_def((enum store_db)i)->name), 0444);
+    EXPECT_INT(as_nobody(open_read_only), 0);
+    chmod(folder, 0755);
+    folder_drop();
+    folder_new();
+    chmod(folder, 0555);
+    EXPECT_INT(as_nobody(create_read_only), 0);
+    folder_drop();
+}
+
+/* ---- Migrations */
+
+#define FILE_ROW(name, text)                                                                                 \
+    {                                                                                                        \
+        {(const uint8_t *)(name), sizeof(name) - 1},                                                         \
+        {                                                                                                    \
+            (const uint8_t *)(text), sizeof(text) - 1                                                        \
+        }                                                                                                    \
+    }
+
+TEST(migrations_run_once_in_order)
+{
+    static const struct embedded_file files[] = {
+        FILE_ROW("migrate-main-003.sql", "INSERT INTO extra VALUES (7);"),
+        FILE_ROW("migrate-main-002.sql", "CREATE TABLE extra (n INTEGER NOT NULL);"),
+    };
+    struct store *st = store_fresh();
+    struct store_file *main = &st->file[STORE_MAIN];
+    struct fail f = {0};
+    int64_t n = 0;
+    EXPECT_INT(store_schema_migrate(main, files, 2, false, &f),
+               ERR_CONFLICT); /* a reader does not change schemas */
+    EXPECT(f.hint[0] != 0);
+    f = (struct fail){0};
+    EXPECT_INT(store_schema_migrate(main, files, 2, true, &f), OK);
+    EXPECT_INT(store_schema_migrate(main, files, 2, true, &f), OK);
+    EXPECT_INT(store_file_number(main, "PRAGMA user_version", &n, &f), OK);
+    EXPECT_INT(n, 3);
+    EXPECT_INT(store_file_number(main, "SELECT COUNT(*) FROM extra", &n, &f), OK);
+    EXPECT_INT(n, 1);
+    store_close(st);
+    EXPECT_INT(open_err(STORE_WRITE, &f), ERR_CONFLICT); /* written by a newer program */
+    EXPECT(strstr(f.detail, "version 3") != NULL);
+    folder_drop();
+}
+
+TEST(a_failing_migration_leaves_nothing)
+{
+    static const struct embedded_file files[] = {
+        FILE_ROW("migrate-main-002.sql", "CREATE TABLE extra (n INTEGER); INSERT INTO nowhere VALUES (1);"),
+    };
+    struct store *st = store_fresh();
+    struct fail f = {0};
+    int64_t n = 0;
+    EXPECT(store_schema_migrate(&st->file[STORE_MAIN], files, 1, true, &f) != OK);
+    f = (struct fail){0};
+    EXPECT_INT(store_file_number(&st->file[STORE_MAIN], "PRAGMA user_version", &n, &f), OK);
+    EXPECT_INT(n, 1);
+    EXPECT_INT(store_file_number(&st->file[STORE_MAIN],
+                                 "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'extra'", &n, &f),
+               OK);
+    EXPECT_INT(n, 0);
+    store_drop(st);
+}
+
+/* ---- Statements */
+
+TEST(arguments_are_checked_against_the_signature)
+{
+    struct store *st = store_fresh();
+    struct fail f = {0};
+    EXPECT_INT(store_run(st, Q_META_PUT, ARGS(ARG_T(SPAN("a"))), NULL, &f), ERR_INTERNAL);
+    EXPECT(strstr(f.detail, "META_PUT") != NULL);
+    f = (struct fail){0};
+    EXPECT_INT(store_run(st, Q_META_PUT, ARGS(ARG_I(1), ARG_I(1), ARG_NULL), NULL, &f), ERR_INTERNAL);
+    EXPECT(strstr(f.detail, "$1") != NULL);
+    f = (struct fail){0};
+    EXPECT_INT(store_run(st, Q_META_PUT, ARGS(ARG_NULL, ARG_I(1), ARG_NULL), NULL, &f), ERR_INTERNAL);
+    f = (struct fail){0};
+    EXPECT_INT(store_run(st, Q_META_GET, ARGS(ARG_T(SPAN("sid"))), NULL, &f), ERR_INTERNAL);
+    EXPECT(strstr(f.detail, "store_query") != NULL);
+    store_drop(st);
+}
+
+TEST(empty_is_not_null_and_bytes_keep_zeros)
+{
+    struct store *st = store_fresh();
+    struct store_rows r;
+    struct fail f = {0};
+    EXPECT_INT(store_run(st, Q_META_PUT, ARGS(ARG_T(SPAN("e")), ARG_NULL, ARG_B(SPAN_EMPTY)), NULL, &f), OK);
+    EXPECT(store_one(st, Q_META_GET, ARGS(ARG_T(SPAN("e"))), &r, &f));
+    EXPECT(store_is_null(&r, 0) && !store_is_null(&r, 1));
+    EXPECT_INT(store_t(&r, 1).len, 0);
+    store_done(&r);
+    EXPECT_INT(
+        store_run(st, Q_META_PUT, ARGS(ARG_T(SPAN("z")), ARG_I(INT64_MIN), ARG_B(SPAN("a\0b"))), NULL, &f),
+        OK);
+    EXPECT(store_one(st, Q_META_GET, ARGS(ARG_T(SPAN("z"))), &r, &f));
+    EXPECT(store_i(&r, 0) == INT64_MIN);
+    EXPECT(span_eq(store_t(&r, 1), SPAN("a\0b")));
+    store_done(&r);
+    store_done(&r); /* harmless */
+    EXPECT(!store_one(st, Q_META_GET, ARGS(ARG_T(SPAN("none"))), &r, &f));
+    EXPECT_INT(r.err, OK);
+    store_drop(st);
+}
+
+TEST(a_clash_is_a_conflict_and_rows_changed_are_counted)
+{
+    struct store *st = store_fresh();
+    struct fail f = {0};
+    int64_t changed = -1;
+    EXPECT_INT(store_run(st, Q_ERASED_ADD, ARGS(ARG_B(SPAN("p")), ARG_I(1)), &changed, &f), OK);
+    EXPECT_INT(changed, 1);
+    EXPECT_INT(store_run(st, Q_ERASED_ADD, ARGS(ARG_B(SPAN("p")), ARG_I(2)), NULL, &f), ERR_CONFLICT);
+    store_drop(st);
+}
+
+TEST(a_statement_has_one_set_of_rows)
+{
+    struct store *st = store_fresh();
+    struct store_rows a, b;
+    struct fail f = {0};
+    EXPECT(store_one(st, Q_META_GET, ARGS(ARG_T(SPAN("sid"))), &a, &f));
+    EXPECT(!store_one(st, Q_META_GET, ARGS(ARG_T(SPAN("sid"))), &b, &f));
+    EXPECT_INT(b.err, ERR_INTERNAL);
+    store_done(&a);
+    store_drop(st);
+}
+
+TEST(returning_counts_up)
+{
+    struct store *st = store_fresh();
+    struct fail f = {0};
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    for (int i = 1; i <= 3; i++) {
+        struct store_rows r;
+        EXPECT(store_one(st, Q_META_NEXT, ARGS(ARG_T(SPAN("sid"))), &r, &f));
+        EXPECT_INT(store_i(&r, 0), i);
+        store_done(&r);
+    }
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT_INT(meta_get(st, "sid"), 3);
+    store_drop(st);
+}
+
+/* ---- Groups */
+
+TEST(savepoints_span_both_databases)
+{
+    struct store *st = store_fresh();
+    struct fail f = {0};
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    meta_put(st, "kept", 1, &f);
+    key_add(st, "kept", "w", &f);
+    store_savepoint_keep(st);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    meta_put(st, "undone", 1, &f);
+    key_add(st, "undone", "w", &f);
+    store_forget_key(st, SPAN("kept"));
+    store_savepoint_undo(st);
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT_INT(meta_get(st, "kept"), 1);
+    EXPECT_INT(meta_get(st, "undone"), -1);
+    EXPECT(key_has(st, "kept"));
+    EXPECT(!key_has(st, "undone"));
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    meta_put(st, "back", 1, &f);
+    key_add(st, "back", "w", &f);
+    store_rollback(st);
+    EXPECT_INT(meta_get(st, "back"), -1);
+    EXPECT(!key_has(st, "back"));
+    store_drop(st);
+}
+
+TEST(a_snapshot_does_not_move)
+{
+    struct store *st = store_fresh(), *reader = NULL;
+    struct fail f = {0};
+    EXPECT_INT(store_open(folder, STORE_READ, &reader, &f), OK);
+    EXPECT(meta_put(reader, "no", 1, &f) != OK); /* query_only */
+    f = (struct fail){0};
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    EXPECT_INT(meta_put(st, "later", 5, &f), OK);
+    EXPECT_INT(meta_get(reader, "later"), -1);
+    store_end_read(reader);
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    EXPECT_INT(meta_get(reader, "later"), 5);
+    store_end_read(reader);
+    store_close(reader);
+    store_drop(st);
+}
+
+TEST(rows_left_open_do_not_hold_the_snapshot)
+{
+    struct store *st = store_fresh(), *reader = NULL;
+    struct store_rows r;
+    struct fail f = {0};
+    log_level_set(LOG_LVL_ERROR + 1);
+    EXPECT_INT(store_open(folder, STORE_READ, &reader, &f), OK);
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    EXPECT(store_one(reader, Q_META_GET, ARGS(ARG_T(SPAN("sid"))), &r, &f));
+    store_end_read(reader); /* without store_done */
+    EXPECT_INT(meta_put(st, "later", 5, &f), OK);
+    EXPECT_INT(meta_get(reader, "later"), 5);
+    store_close(reader);
+    store_drop(st);
+}
+
+TEST(the_index_connection_writes_history_only)
+{
+    struct store *st = store_fresh(), *index = NULL;
+    struct store_rows r;
+    struct fail f = {0};
+    EXPECT_INT(store_open(folder, STORE_INDEX, &index, &f), OK);
+    EXPECT(meta_put(index, "no", 1, &f) != OK);
+    f = (struct fail){0};
+    EXPECT_INT(store_begin_write(st, &f), OK); /* beside a group of the committer */
+    EXPECT_INT(store_begin_write(index, &f), OK);
+    EXPECT_INT(store_run(index, Q_HISTORY_ADD, ARGS(ARG_B(SPAN("p")), ARG_I(4)), NULL, &f), OK);
+    EXPECT_INT(store_run(index, Q_HISTORY_ADD, ARGS(ARG_B(SPAN("p")), ARG_I(4)), NULL, &f), OK);
+    EXPECT_INT(store_run(index, Q_HISTORY_MARK_SET, ARGS(ARG_I(5)), NULL, &f), OK);
+    EXPECT_INT(store_commit(index, &f), OK);
+    EXPECT_INT(store_run(st, Q_HISTORY_DROP, ARGS(ARG_B(SPAN("q"))), NULL, &f), OK);
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT(store_one(st, Q_HISTORY_LIST, ARGS(ARG_B(SPAN("p")), ARG_I(10)), &r, &f));
+    EXPECT_INT(store_i(&r, 0), 4);
+    EXPECT(!store_next(&r, &f));
+    store_close(index);
+    store_drop(st);
+}
+
+/* ---- Forgotten keys */
+
+#define SECRET "Wrapped-Key-Bytes-0123456789abcdef"
+
+TEST(a_forgotten_key_is_gone_from_every_file)
+{
+    struct store *st = store_fresh(), *reader = NULL;
+    struct fail f = {0};
+    EXPECT_INT(store_open(folder, STORE_READ, &reader, &f), OK); /* keeps the WAL in place */
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    key_add(st, "person-to-erase-", SECRET, &f);
+    meta_put(st, SECRET, 1, &f);
+    for (int i = 0; i < 300; i++) { /* neighbours, so that pages split and cells move */
+        char name[20];
+        snprintf(name, sizeof name, "person%010d", i);
+        key_add(st, name, "neighbour", &f);
+    }
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT(file_holds("keys.db", SECRET) || file_holds("keys.db-wal", SECRET));
+    EXPECT(key_has(reader, "person-to-erase-"));
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    EXPECT_INT(store_run(st, Q_ERASED_ADD, ARGS(ARG_B(SPAN("person-to-erase-")), ARG_I(1)), NULL, &f), OK);
+    store_forget_key(st, SPAN("person-to-erase-"));
+    store_savepoint_keep(st);
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT(!key_has(st, "person-to-erase-"));
+    EXPECT(!key_has(reader, "person-to-erase-"));
+    EXPECT(key_has(reader, "person0000000007"));
+    EXPECT(!file_holds("keys.db", SECRET));
+    EXPECT(!file_holds("keys.db-wal", SECRET));
+    struct stat info;
+    EXPECT(stat(path_of("troth.db-wal"), &info) == 0 && info.st_size == 0);
+    store_close(reader);
+    store_drop(st);
+}
+
+/* ---- A full disk: file sizes are limited in a child, the group fails whole, and the next one passes */
+
+static int fill_up(void)
+{
+    struct store *st = NULL;
+    struct fail f = {0};
+    char big[4096];
+    memset(big, 'x', sizeof big);
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = {1 << 20, RLIM_INFINITY};
+    if (store_open(folder, STORE_WRITE, &st, &f) != OK || setrlimit(RLIMIT_FSIZE, &limit) != 0)
+        return 2;
+    if (store_begin_write(st, &f) != OK || store_savepoint(st, &f) != OK)
+        return 3;
+    meta_put(st, "early", 1, &f);
+    store_savepoint_keep(st);
+    for (int i = 0; i < 4096; i++) {
+        char name[20];
+        struct fail ignored = {0};
+        snprintf(name, sizeof name, "fill-%d", i);
+        store_savepoint(st, &ignored);
+        store_run(st, Q_META_PUT, ARGS(ARG_T(span_str(name)), ARG_NULL, ARG_B(span_of(big, sizeof big))),
+                  NULL, &ignored);
+        store_savepoint_keep(st);
+    }
+    if (store_commit(st, &f) != ERR_DISK_FULL || !f.hint[0] || !strstr(f.detail, "troth.db"))
+        return 4;
+    if (meta_get(st, "early") != -1) /* reads go on; nothing is half done */
+        return 5;
+    f = (struct fail){0};
+    if (store_begin_write(st, &f) != OK || meta_put(st, "small", 1, &f) != OK || store_commit(st, &f) != OK)
+        return 6;
+    int bad = meta_get(st, "small") == 1 ? 0 : 7;
+    store_close(st);
+    return bad;
+}
+
+TEST(a_full_disk_fails_the_group_and_no_more)
+{
+    store_close(store_fresh());
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(fill_up());
+    waitpid(pid, &status, 0);
+    EXPECT_INT(WIFEXITED(status) ? WEXITSTATUS(status) : 99, 0);
+    struct fail f;
+    EXPECT_INT(open_err(STORE_WRITE, &f), OK);
+    folder_drop();
+}
+
+/* ---- A killed process loses nothing that was committed */
+
+TEST(a_killed_process_keeps_what_it_committed)
+{
+    store_close(store_fresh());
+    int up[2], status = 0;
+    if (pipe(up) != 0)
+        abort();
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct store *st = NULL;
+        struct fail f = {0};
+        store_open(folder, STORE_WRITE, &st, &f);
+        for (int64_t i = 1;; i++) {
+            bool ok = store_begin_write(st, &f) == OK && meta_put(st, "n", i, &f) == OK &&
+                      store_commit(st, &f) == OK;
+            if (!ok || write(up[1], &i, sizeof i) != sizeof i)
+                _exit(1);
+        }
+    }
+    int64_t last = 0;
+    while (last < 40 && read(up[0], &last, sizeof last) == sizeof last)
+        ;
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    close(up[1]);
+    while (read(up[0], &last, sizeof last) == sizeof last)
+        ;
+    close(up[0]);
+    struct store *st = NULL;
+    struct fail f = {0};
+    EXPECT_INT(store_open(folder, STORE_WRITE, &st, &f), OK);
+    EXPECT(meta_get(st, "n") >= last);
+    store_drop(st);
+}
+
+UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(an_empty_folder_holds_none),
+          CASE(a_missing_folder_cannot_be_created_in), CASE(a_corrupt_header_is_named),
+          CASE(truncated_files_are_named), CASE(a_damaged_page_is_corrupt_not_a_crash),
+          CASE(another_database_of_ours_under_the_wrong_name),
+          CASE(missing_keys_are_a_damage_and_missing_history_is_made_anew), CASE(a_read_only_folder_is_named),
+          CASE(migrations_run_once_in_order), CASE(a_failing_migration_leaves_nothing),
+          CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
+          CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
+          CASE(returning_counts_up), CASE(savepoints_span_both_databases), CASE(a_snapshot_does_not_move),
+          CASE(rows_left_open_do_not_hold_the_snapshot), CASE(the_index_connection_writes_history_only),
+          CASE(a_forgotten_key_is_gone_from_every_file), CASE(a_full_disk_fails_the_group_and_no_more),
+          CASE(a_killed_process_keeps_what_it_committed))
