@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checkers find what they are for: each is run on a small tree with one fault planted in it."""
+import os, shutil, subprocess, tempfile, unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
+TREE = {
+    "Makefile": "PARTS := base policy store vault gate\nmay_base :=\nmay_policy := base\nmay_store := base\n"
+                "may_vault := base store\nmay_gate := base policy store vault\ntest:\n",
+    "src/base/base.h": SPDX, "src/base/base_impl.h": SPDX, "src/vault/vault.h": SPDX, "src/policy/policy.h": SPDX,
+    "src/policy/policy.c": SPDX + '#include "policy.h"\n#include "base.h"\n',
+    "src/store/store.c": SPDX + 'const char *q = "SELECT 1 FROM t";\n',
+    "src/gate/gate.c": SPDX + '#include "vault.h"\n',
+    "README.md": "`make test` reads `src/base/base.h`.\n",
+}
+
+
+class Checkers(unittest.TestCase):
+    def setUp(self):
+        self.tree = tempfile.mkdtemp(prefix="troth-check-")
+        self.addCleanup(shutil.rmtree, self.tree)
+        shutil.copytree(os.path.join(ROOT, "tools"), os.path.join(self.tree, "tools"))
+        for path, text in TREE.items():
+            self.write(path, text)
+
+    def write(self, path, text):
+        full = os.path.join(self.tree, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "w") as f:
+            f.write(text)
+
+    def check(self, tool):
+        subprocess.run("git init -q . && git add .", shell=True, cwd=self.tree, check=True)
+        done = subprocess.run([os.path.join("tools", tool), "build"], cwd=self.tree, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def finds(self, tool, path, text, message):
+        self.assertEqual(self.check(tool), (0, ""))
+        self.write(path, text)
+        code, said = self.check(tool)
+        self.assertEqual(code, 1, said)
+        self.assertIn(message, said)
+        self.assertIn(path, said)
+
+    def test_layers_finds_upward_include(self):
+        self.finds("check-layers", "src/store/x.c", SPDX + '#include "policy.h"\n', "not in the row of store")
+
+    def test_layers_finds_private_header(self):
+        self.finds("check-layers", "src/store/x.c", SPDX + '#include "base_impl.h"\n', "private to base")
+
+    def test_layers_finds_vault_beside_the_gate(self):
+        self.finds("check-layers", "src/store/x.c", SPDX + '#include "vault.h"\n', "only gate")
+
+    def test_layers_finds_dots(self):
+        self.finds("check-layers", "src/store/x.c", SPDX + '#include "../base/base.h"\n', "by its name alone")
+
+    def test_layers_finds_a_row_pointing_upward(self):
+        self.finds("check-layers", "Makefile", TREE["Makefile"].replace("may_base :=", "may_base := gate"), "below it")
+
+    def test_sql_finds_a_statement(self):
+        self.finds("check-sql", "src/gate/x.c", SPDX + 'const char *q = "DELETE FROM person WHERE 1";\n', "outside store")
+
+    def test_sql_finds_a_client_call(self):
+        self.finds("check-sql", "src/gate/x.c", SPDX + "void f(void)\n{\n    sqlite3_close(0);\n}\n", "sqlite3_close")
+
+    def test_sql_finds_formatted_statements(self):
+        self.finds("check-sql", "src/store/x.c", SPDX + 'f(arena_fmt(a, "SELECT %s", x));\n', "bind the value")
+
+    def test_docs_finds_missing_path(self):
+        self.finds("check-docs", "README.md", "see `src/base/none.h`\n", "src/base/none.h does not exist")
+
+    def test_docs_finds_missing_target(self):
+        self.finds("check-docs", "README.md", "run `make SAN=thread tset`\n", "no make target tset")
+
+    def test_docs_finds_dead_link(self):
+        self.finds("check-docs", "README.md", "[x](docs/none.md)\n", "leads nowhere")
+
+    def test_docs_finds_missing_licence_line(self):
+        self.finds("check-docs", "src/gate/x.c", "int x;\n", "is missing")
+
+    def test_secrets_finds_comparison(self):
+        self.finds("check-secrets", "src/gate/x.c", SPDX + "int f(void)\n{\n    return strcmp(token, given);\n}\n", "strcmp")
+
+    def test_secrets_finds_printing(self):
+        self.finds("check-secrets", "src/gate/x.c", SPDX + 'log_line(1, "a", "%s", reset_token);\n', "reset_token")
+
+    def test_purity_finds_clock_and_malloc(self):
+        self.write("src/policy/x.c", SPDX + "#include <stdlib.h>\n#include <time.h>\nlong f(void);\n"
+                   "long f(void)\n{\n    return time(0) + (long)malloc(1);\n}\n")
+        subprocess.run("mkdir -p build/obj/policy && cc -c src/policy/x.c -o build/obj/policy/x.o", shell=True,
+                       cwd=self.tree, check=True)
+        code, said = self.check("check-purity")
+        self.assertEqual(code, 1, said)
+        self.assertIn("this calls malloc", said)
+        self.assertIn("this calls time", said)
