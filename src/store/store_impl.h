@@ -109,6 +109,8 @@ enum err store_schema_migrate(struct store_file *sf, const struct embedded_file 
 /* ---- store_query.c */
 enum err store_prepare(struct store *st, struct fail *f);
 void store_finalize(struct store *st);
+/* OK while the group stands; else why it was lost. */
+enum err store_lost(const struct store *st, struct fail *f);
 /* Closes rows a handler forgot, and says so in the log: they would hold the snapshot open. */
 void store_close_rows(struct store *st);
 

@@ -128,10 +128,8 @@ static enum err bind_all(struct store *st, enum store_query_id q, const struct s
                          sqlite3_destructor_type life, struct fail *f)
 {
     const struct query *d = &queries[q];
-    if (st->lost.code) { /* a statement now would run outside any transaction */
-        fail_set(f, st->lost.code, "%s", st->lost.detail);
+    if (store_lost(st, f) != OK) /* a statement now would run outside any transaction */
         return st->lost.code;
-    }
     if (n != strlen(d->in))
         return fail_set(f, ERR_INTERNAL, "statement %s: %zu arguments for \"%s\"", d->name, n, d->in);
     if (sqlite3_stmt_busy(st->stmt[q]))
@@ -148,6 +146,13 @@ static enum err bind_all(struct store *st, enum store_query_id q, const struct s
 }
 
 /* ---- Running */
+
+enum err store_lost(const struct store *st, struct fail *f)
+{
+    if (st->lost.code && f && f->code == OK)
+        *f = st->lost;
+    return st->lost.code;
+}
 
 /* SQLite may roll the whole transaction back by itself (full disk, I/O error): the group is lost, and says
  * why. */

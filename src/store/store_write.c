@@ -124,10 +124,8 @@ enum err store_begin_write(struct store *st, struct fail *f)
 enum err store_savepoint(struct store *st, struct fail *f)
 {
     st->forget_mark = st->n_forget;
-    if (!st->lost.code)
-        return each_control(st, CONTROL_SAVE, f);
-    fail_set(f, st->lost.code, "%s", st->lost.detail);
-    return st->lost.code;
+    enum err err = store_lost(st, f);
+    return err == OK ? each_control(st, CONTROL_SAVE, f) : err;
 }
 
 void store_savepoint_keep(struct store *st)
@@ -229,9 +227,7 @@ static enum err forget_all(struct store *st, struct fail *f)
 enum err store_commit(struct store *st, struct fail *f)
 {
     store_close_rows(st);
-    enum err err = st->lost.code;
-    if (err != OK)
-        fail_set(f, err, "%s", st->lost.detail);
+    enum err err = store_lost(st, f);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (in_group[st->mode][commit_order[i]])
             err = file_commit(&st->file[commit_order[i]], f);
