@@ -2,10 +2,10 @@
 /*
  * vault.h: sealed values and the persons' keys. Included by gate and nothing else.
  *
- * Every value is sealed by itself under the person's data key and bound to (subject, field, item, version), so that a
- * ciphertext moved to another row, field or version does not open (SECURITY.md T19). Data keys are wrapped by the class
- * key (adult, child), class keys by the master key. Destroying the wrapped data key destroys the person's values in the
- * database, its backups and replicas at once.
+ * Every value is sealed by itself under the person's data key and bound to (subject, field, item, version),
+ * so that a ciphertext moved to another row, field or version does not open (SECURITY.md T19). Data keys are
+ * wrapped by the class key (adult, child), class keys by the master key. Destroying the wrapped data key
+ * destroys the person's values in the database, its backups and replicas at once.
  */
 #ifndef TROTH_VAULT_H
 #define TROTH_VAULT_H
@@ -17,8 +17,8 @@
 #include "instant.h"
 #include "store.h"
 
-#define VALUE_MAX       4096 /* bytes of one value; larger things are files, kept elsewhere by reference */
-#define VALUE_ITEM_MAX  64   /* "order-17": tells values of one field apart; empty for most */
+#define VALUE_MAX      4096 /* bytes of one value; larger things are files, kept elsewhere by reference */
+#define VALUE_ITEM_MAX 64   /* "order-17": tells values of one field apart; empty for most */
 
 /* The person, as the vault needs to know one. */
 struct vault_person {
@@ -38,52 +38,74 @@ void vault_close(struct vault *v);
 
 /* A fresh data key for a person, in the class of the band. */
 enum err vault_key_create(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f);
-/* ERR_GONE if the key was destroyed. */
-enum err vault_key_open(struct vault *v, struct store *st, const struct vault_person *s, struct person_key **out, struct fail *f);
+/* Opens the data key. ERR_GONE if it was destroyed, ERR_INTEGRITY if its row was changed. */
+enum err vault_key_open(struct vault *v, struct store *st, const struct vault_person *s,
+                        struct person_key **out, struct fail *f);
 void vault_key_close(struct person_key *k);
 /* Destroys it with the group's commit. */
 void vault_key_destroy(struct store *st, const struct vault_person *s);
 /* At start: destroys every key the erasure ledger names that still exists (a restored backup of keys.db). */
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f);
 
-/* The field's number in the store, by name; numbers are given once and never reused. */
+/* Where a value came from (B1.1). */
 struct provenance {
-    struct span source;    /* subject, subject_shared, other_person, observed, affiliate, partner, third_party_account, derived */
+    struct span source; /* subject, subject_shared, other_person, observed, affiliate, partner,
+                           third_party_account, derived */
     struct span service;
     struct span purpose;
-    struct span supplier;  /* other_person: who; hidden from the person */
-    struct span region;    /* ISO 3166-1 alpha-2 */
+    struct span supplier; /* other_person: who; hidden from the person */
+    struct span region;   /* ISO 3166-1 alpha-2 */
     struct instant time;
     struct instant keep_until;
-    uint32_t revision;     /* of the policy set in force */
+    uint32_t revision; /* of the policy set in force */
 };
 struct value {
     struct span field, item;
-    struct span plain;     /* opened; in the caller's arena, wiped when it is reset */
+    struct span plain; /* opened; in the caller's arena, wiped when it is reset */
     uint32_t version;
     struct provenance from;
 };
-/* Seals and stores; a value that exists gets version + 1. */
-enum err vault_put(struct store *st, const struct vault_person *s, const struct person_key *k, const struct value *v, struct fail *f);
-/* Opens one field's values (all items, or one). *n = 0 if none. ERR_INTEGRITY names subject row and field number only. */
-enum err vault_get(struct store *st, const struct vault_person *s, const struct person_key *k, struct span field,
-                   struct span item, struct arena *a, struct value **out, size_t *n, struct fail *f);
+/* Seals and stores; a value that exists gets version + 1. The field's name gets a number when it is first
+ * stored: numbers are given once and never reused. ERR_BAD_VALUE beyond VALUE_MAX or VALUE_ITEM_MAX. */
+enum err vault_put(struct store *st, const struct vault_person *s, const struct person_key *k,
+                   const struct value *v, struct fail *f);
+/* Opens one field's values (all items, or one). *n = 0 if none. ERR_INTEGRITY names subject row and field
+ * number only. */
+enum err vault_get(struct store *st, const struct vault_person *s, const struct person_key *k,
+                   struct span field, struct span item, struct arena *a, struct value **out, size_t *n,
+                   struct fail *f);
 /* Provenance of everything held, nothing opened. */
-enum err vault_list(struct store *st, const struct vault_person *s, struct arena *a, struct value **out, size_t *n, struct fail *f);
-enum err vault_delete(struct store *st, const struct vault_person *s, struct span field, struct span item, int64_t *deleted,
-                      struct fail *f);
+enum err vault_list(struct store *st, const struct vault_person *s, struct arena *a, struct value **out,
+                    size_t *n, struct fail *f);
+enum err vault_delete(struct store *st, const struct vault_person *s, struct span field, struct span item,
+                      int64_t *deleted, struct fail *f);
 
-/* Blind index: the keyed MAC of a normalised identifier. kinds: "phone", "email", "document". ERR_BAD_VALUE if it is not
- * one. ERR_TAKEN if another person has it. */
-enum err vault_index_put(struct vault *v, struct store *st, const struct vault_person *s, struct span kind, struct span plain, struct fail *f);
-enum err vault_index_drop(struct vault *v, struct store *st, const struct vault_person *s, struct span kind, struct fail *f);
-enum err vault_index_find(struct vault *v, struct store *st, struct span kind, struct span plain, struct subject_id *out, struct fail *f);
+/* True if anything is held of the field. */
+enum err vault_held(struct store *st, const struct vault_person *s, struct span field, bool *out,
+                    struct fail *f);
+
+/* The normal form of an identifier. kinds: "phone" (E.164; a Chinese mobile number may lack its +86), "email"
+ * (domain in lower case), "document" (capitals and digits). ERR_BAD_VALUE if it is not one; the detail never
+ * holds the text. Pure. */
+enum err vault_normalise(struct arena *a, struct span kind, struct span plain, struct span *out,
+                         struct fail *f);
+/* Blind index: the keyed MAC of a normalised identifier; letter case does not tell two apart. ERR_BAD_VALUE
+ * if it is not one. ERR_TAKEN if another person has it, without saying who. One of each kind for a person:
+ * the old one goes. */
+enum err vault_index_put(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
+                         struct span plain, struct fail *f);
+enum err vault_index_drop(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
+                          struct fail *f);
+enum err vault_index_find(struct vault *v, struct store *st, struct span kind, struct span plain,
+                          struct subject_id *out, struct fail *f);
 
 /* The person's pseudonym in the record for an epoch, and of an actor outside (keyed by the node). */
 void vault_pseudonym(const struct person_key *k, uint32_t epoch, uint8_t out[16]);
 void vault_actor_pseudonym(const struct vault *v, struct span actor, uint8_t out[16]);
 /* Seals and opens an entry's detail under the person's key (no person: under the node's). */
-enum err vault_detail_seal(const struct vault *v, const struct person_key *k, struct span plain, struct arena *a, struct span *out, struct fail *f);
-enum err vault_detail_open(const struct vault *v, const struct person_key *k, struct span sealed, struct arena *a, struct span *out, struct fail *f);
+enum err vault_detail_seal(const struct vault *v, const struct person_key *k, struct span plain,
+                           struct arena *a, struct span *out, struct fail *f);
+enum err vault_detail_open(const struct vault *v, const struct person_key *k, struct span sealed,
+                           struct arena *a, struct span *out, struct fail *f);
 
 #endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The blind index: finding and keeping apart identifiers that are stored nowhere in clear. See vault.h. */
+#include "vault_impl.h"
+
+/* The MAC of kind and normal form in lower case: Ann@ and ann@ are one mailbox everywhere that matters. */
+static enum err index_mac(const struct vault *v, struct span kind, struct span plain, uint8_t mac[MAC_LEN],
+                          struct fail *f)
+{
+    struct arena *a = arena_new(0);
+    struct span normal = SPAN_EMPTY;
+    enum err e = vault_normalise(a, kind, plain, &normal, f);
+    if (!e) {
+        struct span s = arena_fmt(a, "%.*s:%.*s", SPAN_F(kind), SPAN_F(normal));
+        uint8_t *low = (uint8_t *)arena_str(a, s);
+        for (size_t i = 0; i < s.len; i++)
+            if (low[i] >= 'A' && low[i] <= 'Z')
+                low[i] = (uint8_t)(low[i] + 32);
+        key_mac(v->index, span_of(low, s.len), mac);
+        crypto_wipe(low, s.len);
+        crypto_wipe((void *)(uintptr_t)s.p, s.len);
+        crypto_wipe((void *)(uintptr_t)normal.p, normal.len);
+    }
+    arena_free(a);
+    return e;
+}
+
+static enum err find(struct store *st, struct span kind, const uint8_t mac[MAC_LEN], bool *found,
+                     int64_t *sid, struct subject_id *id, struct fail *f)
+{
+    struct store_rows rows;
+    *found = store_one(st, Q_INDEX_FIND, ARGS(ARG_B(span_of(mac, MAC_LEN)), ARG_T(kind)), &rows, f);
+    if (!*found)
+        return rows.err;
+    *sid = store_i(&rows, 0);
+    struct span s = store_t(&rows, 1);
+    if (s.len == ID_LEN)
+        memcpy(id->b, s.p, ID_LEN);
+    store_done(&rows);
+    return OK;
+}
+
+static enum err taken(struct span kind, struct fail *f)
+{
+    return fail_set(f, ERR_TAKEN, "this %.*s already belongs to an account", SPAN_F(kind));
+}
+
+enum err vault_index_put(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
+                         struct span plain, struct fail *f)
+{
+    uint8_t mac[MAC_LEN];
+    bool found = false;
+    int64_t sid = 0;
+    struct subject_id id;
+    enum err e = index_mac(v, kind, plain, mac, f);
+    if (!e)
+        e = find(st, kind, mac, &found, &sid, &id, f);
+    if (e)
+        return e;
+    if (found)
+        return sid == s->sid ? OK : taken(kind, f);
+    e = vault_index_drop(v, st, s, kind, f);
+    if (e)
+        return e;
+    /* With several writers another may have come in between: the key of the table decides. */
+    struct fail clash = {0};
+    e = store_run(st, Q_INDEX_ADD,
+                  ARGS(ARG_B(span_of(mac, MAC_LEN)), ARG_T(kind), ARG_I(s->sid), ARG_B(person_id(s))), NULL,
+                  &clash);
+    if (e == ERR_CONFLICT)
+        return taken(kind, f);
+    return e ? fail_set(f, e, "%s", clash.detail) : OK;
+}
+
+enum err vault_index_drop(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
+                          struct fail *f)
+{
+    (void)v;
+    return store_run(st, Q_INDEX_DROP, ARGS(ARG_I(s->sid), ARG_T(kind)), NULL, f);
+}
+
+enum err vault_index_find(struct vault *v, struct store *st, struct span kind, struct span plain,
+                          struct subject_id *out, struct fail *f)
+{
+    uint8_t mac[MAC_LEN];
+    bool found = false;
+    int64_t sid;
+    enum err e = index_mac(v, kind, plain, mac, f);
+    if (!e)
+        e = find(st, kind, mac, &found, &sid, out, f);
+    if (!e && !found)
+        e = fail_set(f, ERR_NOT_FOUND, "there is no such person");
+    return e;
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sealed values. See vault.h. */
+#include "vault_impl.h"
+
+#include "log.h"
+
+/* The (subject, field, item, version) a value is bound to; the item, of open length, comes last. */
+static struct bind bind_value(const struct vault_person *s, int64_t field, int64_t version, struct span item)
+{
+    struct bind b = bind_start("troth value");
+    bind_put(&b, person_id(s));
+    bind_put_i64(&b, field);
+    bind_put_i64(&b, version);
+    bind_put(&b, item);
+    return b;
+}
+
+/* ---- Numbers of fields */
+
+/* 0 if the field was never stored: numbers begin at 1. */
+static enum err field_number(struct store *st, struct span name, int64_t *out, struct fail *f)
+{
+    struct store_rows rows;
+    bool found = store_one(st, Q_FIELD_NUMBER, ARGS(ARG_T(name)), &rows, f);
+    *out = found ? store_i(&rows, 0) : 0;
+    enum err e = found ? OK : rows.err;
+    store_done(&rows);
+    return e;
+}
+
+static enum err field_number_or_new(struct store *st, struct span name, int64_t *out, struct fail *f)
+{
+    enum err e = field_number(st, name, out, f);
+    if (e || *out)
+        return e;
+    e = store_run(st, Q_FIELD_ADD, ARGS(ARG_T(name)), NULL, f);
+    return e ? e : field_number(st, name, out, f);
+}
+
+/* ---- Writing */
+
+static enum err next_version(struct store *st, const struct vault_person *s, int64_t field, struct span item,
+                             int64_t *version, struct fail *f)
+{
+    struct store_rows rows;
+    bool found = store_one(st, Q_VALUE_VERSION, ARGS(ARG_I(s->sid), ARG_I(field), ARG_T(item)), &rows, f);
+    *version = found ? store_i(&rows, 0) + 1 : 1;
+    enum err e = found ? OK : rows.err;
+    store_done(&rows);
+    return e;
+}
+
+static enum err check_size(const struct value *v, struct fail *f)
+{
+    if (v->plain.len > VALUE_MAX)
+        return fail_set(f, ERR_BAD_VALUE, "the value is longer than %d bytes", VALUE_MAX);
+    if (v->item.len > VALUE_ITEM_MAX)
+        return fail_set(f, ERR_BAD_VALUE, "the item's name is longer than %d bytes", VALUE_ITEM_MAX);
+    return OK;
+}
+
+enum err vault_put(struct store *st, const struct vault_person *s, const struct person_key *k,
+                   const struct value *v, struct fail *f)
+{
+    int64_t field = 0, version = 0;
+    uint8_t sealed[VALUE_MAX + SEAL_EXTRA];
+    enum err e = check_size(v, f);
+    if (!e)
+        e = field_number_or_new(st, v->field, &field, f);
+    if (!e)
+        e = next_version(st, s, field, v->item, &version, f);
+    if (e)
+        return e;
+    struct bind b = bind_value(s, field, version, v->item);
+    e = key_seal(k->data, bind_span(&b), v->plain, sealed, f);
+    if (e)
+        return e;
+    const struct provenance *p = &v->from;
+    return store_run(st, Q_VALUE_PUT,
+                     ARGS(ARG_I(s->sid), ARG_I(field), ARG_T(v->item), ARG_I(version),
+                          ARG_B(span_of(sealed, v->plain.len + SEAL_EXTRA)), ARG_T(p->source),
+                          ARG_T(p->service), ARG_T(p->purpose), ARG_T(p->supplier), ARG_T(p->region),
+                          ARG_I(p->time.ms), ARG_I(p->keep_until.ms), ARG_I(p->revision)),
+                     NULL, f);
+}
+
+enum err vault_delete(struct store *st, const struct vault_person *s, struct span field, struct span item,
+                      int64_t *deleted, struct fail *f)
+{
+    int64_t number;
+    *deleted = 0;
+    enum err e = field_number(st, field, &number, f);
+    if (e || number == 0)
+        return e;
+    if (item.len)
+        return store_run(st, Q_VALUE_DELETE_ITEM, ARGS(ARG_I(s->sid), ARG_I(number), ARG_T(item)), deleted,
+                         f);
+    return store_run(st, Q_VALUE_DELETE, ARGS(ARG_I(s->sid), ARG_I(number)), deleted, f);
+}
+
+/* ---- Reading */
+
+struct wipe {
+    void *p;
+    size_t len;
+};
+
+static void wipe(void *arg)
+{
+    struct wipe *w = arg;
+    crypto_wipe(w->p, w->len);
+}
+
+/* Memory for an opened value, wiped with the arena. */
+static uint8_t *secret_bytes(struct arena *a, size_t len)
+{
+    struct wipe *w = ARENA_NEW(a, struct wipe);
+    *w = (struct wipe){arena_alloc(a, len), len};
+    arena_defer(a, wipe, w);
+    return w->p;
+}
+
+/* R116: never wrong data. Rows are named by number: the alert holds nothing of the person. */
+static enum err altered(const struct vault_person *s, int64_t field, struct fail *f)
+{
+    log_line(LOG_LVL_ERROR, "vault",
+             "ALERT integrity: value of person row %lld, field number %lld does not open", (long long)s->sid,
+             (long long)field);
+    return fail_set(f, ERR_INTEGRITY,
+                    "a stored value failed its integrity check (person row %lld, field number %lld)",
+                    (long long)s->sid, (long long)field);
+}
+
+static enum err open_value(const struct vault_person *s, const struct person_key *k, int64_t field,
+                           struct span sealed, struct arena *a, struct value *v, struct fail *f)
+{
+    if (sealed.len < SEAL_EXTRA || v->item.len > VALUE_ITEM_MAX)
+        return altered(s, field, f);
+    struct bind b = bind_value(s, field, v->version, v->item);
+    uint8_t *plain = secret_bytes(a, sealed.len - SEAL_EXTRA);
+    if (key_open(k->data, bind_span(&b), sealed, plain, NULL))
+        return altered(s, field, f);
+    v->plain = span_of(plain, sealed.len - SEAL_EXTRA);
+    return OK;
+}
+
+static struct provenance read_provenance(const struct store_rows *rows, unsigned from, struct arena *a)
+{
+    return (struct provenance){.source = arena_copy(a, store_t(rows, from)),
+                               .service = arena_copy(a, store_t(rows, from + 1)),
+                               .purpose = arena_copy(a, store_t(rows, from + 2)),
+                               .supplier = arena_copy(a, store_t(rows, from + 3)),
+                               .region = arena_copy(a, store_t(rows, from + 4)),
+                               .time = {store_i(rows, from + 5)},
+                               .keep_until = {store_i(rows, from + 6)},
+                               .revision = (uint32_t)store_i(rows, from + 7)};
+}
+
+/* Rows come one at a time and their number is not known before: the list doubles. */
+static struct value *list_add(struct value **list, size_t *n, size_t *cap, struct arena *a)
+{
+    if (*n == *cap) {
+        size_t wider = *cap ? *cap * 2 : 4;
+        struct value *grown = ARENA_ARRAY(a, wider, struct value);
+        if (*n)
+            memcpy(grown, *list, *n * sizeof **list);
+        *list = grown;
+        *cap = wider;
+    }
+    return &(*list)[(*n)++];
+}
+
+static enum err query_values(struct store *st, const struct vault_person *s, int64_t field, struct span item,
+                             struct store_rows *rows, struct fail *f)
+{
+    if (item.len)
+        return store_query(st, Q_VALUE_GET_ITEM, ARGS(ARG_I(s->sid), ARG_I(field), ARG_T(item)), rows, f);
+    return store_query(st, Q_VALUE_GET, ARGS(ARG_I(s->sid), ARG_I(field)), rows, f);
+}
+
+enum err vault_get(struct store *st, const struct vault_person *s, const struct person_key *k,
+                   struct span field, struct span item, struct arena *a, struct value **out, size_t *n,
+                   struct fail *f)
+{
+    struct store_rows rows;
+    int64_t number;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    enum err e = field_number(st, field, &number, f);
+    if (e || number == 0)
+        return e;
+    e = query_values(st, s, number, item, &rows, f);
+    if (e)
+        return e;
+    while (!e && store_next(&rows, f)) {
+        struct value *v = list_add(out, n, &cap, a);
+        v->field = field;
+        v->item = arena_copy(a, store_t(&rows, 0));
+        v->version = (uint32_t)store_i(&rows, 1);
+        v->from = read_provenance(&rows, 3, a);
+        e = open_value(s, k, number, store_t(&rows, 2), a, v, f);
+    }
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+enum err vault_list(struct store *st, const struct vault_person *s, struct arena *a, struct value **out,
+                    size_t *n, struct fail *f)
+{
+    struct store_rows rows;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    enum err e = store_query(st, Q_VALUE_LIST, ARGS(ARG_I(s->sid)), &rows, f);
+    if (e)
+        return e;
+    while (store_next(&rows, f)) {
+        struct value *v = list_add(out, n, &cap, a);
+        v->field = arena_copy(a, store_t(&rows, 0));
+        v->item = arena_copy(a, store_t(&rows, 1));
+        v->version = (uint32_t)store_i(&rows, 2);
+        v->from = read_provenance(&rows, 3, a);
+    }
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+enum err vault_held(struct store *st, const struct vault_person *s, struct span field, bool *out,
+                    struct fail *f)
+{
+    struct store_rows rows;
+    int64_t number;
+    *out = false;
+    enum err e = field_number(st, field, &number, f);
+    if (e || number == 0)
+        return e;
+    *out = store_one(st, Q_VALUE_HELD, ARGS(ARG_I(s->sid), ARG_I(number)), &rows, f);
+    e = *out ? OK : rows.err;
+    store_done(&rows);
+    return e;
+}
