@@ -2,9 +2,9 @@
 /*
  * arena.h: memory that lives and dies together (one request, one compiled policy).
  *
- * Out of memory ends the process: an arena call never returns null. Sizes come from bounded input (see the limits
- * in the callers' headers). Under AddressSanitizer every allocation is a malloc of its own, so overruns are seen.
- * Not thread-safe: an arena belongs to one thread at a time.
+ * Out of memory ends the process: an arena call never returns null. Sizes come from bounded input (see the
+ * limits in the callers' headers). Under AddressSanitizer every allocation is a malloc of its own, so
+ * overruns are seen. Not thread-safe: an arena belongs to one thread at a time.
  */
 #ifndef TROTH_ARENA_H
 #define TROTH_ARENA_H
@@ -34,7 +34,7 @@ struct span arena_fmt(struct arena *a, const char *fmt, ...) __attribute__((form
 /* Bytes handed out since the last reset. */
 size_t arena_used(const struct arena *a);
 
-#define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_NEW(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, n, type) ((type *)arena_array((a), (n), sizeof(type)))
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * err.h: a failure is a value: a closed code (err.def) plus first-wins detail.
  *
- * A function that can fail returns enum err and takes a struct fail; the first fail_set wins, so the place that knows
- * most speaks. Detail is shown to callers and logged: it never holds personal data, keys or tokens.
+ * A function that can fail returns enum err and takes a struct fail; the first fail_set wins, so the place
+ * that knows most speaks. Detail is shown to callers and logged: it never holds personal data, keys or
+ * tokens.
  */
 #ifndef TROTH_ERR_H
 #define TROTH_ERR_H
@@ -26,8 +27,8 @@ enum err {
 struct fail {
     enum err code;
     char detail[FAIL_DETAIL_MAX]; /* what is wrong, a sentence */
-    char where[FAIL_WHERE_MAX];   /* JSON pointer (RFC 6901) into the body, or a file position; may be empty */
-    char hint[FAIL_HINT_MAX];     /* what to do next; may be empty */
+    char where[FAIL_WHERE_MAX]; /* JSON pointer (RFC 6901) into the body, or a file position; may be empty */
+    char hint[FAIL_HINT_MAX];   /* what to do next; may be empty */
     char clause[FAIL_CLAUSE_MAX]; /* the clause this rests on; may be empty */
 };
 

@@ -8,8 +8,8 @@
 
 /* The whole file, at most max bytes (ERR_TOO_LARGE beyond). ERR_NOT_FOUND, ERR_IO with the path. */
 enum err file_read(struct arena *a, const char *path, size_t max, struct span *out, struct fail *f);
-/* Writes a sibling temporary, syncs it, renames it over path, syncs the folder: after OK the content is durable and
- * no reader ever sees half of it. ERR_DISK_FULL, ERR_IO. */
+/* Writes a sibling temporary, syncs it, renames it over path, syncs the folder: after OK the content is
+ * durable and no reader ever sees half of it. ERR_DISK_FULL, ERR_IO. */
 enum err file_write_durable(const char *path, struct span content, unsigned mode, struct fail *f);
 /* Writes all of it, retrying short writes and EINTR. ERR_DISK_FULL or ERR_IO. */
 enum err file_write_all(int fd, struct span content, struct fail *f);
@@ -17,7 +17,8 @@ enum err file_write_all(int fd, struct span content, struct fail *f);
 enum err file_mkdirs(const char *path, unsigned mode, struct fail *f);
 bool file_exists(const char *path);
 /* The names in a folder that end in `suffix`, sorted, without "." and "..". */
-enum err file_list(struct arena *a, const char *path, const char *suffix, struct span **names, size_t *n, struct fail *f);
+enum err file_list(struct arena *a, const char *path, const char *suffix, struct span **names, size_t *n,
+                   struct fail *f);
 /* fsync of a folder, so that a rename or a new name in it is durable. */
 enum err file_sync_dir(const char *path, struct fail *f);
 

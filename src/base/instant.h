@@ -30,7 +30,7 @@ void date_put(char out[INSTANT_TEXT_MAX], struct date d);
 struct date date_at(struct instant t, int offset_minutes);
 /* The first instant of the day d at the offset. */
 struct instant date_start(struct date d, int offset_minutes);
-/* Whole years from birth to day (29 February counts as reached on 1 March). Negative if day is before birth. */
+/* Whole years from birth to day (29 February counts as reached on 1 March). Negative before birth. */
 int date_age(struct date birth, struct date day);
 /* Calendar arithmetic; a day past the month's end becomes its last day. */
 struct date date_add_months(struct date d, int months);

@@ -83,6 +83,8 @@ static const char *twice(const cJSON *object)
     size_t n = 0;
     for (const cJSON *m = object->child; m && n < JSON_MEMBERS_MAX; m = m->next)
         names[n++] = m->string;
+    if (n < 2)
+        return NULL;
     qsort(names, n, sizeof names[0], name_order);
     for (size_t i = 1; i < n; i++)
         if (strcmp(names[i - 1], names[i]) == 0)

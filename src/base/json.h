@@ -2,10 +2,10 @@
 /*
  * json.h: one strict reader over cJSON (RFC 8259 and the stricter reading of RFC 7493, I-JSON).
  *
- * Refused with a JSON pointer or byte offset: invalid UTF-8, duplicate members, \u0000, lone surrogates, numbers that
- * are not JSON numbers or not finite, anything after the value, depth and size beyond the limits. Unknown members are
- * the caller's business: json_only names them.
- * Strings borrow from the parsed tree, which lives until the arena is reset.
+ * Refused with a JSON pointer or byte offset: invalid UTF-8, duplicate members, \u0000, lone surrogates,
+ * numbers that are not JSON numbers or not finite, anything after the value, depth and size beyond the
+ * limits. Unknown members are the caller's business: json_only names them. Strings borrow from the parsed
+ * tree, which lives until the arena is reset.
  */
 #ifndef TROTH_JSON_H
 #define TROTH_JSON_H
@@ -13,9 +13,9 @@
 #include "arena.h"
 #include "err.h"
 
-#define JSON_DEPTH_MAX   16          /* nothing of ours nests deeper than 5 */
-#define JSON_MEMBERS_MAX 512         /* members of one object or array: 96 fields, 256 list entries */
-#define JSON_BYTES_MAX   (1u << 20)  /* the largest body any route takes; routes set their own below it */
+#define JSON_DEPTH_MAX   16         /* nothing of ours nests deeper than 5 */
+#define JSON_MEMBERS_MAX 512        /* members of one object or array: 96 fields, 256 list entries */
+#define JSON_BYTES_MAX   (1u << 20) /* the largest body any route takes; routes set their own below it */
 
 struct json; /* a value; null stands for "absent" in all readers below */
 
@@ -35,13 +35,16 @@ struct span json_name(const struct json *v);
 struct span json_span(const struct json *v);
 /* Readers of members of an object. Missing: ERR_MISSING_MEMBER if required, else OK and *out untouched.
  * Wrong type: ERR_WRONG_TYPE with pointer `/name`. Strings longer than max bytes: ERR_BAD_VALUE. */
-enum err json_read_string(const struct json *o, const char *name, bool required, size_t max, struct span *out, struct fail *f);
+enum err json_read_string(const struct json *o, const char *name, bool required, size_t max, struct span *out,
+                          struct fail *f);
 enum err json_read_i64(const struct json *o, const char *name, bool required, int64_t *out, struct fail *f);
 enum err json_read_bool(const struct json *o, const char *name, bool required, bool *out, struct fail *f);
-enum err json_read_object(const struct json *o, const char *name, bool required, const struct json **out, struct fail *f);
-enum err json_read_array(const struct json *o, const char *name, bool required, const struct json **out, struct fail *f);
-/* ERR_WRONG_TYPE unless v is an object; ERR_UNKNOWN_MEMBER naming every member not in the null-terminated list, with
- * the nearest known name as the hint. */
+enum err json_read_object(const struct json *o, const char *name, bool required, const struct json **out,
+                          struct fail *f);
+enum err json_read_array(const struct json *o, const char *name, bool required, const struct json **out,
+                         struct fail *f);
+/* ERR_WRONG_TYPE unless v is an object; ERR_UNKNOWN_MEMBER naming every member not in the null-terminated
+ * list, with the nearest known name as the hint. */
 enum err json_only(const struct json *v, const char *const *names, struct fail *f);
 
 #endif

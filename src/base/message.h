@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * message.h: the one flat message between the socket side and the engine (DESIGN.md, "The life of a request").
+ * message.h: the one flat message between the socket side and the engine (docs/architecture.md).
  *
- * Everything is a span or a number, so that the two sides can be two processes. The socket side fills a request whose
- * spans stay valid until the response was sent; the engine fills the response, whose spans live in the job's arena.
+ * Everything is a span or a number, so that the two sides can be two processes. The socket side fills a
+ * request whose spans stay valid until the response was sent; the engine fills the response, whose spans live
+ * in the job's arena.
  */
 #ifndef TROTH_MESSAGE_H
 #define TROTH_MESSAGE_H
@@ -44,8 +45,8 @@ struct response {
     struct span body;
     struct header headers[RESPONSE_HEADERS_MAX];
     size_t n_headers;
-    /* Late slots: the body holds RESPONSE_SLOT_WIDTH blanks at each offset; the engine writes the record index of
-     * the job's entry `slot_entry[i]` there, right-aligned, before the answer is released. */
+    /* Late slots: the body holds RESPONSE_SLOT_WIDTH blanks at each offset; the engine writes the record
+     * index of the job's entry `slot_entry[i]` there, right-aligned, before the answer is released. */
     size_t slot_at[RESPONSE_SLOTS_MAX];
     size_t slot_entry[RESPONSE_SLOTS_MAX];
     size_t n_slots;

@@ -19,9 +19,10 @@ struct span {
 };
 
 /* For printf: printf("%.*s", SPAN_F(s)). Lengths above INT_MAX are cut, never negative. */
-#define SPAN_F(s) (int)((s).len > 0x7fffffff ? 0x7fffffff : (s).len), (const char *)((s).p ? (s).p : (const uint8_t *)"")
+#define SPAN_F(s)                                                                                            \
+    (int)((s).len > 0x7fffffff ? 0x7fffffff : (s).len), (const char *)((s).p ? (s).p : (const uint8_t *)"")
 /* A span over a string literal. */
-#define SPAN(lit) ((struct span){(const uint8_t *)("" lit), sizeof(lit) - 1})
+#define SPAN(lit)  ((struct span){(const uint8_t *)("" lit), sizeof(lit) - 1})
 #define SPAN_EMPTY ((struct span){0, 0})
 
 static inline struct span span_of(const void *p, size_t len)
@@ -67,10 +68,10 @@ int span_cmp(struct span a, struct span b);
 size_t span_find(struct span s, char c, size_t from);
 /* Without ASCII blanks at both ends. */
 struct span span_trim(struct span s);
-/* Cuts *rest at the first c: returns what is before, leaves what is after. False when *rest is empty, so that a
- * separator at the end starts no last piece. */
+/* Cuts *rest at the first c: returns what is before, leaves what is after. False when *rest is empty, so that
+ * a separator at the end starts no last piece. */
 bool span_cut(struct span *rest, char c, struct span *piece);
-/* Whole span as a decimal number without sign, blanks or leading plus; false if it is not one or exceeds max. */
+/* Whole span as a decimal number without sign, blanks or leading plus; false if not, or above max. */
 bool span_u64(struct span s, uint64_t max, uint64_t *out);
 /* True if the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool span_utf8(struct span s);

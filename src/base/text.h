@@ -2,7 +2,8 @@
 /*
  * text.h: append text into an arena; write JSON and HTML safely.
  *
- * The JSON writer keeps commas right by itself. Names and strings are escaped; numbers are written as they are.
+ * The JSON writer keeps commas right by itself. Names and strings are escaped; numbers are written as they
+ * are.
  */
 #ifndef TROTH_TEXT_H
 #define TROTH_TEXT_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * unit.h: a small runner. A file holds TEST(name) { ... } blocks and ends with UNIT_MAIN(name, name, ...).
- * Prints "ok NAME" or "FAIL NAME" per test; exit 1 if any failed. A test named after a requirement begins with its
- * number: TEST(R087_share_default_deny).
+ * Prints "ok NAME" or "FAIL NAME" per test; exit 1 if any failed. A test named after a requirement begins
+ * with its number: TEST(R087_share_default_deny).
  */
 #ifndef TROTH_UNIT_H
 #define TROTH_UNIT_H
@@ -15,30 +15,31 @@ static int unit_bad;
 static int unit_failed;
 
 #define TEST(name) static void name(void)
-#define EXPECT(cond)                                                                                                   \
-    do {                                                                                                               \
-        if (!(cond)) {                                                                                                 \
-            unit_bad++;                                                                                                \
-            printf("  %s:%d: expected %s\n", __FILE__, __LINE__, #cond);                                               \
-        }                                                                                                              \
+#define EXPECT(cond)                                                                                         \
+    do {                                                                                                     \
+        if (!(cond)) {                                                                                       \
+            unit_bad++;                                                                                      \
+            printf("  %s:%d: expected %s\n", __FILE__, __LINE__, #cond);                                     \
+        }                                                                                                    \
     } while (0)
 /* Compares integers of any kind. */
-#define EXPECT_INT(got, want)                                                                                          \
-    do {                                                                                                               \
-        long long unit_got = (long long)(got), unit_want = (long long)(want);                                          \
-        if (unit_got != unit_want) {                                                                                   \
-            unit_bad++;                                                                                                \
-            printf("  %s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #got, unit_got, unit_want);             \
-        }                                                                                                              \
+#define EXPECT_INT(got, want)                                                                                \
+    do {                                                                                                     \
+        long long unit_got = (long long)(got), unit_want = (long long)(want);                                \
+        if (unit_got != unit_want) {                                                                         \
+            unit_bad++;                                                                                      \
+            printf("  %s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #got, unit_got, unit_want);   \
+        }                                                                                                    \
     } while (0)
 /* Compares a span with a C string. */
-#define EXPECT_SPAN(got, want)                                                                                         \
-    do {                                                                                                               \
-        struct span unit_s = (got);                                                                                    \
-        if (!span_is(unit_s, (want))) {                                                                                \
-            unit_bad++;                                                                                                \
-            printf("  %s:%d: %s is \"%.*s\", expected \"%s\"\n", __FILE__, __LINE__, #got, SPAN_F(unit_s), (want));    \
-        }                                                                                                              \
+#define EXPECT_SPAN(got, want)                                                                               \
+    do {                                                                                                     \
+        struct span unit_s = (got);                                                                          \
+        if (!span_is(unit_s, (want))) {                                                                      \
+            unit_bad++;                                                                                      \
+            printf("  %s:%d: %s is \"%.*s\", expected \"%s\"\n", __FILE__, __LINE__, #got, SPAN_F(unit_s),   \
+                   (want));                                                                                  \
+        }                                                                                                    \
     } while (0)
 
 struct unit_case {
@@ -58,12 +59,15 @@ static inline int unit_main(const struct unit_case *cases, size_t n)
     return unit_failed ? 1 : 0;
 }
 
-#define CASE(fn) {#fn, fn}
-#define UNIT_MAIN(...)                                                                                                 \
-    int main(void)                                                                                                     \
-    {                                                                                                                  \
-        static const struct unit_case cases[] = {__VA_ARGS__};                                                         \
-        return unit_main(cases, sizeof cases / sizeof cases[0]);                                                       \
+#define CASE(fn)                                                                                             \
+    {                                                                                                        \
+#fn, fn                                                                                              \
+    }
+#define UNIT_MAIN(...)                                                                                       \
+    int main(void)                                                                                           \
+    {                                                                                                        \
+        static const struct unit_case cases[] = {__VA_ARGS__};                                               \
+        return unit_main(cases, sizeof cases / sizeof cases[0]);                                             \
     }
 
 #endif
