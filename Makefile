@@ -55,8 +55,7 @@ HARDEN := -fstack-protector-strong -fPIE -D_GLIBCXX_ASSERTIONS $(if $(SAN),,-D_F
 OPT    := -O2 -g
 CFLAGS ?= $(OPT)
 SANFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DTROTH_SAN
-ALLC    = -std=gnu17 $(CFLAGS) $(WARN) $(HARDEN) $(if $(SAN),$(SANFLAGS)) \
-          -MMD -MP -pthread
+ALLC    = -std=gnu17 $(CFLAGS) $(WARN) $(HARDEN) $(if $(SAN),$(SANFLAGS)) -MMD -MP -pthread
 LINK    = $(CC) -pie -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 closure = $(sort $1 $(foreach d,$(may_$1),$d))
 
@@ -64,8 +63,9 @@ closure = $(sort $1 $(foreach d,$(may_$1),$d))
 .SECONDARY:
 all: $(B)/troth $(B)/trothd
 
-# ---- Objects: each part sees only its own folder and those its row lists.
+# ---- Objects: each part sees only its own folder and those its row lists (link_PART: what it needs to run).
 define part_rules
+link_$1 := $$(sort $1 $$(foreach d,$$(may_$1),$$(link_$$d)))
 SRC_$1 := $$(wildcard src/$1/*.c)
 OBJ_$1 := $$(patsubst src/%.c,$(B)/obj/%.o,$$(SRC_$1)) $$(GEN_$1:%.c=%.o)
 $(B)/obj/$1/%.o: src/$1/%.c | $$(GEN_H_$1)
@@ -101,16 +101,16 @@ $(B)/troth: $(B)/obj/main/troth.o $(LIB_ALL)
 $(B)/trothd: $(B)/obj/main/trothd.o $(LIB_ALL)
 	$(Q)$(LINK) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
 
-# ---- Unit tests: tests/unit/PART/test_*.c sees and links only what PART may use.
+# ---- Unit tests: tests/unit/PART/test_*.c sees only what PART may use.
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 unit_part = $(word 2,$(subst /,$(space),$(patsubst $(B)/%,%,$1)))
 .SECONDEXPANSION:
-$(UNIT_BIN): $(B)/unit/%: tests/unit/%.c tests/unit/unit.h $$(foreach p,$$(call closure,$$(call unit_part,$$@)),$(B)/lib$$p.a)
+$(UNIT_BIN): $(B)/unit/%: tests/unit/%.c tests/unit/unit.h $$(foreach p,$$(link_$$(call unit_part,$$@)),$(B)/lib$$p.a)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(ALLC) -Itests/unit $(addprefix -Isrc/,$(call closure,$(call unit_part,$@))) \
 	  $(INC_$(call unit_part,$@)) -I$(B)/gen/$(call unit_part,$@) $< \
-	  $(call GROUP,$(foreach p,$(call closure,$(call unit_part,$@)),$(B)/lib$p.a)) $(LIBS) -o $@
+	  $(call GROUP,$(foreach p,$(link_$(call unit_part,$@)),$(B)/lib$p.a)) $(LIBS) -o $@
 unit: $(UNIT_BIN)
 
 # ---- Fuzzers: clang only; `make fuzz FUZZ_S=60` also runs each for a minute.
