@@ -2,12 +2,12 @@
 /*
  * policy.h: the policy language: read documents, name what is wrong with them, decide requests.
  *
- * Pure: no clock, randomness, files, sockets, malloc. Everything lives in the arena given to policy_load and is
- * immutable afterwards, so that a compiled policy may be read by any number of threads and swapped by pointer.
- * The language is specified in docs/policy-language.md; section numbers below refer to it.
+ * Pure: no clock, randomness, files, sockets, malloc. Everything lives in the arena given to policy_load and
+ * is immutable afterwards, so that a compiled policy may be read by any number of threads and swapped by
+ * pointer. The language is specified in docs/policy-language.md; section numbers below refer to it.
  *
- * Indices: every name of a dimension has an index (POLICY_NONE: no such). Index order is declaration order, so it is
- * stable for one text. Group names are not indices; they stand for a set of members.
+ * Indices: every name of a dimension has an index (POLICY_NONE: no such). Index order is declaration order,
+ * so it is stable for one text. Group names are not indices; they stand for a set of members.
  */
 #ifndef TROTH_POLICY_H
 #define TROTH_POLICY_H
@@ -27,7 +27,7 @@
 #define POLICY_NORMS_MAX     4096       /* ten times the reference policy with every annex */
 #define POLICY_SOURCE_MAX    (4u << 20) /* bytes of one document: fifty times the reference text */
 #define POLICY_NAME_MAX      64
-#define POLICY_MESSAGES_MAX  200        /* messages kept; the count goes on */
+#define POLICY_MESSAGES_MAX  200 /* messages kept; the count goes on */
 #define POLICY_TRIED_MAX     32
 
 enum policy_dimension {
@@ -76,9 +76,9 @@ enum policy_message_kind {
 struct policy_message {
     enum policy_severity severity;
     enum policy_message_kind kind;
-    struct span file;    /* source name */
+    struct span file;             /* source name */
     uint32_t line, column, width; /* 1-based; column and width in characters, not bytes */
-    struct span message; /* one sentence, with the suggestion in it when there is one */
+    struct span message;          /* one sentence, with the suggestion in it when there is one */
     struct span source_line;
     struct span clause;  /* document/clause-id, may be empty */
     struct span other;   /* the second place, as file:line:column, may be empty */
@@ -87,16 +87,17 @@ struct policy_message {
 
 struct policy_messages {
     struct policy_message *list;
-    size_t n;        /* kept */
-    size_t errors;   /* counted, kept or not */
+    size_t n;      /* kept */
+    size_t errors; /* counted, kept or not */
     size_t warnings;
 };
 
 struct policy;
 
-/* Reads, resolves and checks the documents. Always sets *m. Null if there is any error. The texts must stay valid as
- * long as the policy (copy them into the same arena). */
-struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n, struct policy_messages *m);
+/* Reads, resolves and checks the documents. Always sets *m. Null if there is any error. The texts must stay
+ * valid as long as the policy (copy them into the same arena). */
+struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n,
+                           struct policy_messages *m);
 
 /* "file:line:column: error: ...", the source line, carets; one message. */
 void policy_message_put(struct text *t, const struct policy_message *m);
@@ -136,22 +137,22 @@ struct policy_document {
     struct span file;
     uint32_t revision;
     struct date in_force;
-    struct span text;  /* the whole source */
+    struct span text; /* the whole source */
 };
 
 size_t policy_documents(const struct policy *p);
 const struct policy_document *policy_document(const struct policy *p, unsigned doc);
 unsigned policy_document_find(const struct policy *p, struct span name);
-/* True if the document's scope holds the subject class and the service (other dimensions left open). The catalogue's
- * document, which has no norms, never applies. */
+/* True if the document's scope holds the subject class and the service (other dimensions left open). The
+ * catalogue's document, which has no norms, never applies. */
 bool policy_document_applies(const struct policy *p, unsigned doc, unsigned subject, unsigned service);
 
 /* A clause: one rule, plain or document block. Clause names are printed as document/clause-id. */
 struct policy_clause {
     unsigned document;
-    struct span id;      /* "share.exc-01"; "document" for the document block */
-    uint32_t line;       /* of the fence */
-    struct span body;    /* the sentences as written */
+    struct span id;   /* "share.exc-01"; "document" for the document block */
+    uint32_t line;    /* of the fence */
+    struct span body; /* the sentences as written */
     bool plain;
     struct span heading; /* the nearest heading above */
 };
@@ -168,6 +169,8 @@ struct span policy_clause_ref(const struct policy *p, unsigned clause, struct ar
 struct policy_duty {
     unsigned clause;
     unsigned event, deed, otherwise; /* otherwise: POLICY_NONE if none */
+    struct span object,
+        otherwise_object; /* what the deed is done to ("account-data"), as written; may be empty */
     struct span actor, audience, channels; /* as written, comma separated; may be empty */
     struct span condition;                 /* the formula as written, may be empty */
     uint32_t number;                       /* 0: no deadline */
@@ -184,9 +187,9 @@ const struct policy_duty *policy_duty(const struct policy *p, unsigned i);
 /* One field of one request. Every dimension must be a valid index. Bit i of the words is need i, fact i. */
 struct policy_request {
     uint16_t value[DIM_COUNT];
-    uint64_t facts;       /* value of each fact; meaningless where not known */
+    uint64_t facts; /* value of each fact; meaningless where not known */
     uint64_t facts_known;
-    uint64_t needs;       /* held */
+    uint64_t needs; /* held */
 };
 
 enum policy_answer { ANSWER_ALLOW, ANSWER_ALLOW_MASKED, ANSWER_NEEDS, ANSWER_DENY, ANSWER_NOT_APPLICABLE };
@@ -195,19 +198,19 @@ enum policy_until_unit { UNTIL_NONE, UNTIL_HOURS, UNTIL_DAYS, UNTIL_WORKING_DAYS
 
 struct policy_decision {
     enum policy_answer answer;
-    unsigned clause;           /* the clause that decided: grant, bar, or of the missing need; the document's clause
-                                  when not applicable; POLICY_NONE for silence with no near miss */
-    struct span reason;        /* closed code with hyphens as written ("purpose-mismatch"); empty when allowed */
-    uint64_t missing;          /* ANSWER_NEEDS: the smallest missing set */
-    uint64_t alternatives[8];  /* further missing sets, smallest first */
+    unsigned clause;    /* the clause that decided: grant, bar, or of the missing need; the document's clause
+                           when not applicable; POLICY_NONE for silence with no near miss */
+    struct span reason; /* closed code with hyphens as written ("purpose-mismatch"); empty when allowed */
+    uint64_t missing;   /* ANSWER_NEEDS: the smallest missing set */
+    uint64_t alternatives[8]; /* further missing sets, smallest first */
     unsigned n_alternatives;
-    uint64_t needs_used;       /* allowed: the needs the answer rested on (grant and conditions) */
-    uint64_t deeds;            /* bit i: deed i must be done */
-    unsigned mask;             /* strongest mask (declared last is strongest), POLICY_NONE if none */
-    unsigned until_event;      /* time limit of the grant: POLICY_NONE if none */
+    uint64_t needs_used;  /* allowed: the needs the answer rested on (grant and conditions) */
+    uint64_t deeds;       /* bit i: deed i must be done */
+    unsigned mask;        /* strongest mask (declared last is strongest), POLICY_NONE if none */
+    unsigned until_event; /* time limit of the grant: POLICY_NONE if none */
     uint32_t until_number;
     enum policy_until_unit until_unit;
-    unsigned conditions[16];   /* clauses of the conditions that bound the answer */
+    unsigned conditions[16]; /* clauses of the conditions that bound the answer */
     unsigned n_conditions;
 };
 
@@ -218,7 +221,7 @@ void policy_decide(const struct policy *p, const struct policy_request *q, struc
 enum policy_fate { FATE_STANDS, FATE_LIFTED, FATE_OUTRANKED, FATE_BINDS, FATE_WAIVED, FATE_NEAR };
 struct policy_trace_row {
     unsigned clause;
-    struct span kind;     /* "grant", "bar", "condition", "waiver" */
+    struct span kind; /* "grant", "bar", "condition", "waiver" */
     enum policy_fate fate;
     unsigned by;          /* clause that lifted, outranked or waived it; POLICY_NONE */
     struct span sentence; /* as written */
@@ -228,20 +231,20 @@ struct policy_trace {
     struct policy_trace_row *rows;
     size_t n;
 };
-/* As policy_decide, and tells which norms matched, what lifted what, and which grants missed by one dimension. */
+/* As policy_decide, and tells which norms matched, what lifted what, and which grants missed by one
+ * dimension. */
 void policy_explain(const struct policy *p, const struct policy_request *q, struct policy_decision *d,
                     struct arena *a, struct policy_trace *trace);
 /* The explanation in sentences, and as JSON. */
-void policy_explain_put(const struct policy *p, const struct policy_request *q, const struct policy_decision *d,
-                        const struct policy_trace *trace, struct text *t);
-void policy_explain_json(const struct policy *p, const struct policy_request *q, const struct policy_decision *d,
-                         const struct policy_trace *trace, struct text *t);
+void policy_explain_put(const struct policy *p, const struct policy_request *q,
+                        const struct policy_decision *d, const struct policy_trace *trace, struct text *t);
+void policy_explain_json(const struct policy *p, const struct policy_request *q,
+                         const struct policy_decision *d, const struct policy_trace *trace, struct text *t);
 
-/* Reads "collect phone of adult in shop for delivery with ship by service basis none-claimed when a, b needs c"
- * style request text: `dimension=value` words separated by blanks, e.g.
- *   operation=use field=contact-phone purpose=delivery service=shop subject=adult actor=service party=own
- *   facts=opted-out,!for-profit needs=agreement
- * A dimension left out takes its first declared value. Facts not named are known false. */
+/* Reads "collect phone of adult in shop for delivery with ship by service basis none-claimed when a, b needs
+ * c" style request text: `dimension=value` words separated by blanks, e.g. operation=use field=contact-phone
+ * purpose=delivery service=shop subject=adult actor=service party=own facts=opted-out,!for-profit
+ * needs=agreement A dimension left out takes its first declared value. Facts not named are known false. */
 enum err policy_request_read(const struct policy *p, struct span s, struct policy_request *q, struct fail *f);
 
 /* The answer's name as the API prints it: allow, allow-masked, needs, deny, not-applicable. */

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_check.c: what is wrong with the whole, once every sentence is right by itself. Contradictions,
+ * silent liftings, overlaps, dead and redundant norms and promises need the compiled diagram (section 4). */
+#include "policy_impl.h"
+
+/* ---- A field that nothing says how long to keep. */
+
+static bool keeps_for_a_time(const struct policy *p, const struct norm *n)
+{
+    unsigned keep = policy_find(p, DIM_OPERATION, SPAN("keep")),
+             store = policy_find(p, DIM_OPERATION, SPAN("store"));
+    const struct bits *ops = &n->act.set[DIM_OPERATION];
+    bool does =
+        (keep != POLICY_NONE && bits_has(ops, keep)) || (store != POLICY_NONE && bits_has(ops, store));
+    return n->kind == NORM_GRANT && n->act.until.event != POLICY_NONE && does;
+}
+
+/* One message for each category: its fields without a keep rule, at the first of them. */
+static void check_category_kept(struct load *l, unsigned category, const struct bits *kept)
+{
+    const struct policy *p = l->p;
+    const struct word *first = NULL;
+    struct text names = text_new(l->arena, 128);
+    for (size_t i = 0; i < p->dim[DIM_FIELD].n; i++) {
+        if (p->category[i] != category || bits_has(kept, i))
+            continue;
+        text_str(&names, first ? ", " : "");
+        text_put(&names, p->dim[DIM_FIELD].members[i].name);
+        first = first ? first : &p->dim[DIM_FIELD].members[i];
+    }
+    if (first)
+        policy_say(l, MSG_NO_KEEP_RULE, first->place,
+                   "no 'keep' or 'store' sentence with 'until' covers %.*s", SPAN_F(text_span(&names)));
+}
+
+static void check_kept(struct load *l)
+{
+    struct policy *p = l->p;
+    struct bits kept = {{0}};
+    for (size_t i = 0; i < p->n_norms; i++)
+        if (keeps_for_a_time(p, &p->norms[i]))
+            bits_join(&kept, &p->norms[i].act.set[DIM_FIELD]);
+    for (unsigned c = 0; c < p->kind[KIND_CATEGORY].n; c++)
+        check_category_kept(l, c, &kept);
+}
+
+/* ---- Purposes and parties that no grant names. */
+
+static void check_used(struct load *l, enum policy_dimension d)
+{
+    struct policy *p = l->p;
+    struct bits used = {{0}};
+    for (size_t i = 0; i < p->n_norms; i++)
+        if (p->norms[i].kind == NORM_GRANT && p->norms[i].act.named[d])
+            bits_join(&used, &p->norms[i].act.set[d]);
+    for (size_t i = 0; i < p->dim[d].n; i++) {
+        const struct word *w = &p->dim[d].members[i];
+        /* `own` is the engine's word for "nobody else", named by no one. */
+        if (!bits_has(&used, i) && !(d == DIM_PARTY && span_is(w->name, "own")))
+            policy_warn(l, MSG_UNUSED, w->place, "no permission names the %s '%.*s'",
+                        policy_dimension_word[d], SPAN_F(w->name));
+    }
+}
+
+/* ---- Sections that no block covers. */
+
+static bool has_block(const struct source_file *f, uint32_t from, uint32_t to)
+{
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (f->blocks[i].line > from && f->blocks[i].line < to)
+            return true;
+    return false;
+}
+
+static void check_covered(struct load *l, const struct source_file *f)
+{
+    for (size_t i = 0; i < f->n_headings; i++) {
+        const struct heading *h = &f->headings[i];
+        uint32_t end = i + 1 < f->n_headings ? f->headings[i + 1].line : UINT32_MAX;
+        if (h->prose && !has_block(f, h->line, end))
+            policy_warn(l, MSG_UNCOVERED, h->place,
+                        "no rule and no plain block in this section says what it enforces");
+    }
+}
+
+static void check_coverage(struct load *l)
+{
+    for (unsigned i = 0; i < l->n_files; i++) {
+        if (l->files[i].n_blocks > 0)
+            check_covered(l, &l->files[i]);
+        else if (l->m->errors == 0)
+            policy_warn(l, MSG_UNCOVERED, (struct place){i, 0, 0},
+                        "nothing in this file is read: it holds no block");
+    }
+}
+
+void policy_check_all(struct load *l)
+{
+    check_coverage(l);
+    if (l->m->errors > 0) /* what follows would only repeat that a sentence could not be read */
+        return;
+    check_kept(l);
+    check_used(l, DIM_PURPOSE);
+    check_used(l, DIM_PARTY);
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * policy_despite.c: what lifts what.
+ *
+ * `despite` names clauses; lifting happens between norms. A grant or bar removes the grants and bars of the
+ * clauses it names, with one exception: a bar that names a bar removes nothing, because the ban stands either
+ * way. That keeps `despite *` in two bars from being a circle. Norms are then put in order, most exceptional
+ * first, so that deciding is one walk upwards through a bitset.
+ */
+#include "policy_impl.h"
+
+static bool id_in_family(struct span id, struct span family)
+{
+    if (family.len == 0)
+        return true;
+    return id.len > family.len && span_eq(span_sub(id, 0, family.len), family) && id.p[family.len] == '.';
+}
+
+static bool ref_names(const struct policy *p, const struct despite *r, unsigned clause, unsigned own)
+{
+    const struct policy_clause *c = &p->clauses[clause];
+    if (c->document != r->document)
+        return false;
+    return r->family ? clause != own && id_in_family(c->id, r->id) : span_eq(c->id, r->id);
+}
+
+static bool must_same(const struct must *a, const struct must *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    return a->kind == MUST_HAVE ? policy_formula_same(a->needs, b->needs) : a->index == b->index;
+}
+
+static bool waives(const struct norm *waiver, const struct norm *condition)
+{
+    for (size_t i = 0; i < waiver->n_waives; i++)
+        if (must_same(&waiver->waives[i], &condition->must))
+            return true;
+    return false;
+}
+
+static bool liftable(const struct norm *n, const struct norm *target)
+{
+    if (n->kind == NORM_WAIVER)
+        return target->kind == NORM_CONDITION && waives(n, target);
+    if (n->kind == NORM_BAR && target->kind == NORM_BAR)
+        return false;
+    return target->kind == NORM_GRANT || target->kind == NORM_BAR;
+}
+
+/* ---- Messages. */
+
+static bool clause_exists(const struct policy *p, const struct norm *n, const struct despite *r)
+{
+    for (unsigned c = 0; c < p->n_clauses; c++)
+        if (ref_names(p, r, c, n->clause))
+            return true;
+    return false;
+}
+
+static void say_no_clause(struct load *l, const struct despite *r)
+{
+    struct policy *p = l->p;
+    struct span document = p->documents[r->document].pub.name;
+    struct nearest near = policy_nearest(r->id);
+    for (size_t i = 0; i < p->n_clauses; i++)
+        if (p->clauses[i].document == r->document)
+            policy_nearest_try(&near, p->clauses[i].id);
+    if (r->family)
+        policy_say(l, MSG_NAME, r->place, "the document '%.*s' has no other clause of this family",
+                   SPAN_F(document));
+    else
+        policy_say(l, MSG_NAME, r->place, "the document '%.*s' has no clause '%.*s'%.*s", SPAN_F(document),
+                   SPAN_F(r->id), SPAN_F(policy_nearest_text(&near, l->arena)));
+}
+
+static void say_nothing_lifted(struct load *l, const struct norm *n, const struct despite *r)
+{
+    if (n->kind == NORM_WAIVER)
+        policy_say(l, MSG_NAME, r->place, "no condition there requires what this sentence waives");
+    else
+        policy_say(l, MSG_NAME, r->place, "there is no %s there that this sentence could lift",
+                   n->kind == NORM_GRANT ? "ban" : "permission");
+}
+
+/* Each thing a waiver lists must be required by something it names, or a slip would go unseen. */
+static void check_waived(struct load *l, const struct norm *n)
+{
+    for (size_t i = 0; i < n->n_waives; i++) {
+        bool found = false;
+        for (size_t k = 0; k < n->n_targets && !found; k++)
+            found = must_same(&n->waives[i], &l->p->norms[n->targets[k]].must);
+        if (!found && n->n_targets > 0)
+            policy_say(l, MSG_NAME, n->waives[i].place, "no clause named here requires this");
+    }
+}
+
+/* ---- Resolving. */
+
+static bool target_known(const struct norm *n, size_t target)
+{
+    for (size_t i = 0; i < n->n_targets; i++)
+        if (n->targets[i] == target)
+            return true;
+    return false;
+}
+
+static bool resolve_ref(struct load *l, struct norm *n, const struct despite *r)
+{
+    struct policy *p = l->p;
+    bool lifted = false;
+    for (size_t i = 0; i < p->n_norms; i++) {
+        if (!ref_names(p, r, p->norms[i].clause, n->clause) || !liftable(n, &p->norms[i]))
+            continue;
+        lifted = true;
+        if (&p->norms[i] != n && !target_known(n, i))
+            *POLICY_PUSH(l->arena, n->targets, n->n_targets) = (uint16_t)i;
+    }
+    return lifted;
+}
+
+static bool names_itself(const struct policy *p, const struct norm *n, const struct despite *r)
+{
+    return !r->family && ref_names(p, r, n->clause, POLICY_NONE);
+}
+
+static void resolve_norm(struct load *l, struct norm *n)
+{
+    for (size_t i = 0; i < n->n_despite; i++) {
+        const struct despite *r = &n->despite[i];
+        if (!clause_exists(l->p, n, r))
+            say_no_clause(l, r);
+        else if (names_itself(l->p, n, r))
+            policy_say(l, MSG_CYCLE, r->place,
+                       "a clause cannot lift itself; put the exception into a clause of its own");
+        else if (!resolve_ref(l, n, r) && !r->family)
+            say_nothing_lifted(l, n, r);
+    }
+    check_waived(l, n);
+}
+
+/* ---- Order: a norm comes before those it lifts; else by rank of the document, then as written. */
+
+static bool before(const struct policy *p, const struct norm *a, const struct norm *b)
+{
+    bool lifting_a = a->kind == NORM_GRANT || a->kind == NORM_BAR,
+         lifting_b = b->kind == NORM_GRANT || b->kind == NORM_BAR;
+    if (lifting_a != lifting_b)
+        return lifting_a;
+    unsigned ra = p->documents[a->document].rank, rb = p->documents[b->document].rank;
+    return ra != rb ? ra < rb : a->order < b->order;
+}
+
+static size_t next_norm(const struct policy *p, const uint32_t *lifters_left, const bool *done)
+{
+    size_t best = p->n_norms;
+    for (size_t i = 0; i < p->n_norms; i++)
+        if (!done[i] && lifters_left[i] == 0 &&
+            (best == p->n_norms || before(p, &p->norms[i], &p->norms[best])))
+            best = i;
+    return best;
+}
+
+/* From any norm left over, going from lifted to lifter, a norm comes back: that one is in the circle. */
+static void say_circle(struct load *l, const bool *done)
+{
+    struct policy *p = l->p;
+    bool *seen = ARENA_ARRAY(l->arena, p->n_norms, bool);
+    size_t at = 0, lifter = 0;
+    while (done[at])
+        at++;
+    while (!seen[at]) {
+        seen[at] = true;
+        for (lifter = 0; done[lifter] || !target_known(&p->norms[lifter], at);)
+            lifter++;
+        at = lifter;
+    }
+    const struct norm *n = &p->norms[at], *other = &p->norms[n->targets[0]];
+    for (size_t i = 0; i < n->n_targets; i++)
+        if (seen[n->targets[i]])
+            other = &p->norms[n->targets[i]];
+    l->clause = n->clause;
+    policy_say(l, MSG_CYCLE, n->place, "'%.*s' and '%.*s' lift each other, maybe by way of others",
+               SPAN_F(p->clauses[n->clause].id), SPAN_F(p->clauses[other->clause].id));
+    policy_say_other(l, other->place);
+    l->clause = POLICY_NONE;
+}
+
+static void permute(struct load *l, const uint16_t *order)
+{
+    struct policy *p = l->p;
+    struct norm *sorted = ARENA_ARRAY(l->arena, p->n_norms, struct norm);
+    uint16_t *now = ARENA_ARRAY(l->arena, p->n_norms, uint16_t);
+    for (size_t i = 0; i < p->n_norms; i++) {
+        sorted[i] = p->norms[order[i]];
+        now[order[i]] = (uint16_t)i;
+    }
+    for (size_t i = 0; i < p->n_norms; i++)
+        for (size_t k = 0; k < sorted[i].n_targets; k++)
+            sorted[i].targets[k] = now[sorted[i].targets[k]];
+    p->norms = sorted;
+}
+
+static void count_lifters(const struct policy *p, uint32_t *left)
+{
+    for (size_t i = 0; i < p->n_norms; i++)
+        for (size_t k = 0; k < p->norms[i].n_targets; k++)
+            left[p->norms[i].targets[k]]++;
+}
+
+static void sort_norms(struct load *l)
+{
+    struct policy *p = l->p;
+    uint16_t *order = ARENA_ARRAY(l->arena, p->n_norms, uint16_t);
+    uint32_t *left = ARENA_ARRAY(l->arena, p->n_norms, uint32_t);
+    bool *done = ARENA_ARRAY(l->arena, p->n_norms, bool);
+    count_lifters(p, left);
+    for (size_t n = 0; n < p->n_norms; n++) {
+        size_t i = next_norm(p, left, done);
+        if (i == p->n_norms) {
+            say_circle(l, done);
+            return;
+        }
+        order[n] = (uint16_t)i;
+        done[i] = true;
+        for (size_t k = 0; k < p->norms[i].n_targets; k++)
+            left[p->norms[i].targets[k]]--;
+    }
+    permute(l, order);
+}
+
+void policy_resolve_despite(struct load *l)
+{
+    for (size_t i = 0; i < l->p->n_norms; i++) {
+        l->clause = l->p->norms[i].clause;
+        resolve_norm(l, &l->p->norms[i]);
+    }
+    l->clause = POLICY_NONE;
+    sort_norms(l);
+}

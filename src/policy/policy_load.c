@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_load.c: the phases of reading, in the order that policy_impl.h tells. */
+#include "policy_impl.h"
+
+static void open_files(struct load *l, const struct policy_source *sources)
+{
+    for (unsigned i = 0; i < l->n_files; i++)
+        if (policy_source_open(l, i, &sources[i]))
+            policy_markdown_read(l, i);
+}
+
+static void say_empty(struct load *l)
+{
+    struct policy_message *m = POLICY_PUSH(l->arena, l->m->list, l->m->n);
+    *m = (struct policy_message){.kind = MSG_SYNTAX, .file = SPAN("."), .line = 1, .column = 1, .width = 1};
+    m->message = SPAN("there is no document to read");
+    l->m->errors++;
+}
+
+struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n,
+                           struct policy_messages *m)
+{
+    *m = (struct policy_messages){0};
+    struct load l = {
+        .arena = a, .p = ARENA_NEW(a, struct policy), .m = m, .n_files = n, .clause = POLICY_NONE};
+    l.files = ARENA_ARRAY(a, n, struct source_file);
+    if (n == 0)
+        say_empty(&l);
+    open_files(&l, sources);
+    policy_read_document_names(&l);
+    policy_read_catalogues(&l);
+    policy_read_documents(&l);
+    policy_read_rules(&l);
+    policy_resolve_despite(&l);
+    policy_check_all(&l);
+    policy_messages_sort(m);
+    if (m->errors > 0)
+        return NULL;
+    policy_index_build(&l);
+    return l.p;
+}
