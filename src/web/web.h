@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * web.h: an opened data folder that answers requests: over HTTP, over the operator's socket, or in the same process
- * (the command line on a folder no daemon has open). One path for all three: a struct request goes in, the rows of
- * routes.def say what happens, a struct response comes out.
+ * web.h: an opened data folder that answers requests: over HTTP, over the operator's socket, or in the same
+ * process (the command line on a folder no daemon has open). One path for all three: a struct request goes
+ * in, the rows of routes.def say what happens, a struct response comes out.
  */
 #ifndef TROTH_WEB_H
 #define TROTH_WEB_H
@@ -15,17 +15,19 @@
 
 struct web_config {
     const char *data;       /* the data folder */
+    const char *master_key; /* null: DATA/master-key */
     const char *listen;     /* "127.0.0.1:8080"; null: no sockets, web_handle only */
-    const char *clock_file; /* tests: a file holding an RFC 3339 instant, read again for each request; null: the clock */
+    const char *clock_file; /* tests: a file holding an RFC 3339 instant, read again for each request; null:
+                               the clock */
     unsigned readers;       /* reader threads; 0: WEB_READERS_DEFAULT */
     const char *version, *commit;
 };
 
 struct web;
 
-/* Opens everything: lock, databases, record, policy, keys, threads, sockets. Nothing half done: on failure all is
- * closed again. ERR_CONFLICT when another process has the folder or the address; ERR_POLICY with the messages in *m
- * (in arena a, which must outlive the use of *m only). */
+/* Opens everything: lock, databases, record, policy, keys, threads, sockets. Nothing half done: on failure
+ * all is closed again. ERR_CONFLICT when another process has the folder or the address; ERR_POLICY with the
+ * messages in *m (in arena a, which must outlive the use of *m only). */
 enum err web_start(const struct web_config *c, struct arena *a, struct policy_messages *m, struct web **out,
                    struct fail *f);
 /* Lets answers under way finish, seals the record, releases the folder. */
@@ -36,8 +38,10 @@ unsigned web_port(const struct web *w);
 void web_handle(struct web *w, const struct request *req, struct arena *a, struct response *res);
 /* A one-line sentence on what was opened: policy revision, record size. */
 struct span web_summary(struct web *w, struct arena *a);
-/* The instant of that clock: the clock file's, or the real one. */
+/* The instant of that clock: the clock file's (its last readable content), or the real one. */
 struct instant web_clock(const char *clock_file);
+/* The operator's socket of a folder, and its master key, in the arena. */
+const char *web_socket_path(struct arena *a, const char *data);
 
 /* ---- Making a folder (troth init) */
 

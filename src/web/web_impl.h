@@ -26,6 +26,7 @@ struct schema;
 
 /* One row of routes.def. */
 struct route {
+    const char *name; /* of the handler: the operation's id in OpenAPI */
     enum method method;
     const char *path;
     web_handler handler;
@@ -50,8 +51,8 @@ struct web {
     struct gate *gate;
     struct engine *engine;
     struct http_server *http;
-    struct span openapi; /* rendered once at start */
-    struct span listen;
+    struct span openapi;  /* rendered once at start */
+    struct span listen;   /* host:port in use */
     int64_t heavy_second; /* RATE_HEAVY: which second, and how many in it (atomics) */
     int64_t heavy_count;
 };
@@ -70,10 +71,9 @@ struct call {
     struct http_params params; /* {…} of the path, decoded */
     const struct json *body;   /* parsed and valid against the row's request schema; null if none */
     enum call_role role;
-    const char *lang;          /* "en" or "zh-CN": ?lang=, else Accept-Language */
-    struct fail fail;          /* a handler that fails sets it and returns; the problem document is made from it */
-    struct span extra;         /* more members for the problem document, as JSON text */
-    struct job job_store;      /* what `job` points to */
+    struct fail fail;     /* a handler that fails sets it and returns; the problem document is made from it */
+    struct span extra;    /* more members for the problem document, as JSON text */
+    struct job job_store; /* what `job` points to */
     void (*reply)(struct call *c); /* how the answer leaves */
     void *reply_to;
 };
@@ -86,14 +86,36 @@ bool call_query(struct call *c, const char *name, struct span *out);
 bool call_form(struct call *c, const char *name, struct span *out);
 /* Member of the (already checked) JSON body; empty if absent. */
 struct span call_member(const struct call *c, const char *name);
-/* The person of path parameter `param`: ERR_NOT_FOUND for a bad id, an unknown one, and one the calling service has no
- * relation with (B4.3: nobody learns of people who are not theirs). */
+/* The person of path parameter `param`: ERR_NOT_FOUND for a bad id, an unknown one, and one the calling
+ * service has no relation with (B4.3: nobody learns of people who are not theirs). */
 enum err call_subject(struct call *c, size_t param, struct subject *out);
 /* The same for an id that came in the body. */
 enum err call_subject_named(struct call *c, struct span id, const char *member, struct subject *out);
-/* The calling service's name, or what the operator named (may be empty). */
-struct span call_service(struct call *c, struct span named);
-/* "name":<index of the call's entry `which` in the record>, filled in when the group is sealed; null if there is none. */
+/* Where: the calling service's own name, or for the operator what was named (may be empty). ERR_FORBIDDEN for
+ * a service that names another. */
+enum err call_service(struct call *c, struct span named, struct span *out);
+/* The person has used the calling service from now on. */
+enum err call_relate(struct call *c, const struct subject *s, struct span service);
+/* The gate's request from the body: purpose, fields, evidence and the rest; every handler that asks the
+ * policy. */
+enum err call_question(struct call *c, struct gate_request *q);
+/* A member that must be a name of the language: letter {letter | digit | "-"}. */
+enum err call_name(struct call *c, const char *member, struct span *out);
+bool call_is_name(struct span s);
+/* ERR_UNKNOWN_NAME with a suggestion unless the policy declares it. */
+enum err call_known(struct call *c, enum policy_dimension d, const char *member, struct span name);
+/* The person a decision is about, if the body names one. */
+enum err call_asked_subject(struct call *c, struct gate_request *q);
+/* Whose wish a deletion is: query actor=subject (default) or guardian with guardian=ID, who must be verified.
+ */
+enum err call_wish(struct call *c, const struct subject *s, struct span *actor);
+/* Answers a read (share null) or a share: the allowed subset, or 403 when nothing is allowed. */
+void answer_values(struct call *c, const struct gate_answer *answer, const struct gate_out *values, size_t n,
+                   const struct share_id *share);
+/* Ends a call that the policy refused: 403 with clause, reason and the decision. */
+void call_refuse(struct call *c, const struct gate_answer *a);
+/* "name":<index of the call's entry `which` in the record>, filled in when the group is sealed; null if there
+ * is none. */
 void call_entry(struct call *c, struct text *t, const char *name, size_t which);
 
 /* ---- Rendering (render.c) */
@@ -101,10 +123,41 @@ void render_decision(struct call *c, struct text *t, const struct gate_answer *a
 /* Members of a decision without the brackets, for problem documents and larger answers. */
 void render_decision_members(struct call *c, struct text *t, const struct gate_answer *a);
 
-/* Errors of rows whose response is `page`: an HTML page instead of a problem document. Fills c->res. (page_*.c) */
+/* "values" of a read or a share: by field; a list where items tell several apart. */
+void render_values(struct call *c, struct text *t, const struct gate_answer *a, const struct gate_out *v,
+                   size_t n, bool provenance);
+/* Where a value came from: the members. */
+void render_provenance(struct text *t, const struct gate_out *v);
+/* A comma separated list as a JSON array. */
+void render_names(struct text *t, const char *name, struct span commas);
+/* "name":{"origin":...,"entry":...}: points at the call's first entry. */
+void render_receipt(struct call *c, struct text *t, const char *name);
+/* The worst field of an answer, or null. */
+const struct gate_field *render_worst(const struct gate_answer *a);
+
+/* ---- The way of a call (router.c, guard.c, dispatch.c) */
+
+/* Finds the row and reads the path parameters: ERR_NOT_FOUND; ERR_METHOD with the Allow header set. */
+enum err route_find(struct call *c);
+/* The largest body of the row for this method and path, for the socket side; 0 if there is none. */
+size_t route_body_max(enum method m, struct span path);
+const char *method_name(enum method m);
+/* Who calls, may they, is it their own form, is it too often, is the body what the row says. */
+enum err guard_check(struct call *c);
+/* The socket's side of web_handle. */
+void dispatch_http(void *web, struct http_exchange *x);
+/* Runs a handler of ours, without a caller, as a call of its own; OK or what it failed with. */
+enum err dispatch_own(struct web *w, const struct route *r, struct fail *f);
+/* The folder's lock: held as long as the descriptor is open. */
+enum err folder_lock(const char *data, int *fd, struct fail *f);
+enum err clock_check(const char *clock_file, struct fail *f);
+struct span openapi_render(struct arena *a, const char *version);
+
+/* Errors of rows whose response is `page`: an HTML page instead of a problem document. Fills c->res.
+ * (page_*.c) */
 void page_problem(struct call *c);
 
-#define X(method, path, handler, kind, who, csrf, body_max, rate, audit, summary, query, request, response)            \
+#define X(method, path, handler, kind, who, csrf, body_max, rate, audit, summary, query, request, response)  \
     void handler(struct call *c);
 #include "routes.def"
 #undef X

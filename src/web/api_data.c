@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Values: collect, correct, read, delete; and what is held. */
+#include "web_impl.h"
+
+/* ---- What is held (B5.1.a): provenance, no values */
+
+static void render_held(struct text *t, const struct gate_out *v)
+{
+    json_open(t, NULL, '{');
+    json_string(t, "field", v->field);
+    if (v->item.len)
+        json_string(t, "item", v->item);
+    json_i64(t, "version", v->version);
+    render_provenance(t, v);
+    json_close(t, '}');
+}
+
+void api_data_list(struct call *c)
+{
+    struct subject s;
+    struct gate_out *held;
+    struct span source = SPAN_EMPTY;
+    size_t n = 0;
+    struct text t = text_new(c->arena, 1024);
+    call_query(c, "source", &source);
+    if (call_subject(c, 0, &s) != OK || gate_held(&c->gate, s.id, &held, &n, &c->fail) != OK)
+        return;
+    json_open(&t, NULL, '{');
+    json_open(&t, "data", '[');
+    for (size_t i = 0; i < n; i++)
+        if (!source.len || span_eq(source, held[i].source))
+            render_held(&t, &held[i]);
+    json_close(&t, ']');
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
+
+/* ---- Collecting and correcting */
+
+static struct gate_value *take_values(const struct call *c, struct gate_request *q, size_t *n)
+{
+    const struct json *values = json_get(c->body, "values");
+    struct gate_value *out = ARENA_ARRAY(c->arena, GATE_FIELDS_MAX, struct gate_value);
+    for (*n = 0; *n < json_count(values) && *n < GATE_FIELDS_MAX; ++*n) {
+        const struct json *v = json_at(values, *n);
+        bool object = json_kind(v) == JSON_OBJECT;
+        out[*n].field = json_name(v);
+        out[*n].plain = object ? json_span(json_get(v, "value")) : json_span(v);
+        out[*n].item = json_span(json_get(v, "item"));
+        q->fields[*n] = out[*n].field;
+    }
+    q->n_fields = *n;
+    return out;
+}
+
+static void answer_stored(struct call *c, const struct gate_answer *answer, size_t n, size_t dropped)
+{
+    struct text t = text_new(c->arena, 1024);
+    json_open(&t, NULL, '{');
+    json_i64(&t, "stored", (int64_t)(n - dropped));
+    if (dropped)
+        json_i64(&t, "dropped", (int64_t)dropped);
+    json_open(&t, "decision", '{');
+    render_decision_members(c, &t, answer);
+    json_close(&t, '}');
+    call_entry(c, &t, "entry", 0);
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
+
+void api_data_put(struct call *c)
+{
+    struct subject s;
+    struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
+    struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
+    size_t n, dropped = 0;
+    bool correct = false;
+    if (call_subject(c, 0, &s) != OK || call_question(c, q) != OK)
+        return;
+    q->subject = s.id;
+    q->has_subject = true;
+    json_read_bool(c->body, "correct", false, &correct, NULL);
+    const struct gate_value *values = take_values(c, q, &n);
+    enum err err = gate_collect(&c->gate, q, values, n, correct, answer, &dropped, &c->fail);
+    if (err == ERR_REFUSED)
+        call_refuse(c, answer);
+    if (err != OK || call_relate(c, &s, q->service) != OK)
+        return;
+    answer_stored(c, answer, n, dropped);
+}
+
+/* ---- Reading */
+
+static bool any_allowed(const struct gate_answer *a)
+{
+    for (size_t i = 0; i < a->n_fields; i++)
+        if (a->fields[i].answer == ANSWER_ALLOW || a->fields[i].answer == ANSWER_ALLOW_MASKED)
+            return true;
+    return false;
+}
+
+void answer_values(struct call *c, const struct gate_answer *answer, const struct gate_out *values, size_t n,
+                   const struct share_id *share)
+{
+    struct text t = text_new(c->arena, 1024);
+    bool provenance = false;
+    if (!any_allowed(answer)) {
+        call_refuse(c, answer);
+        return;
+    }
+    json_read_bool(c->body, "provenance", false, &provenance, NULL);
+    json_open(&t, NULL, '{');
+    if (share)
+        json_hex(&t, "share", share->b, ID_LEN);
+    render_values(c, &t, answer, values, n, provenance);
+    render_decision_members(c, &t, answer);
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
+
+void api_data_read(struct call *c)
+{
+    struct subject s;
+    struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
+    struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
+    struct gate_out *values = NULL;
+    size_t n = 0;
+    if (call_subject(c, 0, &s) != OK || call_question(c, q) != OK)
+        return;
+    q->subject = s.id;
+    q->has_subject = true;
+    enum err err = gate_read(&c->gate, q, answer, &values, &n, &c->fail);
+    if (err == ERR_REFUSED)
+        call_refuse(c, answer);
+    if (err == OK)
+        answer_values(c, answer, values, n, NULL);
+}
+
+/* ---- Deleting */
+
+static void answer_deleted(struct call *c, const struct gate_answer *answer, int64_t deleted)
+{
+    struct text t = text_new(c->arena, 512);
+    json_open(&t, NULL, '{');
+    json_i64(&t, "deleted", deleted);
+    json_open(&t, "decision", '{');
+    render_decision_members(c, &t, answer);
+    json_close(&t, '}');
+    render_receipt(c, &t, "receipt");
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
+
+void api_data_delete(struct call *c)
+{
+    struct subject s;
+    struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
+    struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
+    struct span item = SPAN_EMPTY, service = SPAN_EMPTY;
+    int64_t deleted = 0;
+    call_query(c, "item", &item);
+    call_query(c, "service", &service);
+    if (call_subject(c, 0, &s) != OK || call_wish(c, &s, &q->actor) != OK)
+        return;
+    if (call_service(c, service, &q->service) != OK)
+        return;
+    q->subject = s.id;
+    q->has_subject = true;
+    q->purpose = SPAN("rights-requests");
+    q->fields[0] = c->params.value[1];
+    q->n_fields = 1;
+    enum err err = gate_delete(&c->gate, q, item, answer, &deleted, &c->fail);
+    if (err == ERR_REFUSED)
+        call_refuse(c, answer);
+    if (err == OK)
+        answer_deleted(c, answer, deleted);
+}

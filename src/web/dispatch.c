@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The way of a call: row, guard, handler on the right thread, answer. See web_impl.h */
+#define _GNU_SOURCE /* memmem */
+#include "web_impl.h"
+
+#include "log.h"
+
+static struct call *call_new(struct web *w, const struct request *req, struct arena *a)
+{
+    struct call *c = ARENA_NEW(a, struct call);
+    *c = (struct call){.web = w, .req = req, .arena = a};
+    c->res = &c->job_store.res;
+    c->gate = (struct gate_call){
+        .gate = w->gate, .view = gate_hold(w->gate), .arena = a, .now = web_clock(w->config.clock_file)};
+    return c;
+}
+
+/* ---- Answers to failures */
+
+/* The index of a refusal's entry is known later still: its blanks are found in the finished document. A
+ * string in it cannot hold this text, its quotes would be escaped. */
+static void find_slot(struct response *res, size_t n_entries)
+{
+    static const char mark[] = "\"entry\":                    ";
+    const uint8_t *at = res->body.len ? memmem(res->body.p, res->body.len, mark, sizeof mark - 1) : NULL;
+    if (!at || !n_entries)
+        return;
+    res->slot_at[0] = (size_t)(at - res->body.p) + sizeof mark - 1 - RESPONSE_SLOT_WIDTH;
+    res->slot_entry[0] = 0;
+    res->n_slots = 1;
+}
+
+static void keep_headers(struct response *to, const struct response *from)
+{
+    *to = (struct response){.n_headers = from->n_headers};
+    memcpy(to->headers, from->headers, sizeof to->headers);
+}
+
+static void answer_failure(struct call *c)
+{
+    const struct err_row *row = err_row(c->fail.code);
+    struct response before = *c->res;
+    keep_headers(c->res, &before);
+    log_line((enum log_level)row->level, "web", "%s %s: %s", method_name(c->req->method),
+             c->route ? c->route->path : "(no route)", c->fail.detail);
+    if (c->route && strcmp(c->route->response, "page") == 0)
+        page_problem(c);
+    else
+        http_problem(c->arena, c->res, &c->fail, c->extra);
+    find_slot(c->res, c->gate.n_entries);
+}
+
+/* ---- In the engine */
+
+/* Entries stay even if the change is undone: a refusal is on record. */
+static void take_entries(struct call *c, struct job *j)
+{
+    j->n_entries = c->gate.n_entries;
+    for (size_t i = 0; i < c->gate.n_entries; i++) {
+        j->entries[i] = c->gate.entries[i];
+        j->entry_subject[i] =
+            c->gate.entry_has_subject[i] ? span_of(c->gate.entry_subject[i].b, ID_LEN) : SPAN_EMPTY;
+    }
+}
+
+static void job_run(struct job *j, struct store *st, void *ctx)
+{
+    (void)ctx;
+    struct call *c = j->user;
+    c->gate.st = st;
+    c->gate.now = j->now;
+    c->route->handler(c);
+    take_entries(c, j);
+    j->undo = c->gate.undo || c->fail.code != OK;
+    if (c->fail.code != OK)
+        answer_failure(c);
+}
+
+static void job_fail(struct job *j, const struct fail *f)
+{
+    struct call *c = j->user;
+    c->fail = *f;
+    c->extra = SPAN_EMPTY;
+    c->gate.n_entries = 0;
+    answer_failure(c);
+}
+
+static void job_done(struct job *j)
+{
+    struct call *c = j->user;
+    c->reply(c);
+}
+
+static void job_fill(struct call *c)
+{
+    c->job = &c->job_store;
+    c->job->req = c->req;
+    c->job->arena = c->arena;
+    c->job->kind = c->route->kind == KIND_WRITE ? JOB_WRITE : JOB_READ;
+    c->job->wait_history = c->route->kind == KIND_READ_HISTORY;
+    c->job->now = c->gate.now;
+    c->job->user = c;
+    c->job->run = job_run;
+    c->job->done = job_done;
+    c->job->fail = job_fail;
+}
+
+/* ---- Both ways in */
+
+/* Answers at once what needs no engine. True if it was answered. */
+static bool answered_here(struct call *c)
+{
+    if (route_find(c) == OK && guard_check(c) == OK) {
+        if (c->route->kind != KIND_DIRECT)
+            return false;
+        c->route->handler(c);
+    }
+    if (c->fail.code != OK)
+        answer_failure(c);
+    return true;
+}
+
+static void call_end(struct call *c)
+{
+    gate_release(c->web->gate, c->gate.view);
+}
+
+static void reply_http(struct call *c)
+{
+    struct http_exchange *x = c->reply_to;
+    call_end(c);
+    http_reply(x, c->res);
+}
+
+void dispatch_http(void *web, struct http_exchange *x)
+{
+    struct web *w = web;
+    struct call *c = call_new(w, &x->req, x->arena);
+    c->reply = reply_http;
+    c->reply_to = x;
+    if (answered_here(c)) {
+        reply_http(c);
+        return;
+    }
+    job_fill(c);
+    if (engine_submit(w->engine, c->job, &c->fail) == OK)
+        return;
+    answer_failure(c);
+    reply_http(c);
+}
+
+void web_handle(struct web *w, const struct request *req, struct arena *a, struct response *res)
+{
+    struct call *c = call_new(w, req, a);
+    c->reply = call_end;
+    if (answered_here(c)) {
+        call_end(c);
+    } else {
+        job_fill(c);
+        engine_call(w->engine, c->job);
+    }
+    *res = *c->res;
+}
+
+enum err dispatch_own(struct web *w, const struct route *r, struct fail *f)
+{
+    static const struct request nobody = {.method = METHOD_POST, .operator_socket = true};
+    struct arena *a = arena_new(0);
+    struct call *c = call_new(w, &nobody, a);
+    c->route = r;
+    c->role = ROLE_OPERATOR;
+    c->reply = call_end;
+    job_fill(c);
+    engine_call(w->engine, c->job);
+    if (c->fail.code != OK)
+        *f = c->fail;
+    arena_free(a);
+    return f->code;
+}
