@@ -80,10 +80,13 @@ endef
 Q := @
 
 # ---- Generated: files of ui/ embedded as tables.
-GEN_web := $(B)/gen/web/ui_files.c
+GEN_web := $(B)/gen/web/ui_files.c $(B)/gen/web/ui_text.c
 $(B)/gen/web/ui_files.c: tools/embed $(shell find ui -type f 2>/dev/null)
 	@mkdir -p $(@D)
 	$(Q)python3 tools/embed ui > $@
+$(B)/gen/web/ui_text.c: tools/po $(shell find ui -type f 2>/dev/null)
+	@mkdir -p $(@D)
+	$(Q)python3 tools/po ui > $@ || { rm -f $@; exit 1; }
 GEN_store := $(B)/gen/store/schema_text.c
 $(B)/gen/store/schema_text.c: tools/embed $(wildcard src/store/*.sql)
 	@mkdir -p $(@D)
