@@ -78,14 +78,19 @@ enum err audit_create(const char *data, const char *host, struct instant now, st
 /* Opens, recovers: cuts a torn tail that was never sealed, rebuilds tiles, refuses (ERR_CORRUPT) when the segments are
  * shorter than, or differ from, the last signed size and root, naming the place. */
 enum err audit_open(const char *data, struct audit **out, struct fail *f);
+/* The same for tools: takes no lock, repairs nothing, may run beside a daemon. Appending fails. */
+enum err audit_open_read(const char *data, struct audit **out, struct fail *f);
 void audit_close(struct audit *au);
 
-/* Buffers one entry and gives it its index. The entry is not durable yet. */
+/* Buffers one entry and gives it its index. The entry is not durable yet. ERR_TOO_LARGE: nothing happened.
+ * ERR_DISK_FULL: no room for the next segment; nothing happened, and a later call may succeed. ERR_STOPPED, ERR_IO. */
 enum err audit_append(struct audit *au, const struct audit_entry *e, uint64_t *index, struct fail *f);
 /* Writes and fdatasyncs everything appended. After a failure nothing may be acknowledged any more: every later call
- * fails with ERR_STOPPED. */
+ * fails with ERR_STOPPED. Nothing appended since the last seal: OK at once. */
 enum err audit_seal(struct audit *au, struct fail *f);
-/* Writes new tiles and signs a checkpoint if the log has grown since the last. Called a few times a second. */
+/* Writes new tiles and signs a checkpoint if the log has grown since the last. Called a few times a second, by one
+ * thread at a time; that thread may be another than the one that appends. A failure here (a full disk, say) does not
+ * touch what is sealed: the next call tries again. */
 enum err audit_publish(struct audit *au, struct instant now, struct fail *f);
 /* The highest pending id found in the log: outbox rows up to it are already recorded. */
 uint64_t audit_pending_done(const struct audit *au);

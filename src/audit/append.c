@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+/* append.c: the committer's side: append, seal. See audit.h and the crash rule in DESIGN.md. */
+#include "audit_impl.h"
+
+#include <unistd.h>
+
+static enum err stopped(struct fail *f)
+{
+    enum err e =
+        fail_set(f, ERR_STOPPED, "the record could not be written; nothing is acknowledged any more");
+    fail_hint(f, "see the log for the disk's error, then restart the daemon");
+    return e;
+}
+
+/* What reached the disk is unknown now, and asking again would not tell: the kernel reports a lost write
+ * once. */
+static enum err stop(struct audit *au, enum err e)
+{
+    atomic_store(&au->stopped, true);
+    return e;
+}
+
+static enum err write_buffer(struct audit *au, struct fail *f)
+{
+    if (au->buf_len == 0)
+        return OK;
+    enum err e = io_write_all(au->fd, au->buf, au->buf_len, au->buf_at, "the last segment", f);
+    if (e)
+        return stop(au, e);
+    au->buf_at += au->buf_len;
+    au->buf_len = 0;
+    return OK;
+}
+
+static enum err sync_segment(struct audit *au, struct fail *f)
+{
+    enum err e = write_buffer(au, f);
+    if (e)
+        return e;
+    if (au->synced == au->next)
+        return OK;
+    if (audit_io.fdatasync(au->fd) != 0)
+        return stop(au, io_fail(f, "syncing", "the last segment"));
+    au->synced = au->next;
+    return OK;
+}
+
+static enum err before_name(void *ctx, struct fail *f)
+{
+    return sync_segment(ctx, f);
+}
+
+/* Without room for a new segment nothing has changed: the entry is refused, readers go on. */
+static enum err roll(struct audit *au, struct fail *f)
+{
+    const struct segment_make m = {
+        .dir = au->dir,
+        .head = {.bytes = audit_segment_bytes, .number = au->n_segments, .first = au->next},
+        .before_name = before_name,
+        .ctx = au,
+    };
+    int fd;
+    enum err e = segment_create(&m, &fd, f);
+    if (e)
+        return e;
+    close(au->fd);
+    au->fd = fd;
+    au->buf_at = SEGMENT_HEAD;
+    segments_add(au, &m.head);
+    return OK;
+}
+
+static bool fits(const struct audit *au, size_t len)
+{
+    return au->buf_at + au->buf_len + len <= au->segments[au->n_segments - 1].head.bytes;
+}
+
+static enum err make_room(struct audit *au, size_t len, struct fail *f)
+{
+    if (!fits(au, len))
+        return roll(au, f);
+    return au->buf_len + len > BUFFER_BYTES ? write_buffer(au, f) : OK;
+}
+
+enum err audit_append(struct audit *au, const struct audit_entry *e, uint64_t *index, struct fail *f)
+{
+    uint8_t leaf[AUDIT_LEAF_MAX];
+    if (atomic_load(&au->stopped))
+        return stopped(f);
+    if (!au->key)
+        return fail_set(f, ERR_INTERNAL, "the log is open for reading only");
+    if (e->detail.len > AUDIT_DETAIL_MAX)
+        return fail_set(f, ERR_TOO_LARGE, "the detail of an entry has %zu bytes, %d are allowed",
+                        e->detail.len, AUDIT_DETAIL_MAX);
+    struct record r = {.index = au->next, .pending_id = e->pending_id, .detail = e->detail};
+    r.leaf = span_of(leaf, audit_leaf_put(&e->leaf, leaf));
+    enum err err = make_room(au, RECORD_HEAD + r.leaf.len + r.detail.len, f);
+    if (err)
+        return err;
+    segments_note(au, r.index, au->buf_at + au->buf_len);
+    au->buf_len += record_put(&r, au->buf + au->buf_len);
+    if (e->pending_id > au->pending_max)
+        au->pending_max = e->pending_id;
+    *index = au->next++;
+    return OK;
+}
+
+enum err audit_seal(struct audit *au, struct fail *f)
+{
+    if (atomic_load(&au->stopped))
+        return stopped(f);
+    if (!au->key)
+        return OK;
+    enum err e = sync_segment(au, f);
+    if (e)
+        return e;
+    atomic_store(&au->pending_done, au->pending_max);
+    atomic_store_explicit(&au->sealed, au->next, memory_order_release);
+    return OK;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+/* audit_impl.h: what the files of this part share. Layouts and the crash rule are in DESIGN.md. */
+#ifndef TROTH_AUDIT_IMPL_H
+#define TROTH_AUDIT_IMPL_H
+
+#include "audit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+/* ---- Bytes on disk: big-endian, as C2SP bundles are */
+
+static inline void put_be(uint8_t *p, uint64_t v, unsigned n)
+{
+    while (n-- > 0) {
+        p[n] = (uint8_t)v;
+        v >>= 8;
+    }
+}
+
+static inline uint64_t get_be(const uint8_t *p, unsigned n)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < n; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+/* CRC-32C (Castagnoli) of s, continuing from crc (0 at the start). */
+uint32_t crc32c(uint32_t crc, struct span s);
+
+/* ---- System calls that decide durability: a table, so that tests make the N-th one fail */
+
+struct audit_io {
+    ssize_t (*pwrite)(int fd, const void *p, size_t len, off_t at);
+    int (*fdatasync)(int fd);
+    int (*fallocate)(int fd, int mode, off_t at, off_t len);
+};
+extern struct audit_io audit_io;
+/* Bytes of a new segment: 64 MiB; tests make it small. Each segment says its own size in its head. */
+extern uint32_t audit_segment_bytes;
+
+enum err io_write_all(int fd, const void *p, size_t len, uint64_t at, const char *name, struct fail *f);
+/* The code for errno and a sentence naming what failed. */
+enum err io_fail(struct fail *f, const char *what, const char *name);
+
+/* ---- Records */
+
+enum {
+    SEGMENT_HEAD = 36,
+    RECORD_HEAD = 18,  /* length, CRC, pending id, leaf length */
+    RECORD_FIXED = 10, /* the part of the head that `length` counts */
+    RECORD_MAX = RECORD_HEAD + AUDIT_LEAF_MAX + AUDIT_DETAIL_MAX,
+    SPARSE_EVERY = 16, /* one offset kept in memory per so many entries */
+    NAME_MAX_LEN = 32
+};
+
+struct segment_head {
+    uint32_t bytes; /* size of the file */
+    uint64_t number, first;
+};
+struct record {
+    uint64_t index, offset, pending_id;
+    struct span leaf, detail;
+};
+
+void segment_name(char out[NAME_MAX_LEN], uint64_t number);
+void segment_head_put(const struct segment_head *h, uint8_t out[SEGMENT_HEAD]);
+/* Null if good, else what is wrong. */
+const char *segment_head_get(const uint8_t in[SEGMENT_HEAD], struct segment_head *h);
+/* Returns the length written; out holds RECORD_MAX. */
+size_t record_put(const struct record *r, uint8_t *out);
+
+/* Walks the records of one segment file. */
+struct cursor {
+    int fd;
+    uint64_t index, offset; /* of the next record */
+    uint32_t bytes;         /* of the segment */
+    uint8_t *window;
+    size_t cap, len;
+    uint64_t base;   /* file offset of window[0] */
+    const char *why; /* after STEP_BAD */
+};
+enum step { STEP_RECORD, STEP_END, STEP_BAD, STEP_IO };
+
+void cursor_start(struct cursor *c, int fd, const struct segment_head *h, size_t window);
+/* The record's spans live until the next call. STEP_END: no more records (zeros follow, or no room for one).
+ */
+enum step cursor_next(struct cursor *c, struct record *r);
+/* Forgets what was read ahead: the file may have changed. */
+void cursor_refresh(struct cursor *c);
+/* True if only zeros follow up to the segment's size; *at is the first other byte, or the file's end if it is
+ * short. */
+bool cursor_rest_zero(struct cursor *c, uint64_t *at);
+/* Closes the file too. */
+void cursor_close(struct cursor *c);
+
+/* ---- Tiles: the right edge of the tree as rows of hashes, one per tile level */
+
+enum { TILE_LEVELS = 8, TILE_BYTES = MERKLE_TILE_WIDTH * 32 };
+
+struct tiles {
+    uint64_t size;
+    struct digest row[TILE_LEVELS][MERKLE_TILE_WIDTH];
+};
+typedef enum err (*tile_full_fn)(void *ctx, unsigned level, uint64_t index,
+                                 const struct digest row[MERKLE_TILE_WIDTH], struct fail *f);
+
+enum err tiles_add(struct tiles *t, const struct digest *leaf_hash, tile_full_fn full, void *ctx,
+                   struct fail *f);
+void tiles_root(const struct tiles *t, struct digest *out);
+/* Width of the unfinished tile of a level, and its number. */
+unsigned tiles_width(const struct tiles *t, unsigned level);
+uint64_t tiles_index(const struct tiles *t, unsigned level);
+
+/* Files under the log's folder. Written by rename, not synced: they are rebuilt from the segments. */
+enum err tile_write(int dir, unsigned level, uint64_t index, unsigned width, const struct digest *row,
+                    struct fail *f);
+/* Reads a tile file of `width` hashes (0: 256); false if it is missing or of another length. */
+bool tile_read(int dir, unsigned level, uint64_t index, unsigned width, struct digest *row);
+void tile_remove_partial(int dir, unsigned level, uint64_t index, unsigned width);
+
+/* The first tile that differs from the segments. */
+struct tile_fault {
+    bool any;
+    bool missing; /* or of the wrong length */
+    unsigned level;
+    uint64_t index;     /* of the tile */
+    unsigned width, at; /* of the tile; of the hash in it */
+};
+void tile_compare(int dir, unsigned level, uint64_t index, unsigned width, const struct digest *row,
+                  struct tile_fault *fault);
+
+/* ---- The log */
+
+struct segment {
+    struct segment_head head;
+    uint32_t *sparse; /* offsets of entries first, first + 16, ... */
+    size_t n_sparse, cap_sparse;
+};
+
+struct audit {
+    int dir, lock; /* DATA/audit; the file held by flock, -1 for tools */
+    char *path;
+    struct span origin;
+    struct sign_key *key; /* null for tools */
+    uint8_t pk[SIGN_PK_LEN];
+    struct arena *arena; /* origin, path */
+
+    /* The committer's own. */
+    int fd; /* last segment */
+    uint8_t *buf;
+    size_t buf_len;
+    uint64_t buf_at; /* file offset of buf[0] */
+    uint64_t next;   /* index of the next entry */
+    uint64_t pending_max;
+    uint64_t synced; /* entries before this one are on disk */
+
+    /* Shared with readers. */
+    atomic_bool stopped;
+    atomic_uint_fast64_t sealed, pending_done;
+    pthread_mutex_t lock_segments;
+    struct segment *segments; /* under lock_segments */
+    size_t n_segments, cap_segments;
+    pthread_mutex_t lock_published;
+    struct tiles *published; /* under lock_published; replaced, never changed */
+    char *note;              /* the same; malloc'd */
+    size_t note_len;
+};
+
+enum { CURSOR_SCAN = 256 << 10, CURSOR_POINT = 8 << 10, NOTE_FILE_MAX = 64 << 10, BUFFER_BYTES = 1 << 20 };
+
+/* Registers a segment, and the offset of an entry in the last one. */
+void segments_add(struct audit *au, const struct segment_head *h);
+void segments_note(struct audit *au, uint64_t index, uint64_t offset);
+/* A cursor standing at entry `index`, which the log holds. */
+enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct cursor *c, struct fail *f);
+/* Makes and syncs an empty segment; the old one must be synced before `publish` is called by it. */
+struct segment_make {
+    int dir;
+    struct segment_head head;
+    enum err (*before_name)(
+        void *ctx, struct fail *f); /* run when there is room, before the name appears; may be null */
+    void *ctx;
+};
+enum err segment_create(const struct segment_make *m, int *fd, struct fail *f);
+
+/* Adds entries [t->size, upto) from the segments. */
+enum err integrate(struct audit *au, struct tiles *t, uint64_t upto, tile_full_fn full, void *ctx,
+                   struct fail *f);
+
+/* The two notes and the identity of a log, read and checked. Faults of content are ERR_CORRUPT naming the
+ * file. */
+struct identity {
+    struct span origin;
+    uint8_t pk[SIGN_PK_LEN];
+};
+enum err identity_read(struct arena *a, int dir, struct identity *id, struct fail *f);
+enum err note_read(struct arena *a, int dir, const char *name, const struct identity *id, struct span *note,
+                   struct merkle_checkpoint *c, struct fail *f);
+/* A small file under dir; ERR_NOT_FOUND, ERR_IO, ERR_TOO_LARGE. */
+enum err small_read(struct arena *a, int dir, const char *name, size_t max, struct span *out, struct fail *f);
+/* Signs the state and writes `signed`, then `checkpoint`. *note in the arena. */
+enum err note_publish(struct arena *a, const char *path, const struct sign_key *key,
+                      const struct identity *id, const struct tiles *t, struct span *note, struct fail *f);
+/* Names of segments, checked to be 0..n-1. */
+enum err segments_count(struct arena *a, const char *path, uint64_t *n, struct fail *f);
+void published_set(struct audit *au, struct tiles *t, struct span note);
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/* io.c: the system calls that decide durability, and small files of the log's folder. */
+#define _GNU_SOURCE /* fallocate, strerrordesc_np */
+#include "audit_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static int allocate(int fd, int mode, off_t at, off_t len)
+{
+    return fallocate(fd, mode, at, len);
+}
+
+struct audit_io audit_io = {pwrite, fdatasync, allocate};
+uint32_t audit_segment_bytes = 64u << 20;
+
+enum err io_fail(struct fail *f, const char *what, const char *name)
+{
+    int number = errno;
+    bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+    enum err code = full ? ERR_DISK_FULL : number == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    return fail_set(f, code, "%s %s: %s", what, name, strerrordesc_np(number));
+}
+
+enum err io_write_all(int fd, const void *p, size_t len, uint64_t at, const char *name, struct fail *f)
+{
+    const uint8_t *b = p;
+    while (len > 0) {
+        ssize_t n = audit_io.pwrite(fd, b, len, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return io_fail(f, "writing", name);
+        b += n;
+        at += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return OK;
+}
+
+enum err small_read(struct arena *a, int dir, const char *name, size_t max, struct span *out, struct fail *f)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return io_fail(f, "opening", name);
+    uint8_t *p = arena_alloc(a, max + 1);
+    size_t len = 0;
+    ssize_t n;
+    while ((n = read(fd, p + len, max + 1 - len)) > 0 || (n < 0 && errno == EINTR))
+        len += n > 0 ? (size_t)n : 0;
+    enum err e = n < 0 ? io_fail(f, "reading", name) : OK;
+    close(fd);
+    if (!e && len > max)
+        e = fail_set(f, ERR_TOO_LARGE, "%s is longer than %zu bytes", name, max);
+    *out = span_of(p, len);
+    return e;
+}

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+/* open.c: opening and recovering a log. The crash rule is in DESIGN.md. */
+#include "audit_impl.h"
+#include "file.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef unsigned long long ull;
+
+enum { LOCK_TRIES = 10 };
+
+/* What recovery finds out, besides what it puts into struct audit. */
+struct recovery {
+    struct audit *au;
+    struct arena *a;
+    struct identity id;
+    struct merkle_checkpoint goal;      /* what must be there: `signed`, or for tools `checkpoint` */
+    struct merkle_checkpoint published; /* `checkpoint` */
+    struct span note;                   /* of goal */
+    uint64_t n_segments;
+    struct tile_fault fault;
+    uint64_t end; /* offset behind the last good record */
+};
+
+static enum err corrupt_at(struct fail *f, const char *name, const struct cursor *c, const char *why)
+{
+    enum err e = fail_set(f, ERR_CORRUPT, "audit/%s, offset %llu, entry %llu: %s", name, (ull)c->offset,
+                          (ull)c->index, why);
+    fail_hint(f, "run `troth audit verify`, keep a copy of the folder, and restore the file from a backup");
+    return e;
+}
+
+/* ---- Segments */
+
+static enum err open_segment(struct recovery *r, uint64_t number, bool write, struct segment_head *h,
+                             int *out, struct fail *f)
+{
+    char name[NAME_MAX_LEN];
+    uint8_t head[SEGMENT_HEAD];
+    segment_name(name, number);
+    int fd = openat(r->au->dir, name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return io_fail(f, "opening", name);
+    const char *why = "the file is shorter than its head";
+    if (pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head)
+        why = segment_head_get(head, h);
+    if (!why && h->number != number)
+        why = "it is the segment of another place";
+    if (!why && h->first != r->au->next)
+        why = "it does not begin where the one before ends";
+    if (!why) {
+        *out = fd;
+        return OK;
+    }
+    close(fd);
+    return fail_set(f, ERR_CORRUPT, "audit/%s: %s (entry %llu is due)", name, why, (ull)r->au->next);
+}
+
+/* True if the tail may be cut here: nothing signed lies beyond, and no later segment says it was synced. */
+static bool may_cut(const struct recovery *r, uint64_t number, uint64_t index)
+{
+    return index >= r->goal.size && number + 1 == r->n_segments;
+}
+
+static enum err scan_segment(struct recovery *r, uint64_t number, struct fail *f)
+{
+    struct audit *au = r->au;
+    struct segment_head h;
+    struct cursor c;
+    struct record rec;
+    char name[NAME_MAX_LEN];
+    enum step step;
+    int fd;
+    enum err e = open_segment(r, number, false, &h, &fd, f);
+    if (e)
+        return e;
+    segment_name(name, number);
+    segments_add(au, &h);
+    cursor_start(&c, fd, &h, CURSOR_SCAN);
+    while ((step = cursor_next(&c, &rec)) == STEP_RECORD) {
+        segments_note(au, rec.index, rec.offset);
+        if (rec.pending_id > au->pending_max)
+            au->pending_max = rec.pending_id;
+    }
+    au->next = c.index;
+    r->end = c.offset;
+    if (step == STEP_IO)
+        e = fail_set(f, ERR_IO, "reading %s failed", name);
+    else if (step == STEP_BAD && !may_cut(r, number, c.index))
+        e = corrupt_at(f, name, &c, c.why);
+    else if (step == STEP_END && number + 1 == r->n_segments && c.index < r->goal.size)
+        e = corrupt_at(f, name, &c, "the record ends here, but more was signed");
+    cursor_close(&c);
+    return e;
+}
+
+static enum err scan_segments(struct recovery *r, struct fail *f)
+{
+    enum err e = segments_count(r->a, r->au->path, &r->n_segments, f);
+    if (!e && r->n_segments == 0)
+        e = fail_set(f, ERR_CORRUPT, "audit/segment-00000000 is missing");
+    for (uint64_t i = 0; i < r->n_segments && !e; i++)
+        e = scan_segment(r, i, f);
+    return e;
+}
+
+/* Nothing written later may meet the remains of a torn group: zeros to the end, durably, in place. */
+static enum err cut_tail(struct recovery *r, int fd, const struct segment_head *h, struct fail *f)
+{
+    struct cursor c;
+    uint64_t at;
+    uint8_t zeros[4096] = {0};
+    int copy = dup(fd);
+    if (copy < 0)
+        return io_fail(f, "opening", "the last segment");
+    cursor_start(&c, copy, h, CURSOR_POINT);
+    c.offset = r->end;
+    bool clean = cursor_rest_zero(&c, &at);
+    cursor_close(&c);
+    if (clean)
+        return OK;
+    log_line(LOG_LVL_WARN, "audit", "segment %llu: cutting an unfinished write at offset %llu, entry %llu",
+             (ull)h->number, (ull)r->end, (ull)r->au->next);
+    enum err e = OK;
+    for (at = r->end; at < h->bytes && !e; at += sizeof zeros) {
+        size_t n = h->bytes - at < sizeof zeros ? (size_t)(h->bytes - at) : sizeof zeros;
+        e = io_write_all(fd, zeros, n, at, "the last segment", f);
+    }
+    if (!e && fsync(fd) != 0)
+        e = io_fail(f, "syncing", "the last segment");
+    return e;
+}
+
+static enum err open_last(struct recovery *r, struct fail *f)
+{
+    struct audit *au = r->au;
+    struct segment_head h;
+    uint64_t end = au->next;
+    au->next = au->segments[au->n_segments - 1].head.first; /* what open_segment expects */
+    enum err e = open_segment(r, r->n_segments - 1, true, &h, &au->fd, f);
+    au->next = end;
+    au->buf_at = r->end;
+    return e ? e : cut_tail(r, au->fd, &h, f);
+}
+
+/* ---- Tree */
+
+static enum err compare_full(void *ctx, unsigned level, uint64_t index,
+                             const struct digest row[MERKLE_TILE_WIDTH], struct fail *f)
+{
+    struct recovery *r = ctx;
+    (void)f;
+    tile_compare(r->au->dir, level, index, 0, row, &r->fault);
+    return OK;
+}
+
+static enum err write_full(void *ctx, unsigned level, uint64_t index,
+                           const struct digest row[MERKLE_TILE_WIDTH], struct fail *f)
+{
+    const struct recovery *r = ctx;
+    return tile_write(r->au->dir, level, index, 0, row, f);
+}
+
+static enum err check_root(const struct recovery *r, const struct tiles *t, const struct merkle_checkpoint *c,
+                           const char *name, struct fail *f)
+{
+    struct digest root;
+    const struct tile_fault *d = &r->fault;
+    tiles_root(t, &root);
+    if (memcmp(&root, &c->root, sizeof root) == 0)
+        return OK;
+    if (d->any && !d->missing && d->level == 0)
+        return fail_set(f, ERR_CORRUPT,
+                        "audit/%s: the segments do not give the signed root of %llu; entry %llu differs",
+                        name, (ull)c->size, (ull)(d->index * MERKLE_TILE_WIDTH + d->at));
+    return fail_set(f, ERR_CORRUPT, "audit/%s: the segments do not give the signed root of %llu entries",
+                    name, (ull)c->size);
+}
+
+static enum err rebuild(struct recovery *r, struct tiles *t, struct fail *f)
+{
+    if (r->fault.any) {
+        log_line(LOG_LVL_WARN, "audit",
+                 "tile %u/%llu is missing or differs: rebuilding tiles from the segments", r->fault.level,
+                 (ull)r->fault.index);
+        t->size = 0;
+        enum err e = integrate(r->au, t, r->goal.size, write_full, r, f);
+        if (e)
+            return e;
+    }
+    for (unsigned level = 0; level < TILE_LEVELS; level++) {
+        unsigned width = tiles_width(t, level);
+        struct tile_fault missing = {0};
+        if (width)
+            tile_compare(r->au->dir, level, tiles_index(t, level), width, t->row[level], &missing);
+        enum err e = missing.any ? tile_write(r->au->dir, level, missing.index, width, t->row[level], f) : OK;
+        if (e)
+            return e;
+    }
+    return OK;
+}
+
+/* Between the two notes lies a crash, or nothing. */
+static enum err finish_publishing(struct recovery *r, struct fail *f)
+{
+    if (r->published.size == r->goal.size)
+        return OK;
+    return file_write_durable(arena_str(r->a, arena_fmt(r->a, "%s/checkpoint", r->au->path)), r->note, 0644,
+                              f);
+}
+
+static enum err recover_tree(struct recovery *r, struct tiles *t, struct fail *f)
+{
+    struct audit *au = r->au;
+    enum err e = integrate(au, t, r->published.size, compare_full, r, f);
+    if (!e)
+        e = check_root(r, t, &r->published, "checkpoint", f);
+    if (!e)
+        e = integrate(au, t, r->goal.size, compare_full, r, f);
+    if (!e)
+        e = check_root(r, t, &r->goal, "signed", f);
+    if (!e && au->key)
+        e = rebuild(r, t, f);
+    return !e && au->key ? finish_publishing(r, f) : e;
+}
+
+/* ---- Identity, notes, lock */
+
+static enum err check_key(struct audit *au, const struct identity *id, struct fail *f)
+{
+    uint8_t pk[SIGN_PK_LEN];
+    sign_key_public(au->key, pk);
+    if (memcmp(pk, id->pk, SIGN_PK_LEN) == 0)
+        return OK;
+    enum err e = fail_set(f, ERR_NO_KEY, "audit-key is not the key of this log (audit/key.pub)");
+    fail_hint(f, "restore audit-key from the backup of this data folder");
+    return e;
+}
+
+static enum err read_notes(struct recovery *r, struct fail *f)
+{
+    struct audit *au = r->au;
+    struct span note;
+    enum err e = note_read(r->a, au->dir, "checkpoint", &r->id, &r->note, &r->published, f);
+    r->goal = r->published;
+    if (e || !au->key)
+        return e;
+    note = r->note;
+    e = note_read(r->a, au->dir, "signed", &r->id, &r->note, &r->goal, f);
+    if (!e && r->goal.size < r->published.size)
+        e = fail_set(f, ERR_CORRUPT, "audit/checkpoint shows %llu entries, audit/signed only %llu",
+                     (ull)r->published.size, (ull)r->goal.size);
+    if (!e && r->goal.size == r->published.size && !span_eq(note, r->note))
+        e = fail_set(f, ERR_CORRUPT, "audit/checkpoint and audit/signed differ for the same size");
+    return e;
+}
+
+static enum err take_lock(struct audit *au, struct fail *f)
+{
+    au->lock = openat(au->dir, "origin", O_RDONLY | O_CLOEXEC);
+    if (au->lock < 0)
+        return io_fail(f, "opening", "audit/origin");
+    for (unsigned tries = 0; tries < LOCK_TRIES; tries++) {
+        const struct timespec pause = {.tv_nsec = 10 * 1000000L};
+        if (flock(au->lock, LOCK_EX | LOCK_NB) == 0)
+            return OK;
+        nanosleep(&pause, NULL); /* a verifier may be asking whether we run */
+    }
+    return fail_set(f, ERR_CONFLICT, "another process has this log open");
+}
+
+static enum err open_folder(struct audit *au, const char *data, bool write, struct fail *f)
+{
+    au->path = arena_str(au->arena, arena_fmt(au->arena, "%s/audit", data));
+    au->dir = open(au->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (au->dir < 0)
+        return io_fail(f, "opening", au->path);
+    if (!write)
+        return OK;
+    enum err e = take_lock(au, f);
+    if (e)
+        return e;
+    return sign_key_read_file(arena_str(au->arena, arena_fmt(au->arena, "%s/audit-key", data)), &au->key, f);
+}
+
+static enum err recover(struct recovery *r, struct tiles *t, struct fail *f)
+{
+    struct audit *au = r->au;
+    enum err e = identity_read(r->a, au->dir, &r->id, f);
+    if (!e && au->key)
+        e = check_key(au, &r->id, f);
+    if (!e)
+        e = read_notes(r, f);
+    if (!e)
+        e = scan_segments(r, f);
+    if (!e)
+        e = recover_tree(r, t, f);
+    if (!e && au->key)
+        e = open_last(r, f);
+    if (e)
+        return e;
+    au->origin = arena_copy(au->arena, r->id.origin);
+    memcpy(au->pk, r->id.pk, SIGN_PK_LEN);
+    au->synced = au->next;
+    atomic_store(&au->sealed, au->next);
+    atomic_store(&au->pending_done, au->pending_max);
+    return OK;
+}
+
+static struct audit *audit_new(void)
+{
+    struct audit *au = calloc(1, sizeof *au);
+    uint8_t *buf = malloc(BUFFER_BYTES + RECORD_MAX);
+    if (!au || !buf)
+        abort();
+    *au = (struct audit){.dir = -1, .lock = -1, .fd = -1, .buf = buf, .arena = arena_new(0)};
+    pthread_mutex_init(&au->lock_segments, NULL);
+    pthread_mutex_init(&au->lock_published, NULL);
+    return au;
+}
+
+static enum err open_log(const char *data, bool write, struct audit **out, struct fail *f)
+{
+    struct audit *au = audit_new();
+    struct tiles *t = calloc(1, sizeof *t);
+    struct recovery r = {.au = au, .a = arena_new(0)};
+    if (!t)
+        abort();
+    *out = NULL;
+    enum err e = open_folder(au, data, write, f);
+    if (!e)
+        e = recover(&r, t, f);
+    if (!e) {
+        published_set(au, t, r.note);
+        *out = au;
+    } else {
+        free(t);
+        audit_close(au);
+    }
+    arena_free(r.a);
+    return e;
+}
+
+enum err audit_open(const char *data, struct audit **out, struct fail *f)
+{
+    return open_log(data, true, out, f);
+}
+
+enum err audit_open_read(const char *data, struct audit **out, struct fail *f)
+{
+    return open_log(data, false, out, f);
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void audit_close(struct audit *au)
+{
+    if (!au)
+        return;
+    close_fd(au->fd);
+    close_fd(au->lock);
+    close_fd(au->dir);
+    for (size_t i = 0; i < au->n_segments; i++)
+        free(au->segments[i].sparse);
+    free(au->segments);
+    free(au->published);
+    free(au->note);
+    free(au->buf);
+    sign_key_free(au->key);
+    pthread_mutex_destroy(&au->lock_segments);
+    pthread_mutex_destroy(&au->lock_published);
+    arena_free(au->arena);
+    free(au);
+}

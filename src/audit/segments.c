@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/* segments.c: the table of segments with its sparse index, and new segment files. */
+#include "audit_impl.h"
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SEGMENT_TMP "segment-next" /* sorts after all numbers and is never read */
+
+static void *grown(void *p, size_t n, size_t *cap, size_t size)
+{
+    if (n < *cap)
+        return p;
+    *cap = *cap ? *cap * 2 : 16;
+    p = realloc(p, *cap * size);
+    if (!p)
+        abort(); /* as an arena would */
+    return p;
+}
+
+void segments_add(struct audit *au, const struct segment_head *h)
+{
+    pthread_mutex_lock(&au->lock_segments);
+    au->segments = grown(au->segments, au->n_segments, &au->cap_segments, sizeof *au->segments);
+    au->segments[au->n_segments++] = (struct segment){.head = *h};
+    pthread_mutex_unlock(&au->lock_segments);
+}
+
+void segments_note(struct audit *au, uint64_t index, uint64_t offset)
+{
+    struct segment *s = &au->segments[au->n_segments - 1]; /* only the committer changes the table */
+    if ((index - s->head.first) % SPARSE_EVERY != 0)
+        return;
+    pthread_mutex_lock(&au->lock_segments);
+    s->sparse = grown(s->sparse, s->n_sparse, &s->cap_sparse, sizeof *s->sparse);
+    s->sparse[s->n_sparse++] = (uint32_t)offset;
+    pthread_mutex_unlock(&au->lock_segments);
+}
+
+/* The last segment that begins at or before index. */
+static const struct segment *segment_of(const struct audit *au, uint64_t index)
+{
+    size_t lo = 0, hi = au->n_segments;
+    while (hi - lo > 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (au->segments[mid].head.first <= index)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return &au->segments[lo];
+}
+
+static enum err skip_to(struct cursor *c, uint64_t index, const char *name, struct fail *f)
+{
+    struct record r;
+    while (c->index < index) {
+        uint64_t at = c->offset;
+        if (cursor_next(c, &r) == STEP_RECORD)
+            continue;
+        enum err e = fail_set(f, ERR_CORRUPT, "%s, offset %llu, entry %llu: the record cannot be read", name,
+                              (unsigned long long)at, (unsigned long long)c->index);
+        cursor_close(c);
+        return e;
+    }
+    return OK;
+}
+
+enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct cursor *c, struct fail *f)
+{
+    char name[NAME_MAX_LEN];
+    pthread_mutex_lock(&au->lock_segments);
+    const struct segment *s = segment_of(au, index);
+    struct segment_head head = s->head;
+    size_t slot = (size_t)(index - head.first) / SPARSE_EVERY;
+    uint64_t offset = slot < s->n_sparse ? s->sparse[slot] : SEGMENT_HEAD;
+    uint64_t at = slot < s->n_sparse ? head.first + slot * SPARSE_EVERY : head.first;
+    pthread_mutex_unlock(&au->lock_segments);
+
+    segment_name(name, head.number);
+    int fd = openat(au->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return io_fail(f, "opening", name);
+    cursor_start(c, fd, &head, window);
+    c->offset = offset;
+    c->index = at;
+    return skip_to(c, index, name, f);
+}
+
+static enum err allocate_all(int fd, uint32_t bytes, struct fail *f)
+{
+    static const uint8_t zeros[4096];
+    if (audit_io.fallocate(fd, 0, 0, bytes) == 0)
+        return OK;
+    if (errno != EOPNOTSUPP && errno != ENOSYS)
+        return io_fail(f, "making room for", "a segment");
+    enum err e = OK; /* the file system cannot reserve: write zeros */
+    for (uint32_t at = 0; at < bytes && !e; at += (uint32_t)sizeof zeros) {
+        size_t n = bytes - at < sizeof zeros ? bytes - at : sizeof zeros;
+        e = io_write_all(fd, zeros, n, at, "a segment", f);
+    }
+    return e;
+}
+
+static enum err sync_name(int dir, struct fail *f)
+{
+    return fsync(dir) == 0 ? OK : io_fail(f, "syncing", "the log's folder");
+}
+
+/* Room first, then the old segment's end, then the head, then the name: a segment with a name has a good
+ * head, and everything before it is durable. */
+enum err segment_create(const struct segment_make *m, int *out, struct fail *f)
+{
+    char name[NAME_MAX_LEN];
+    uint8_t head[SEGMENT_HEAD];
+    segment_name(name, m->head.number);
+    segment_head_put(&m->head, head);
+    int fd = openat(m->dir, SEGMENT_TMP, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return io_fail(f, "creating", name);
+    enum err e = allocate_all(fd, m->head.bytes, f);
+    if (!e && m->before_name)
+        e = m->before_name(m->ctx, f);
+    if (!e)
+        e = io_write_all(fd, head, sizeof head, 0, name, f);
+    if (!e && fsync(fd) != 0)
+        e = io_fail(f, "syncing", name);
+    if (!e && renameat(m->dir, SEGMENT_TMP, m->dir, name) != 0)
+        e = io_fail(f, "naming", name);
+    if (!e)
+        e = sync_name(m->dir, f);
+    if (e) {
+        close(fd);
+        unlinkat(m->dir, SEGMENT_TMP, 0);
+        unlinkat(m->dir, name, 0); /* named, but not durably: entries may still go to the old one */
+        return e;
+    }
+    *out = fd;
+    return OK;
+}
+
+enum err segments_count(struct arena *a, const char *path, uint64_t *n, struct fail *f)
+{
+    struct span *names;
+    size_t count = 0;
+    char want[NAME_MAX_LEN];
+    enum err e = file_list(a, path, "", &names, &count, f);
+    if (e)
+        return e;
+    *n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!span_starts(names[i], "segment-") || span_is(names[i], SEGMENT_TMP))
+            continue;
+        segment_name(want, *n);
+        if (!span_is(names[i], want))
+            return fail_set(f, ERR_CORRUPT, "%s is missing, %.*s is there", want, SPAN_F(names[i]));
+        (*n)++;
+    }
+    return OK;
+}

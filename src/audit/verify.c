@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * verify.c: recomputing a log from its files, without the daemon. See audit.h.
+ *
+ * A daemon may be writing meanwhile. What the checkpoint covers does not change any more and is judged at
+ * once; what looks wrong beyond it is looked at again a few times, because a group may be half way to the
+ * disk.
+ */
+#include "audit_impl.h"
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef unsigned long long ull;
+
+enum { PROGRESS_EVERY = 4096, SETTLE_TRIES = 5, SETTLE_MS = 30 };
+
+struct verifier {
+    struct arena *a;
+    char *path;
+    int dir;
+    struct audit_report *report;
+    void (*progress)(void *, uint64_t, uint64_t);
+    void *ctx;
+    struct identity id;
+    struct merkle_checkpoint shown, goal; /* `checkpoint`; `signed`, which may be one step ahead */
+    bool live;                            /* a daemon has the log open */
+    uint64_t n_segments;
+    struct tiles *t;
+    struct tile_fault tile;
+    uint64_t index; /* of the next entry */
+};
+
+/* The first fault stands. Returns false, so that callers can return it. */
+static bool __attribute__((format(printf, 2, 3))) fault(struct verifier *v, const char *fmt, ...)
+{
+    va_list args;
+    if (v->report->fault[0])
+        return false;
+    va_start(args, fmt);
+    vsnprintf(v->report->fault, sizeof v->report->fault, fmt, args);
+    va_end(args);
+    return false;
+}
+
+static bool fault_at(struct verifier *v, const char *name, const struct cursor *c, const char *why)
+{
+    return fault(v, "audit/%s, offset %llu, entry %llu: %s", name, (ull)c->offset, (ull)c->index, why);
+}
+
+/* ---- Identity and notes */
+
+/* Content that is wrong is a fault of the log; a file that cannot be read is a failure of the check. */
+static enum err as_fault(struct verifier *v, enum err e, const struct fail *why, struct fail *f)
+{
+    if (!e)
+        return OK;
+    if (e == ERR_IO)
+        return fail_set(f, e, "%s", why->detail);
+    fault(v, "audit/%s", why->detail);
+    return OK;
+}
+
+static enum err read_identity(struct verifier *v, struct fail *f)
+{
+    struct fail why = {0};
+    struct span note;
+    enum err e = identity_read(v->a, v->dir, &v->id, &why);
+    if (!e)
+        e = note_read(v->a, v->dir, "checkpoint", &v->id, &note, &v->shown, &why);
+    if (!e)
+        e = note_read(v->a, v->dir, "signed", &v->id, &note, &v->goal, &why);
+    if (!e && v->goal.size < v->shown.size)
+        fault(v, "audit/signed: it holds %llu entries, the checkpoint shows %llu", (ull)v->goal.size,
+              (ull)v->shown.size);
+    return as_fault(v, e, &why, f);
+}
+
+/* ---- Tree */
+
+static enum err compare_full(void *ctx, unsigned level, uint64_t index,
+                             const struct digest row[MERKLE_TILE_WIDTH], struct fail *f)
+{
+    struct verifier *v = ctx;
+    (void)f;
+    if (v->t->size < v->shown.size) /* the entry being added is covered: its tile must be there */
+        tile_compare(v->dir, level, index, 0, row, &v->tile);
+    return OK;
+}
+
+/* The partial tile of the checkpoint; beside a running daemon it may have been replaced by a wider or the
+ * full one. */
+static bool partial_is_wider(const struct verifier *v, unsigned level, uint64_t index, unsigned width)
+{
+    struct digest have[MERKLE_TILE_WIDTH];
+    for (unsigned w = width + 1; w <= MERKLE_TILE_WIDTH; w++) {
+        if (tile_read(v->dir, level, index, w % MERKLE_TILE_WIDTH, have))
+            return memcmp(have, v->t->row[level], width * sizeof have[0]) == 0;
+    }
+    return false;
+}
+
+static void compare_partials(struct verifier *v)
+{
+    for (unsigned level = 0; level < TILE_LEVELS; level++) {
+        unsigned width = tiles_width(v->t, level);
+        uint64_t index = tiles_index(v->t, level);
+        struct tile_fault one = {0};
+        if (width)
+            tile_compare(v->dir, level, index, width, v->t->row[level], &one);
+        if (one.missing && partial_is_wider(v, level, index, width))
+            continue;
+        if (one.any && !v->tile.any)
+            v->tile = one;
+    }
+}
+
+static const char *tile_name(struct verifier *v)
+{
+    return arena_str(v->a, merkle_tile_path(v->a, false, v->tile.level, v->tile.index, v->tile.width));
+}
+
+/* The segments differ from what was signed. A tile that kept the old hash tells which entry. */
+static bool root_differs(struct verifier *v, const struct merkle_checkpoint *c, const char *name)
+{
+    const struct tile_fault *d = &v->tile;
+    ull entry = d->index * MERKLE_TILE_WIDTH + d->at;
+    if (d->any && !d->missing && d->level == 0)
+        return fault(
+            v,
+            "entry %llu is not what was recorded: its hash differs from audit/%s, offset %u, and the root "
+            "from audit/%s",
+            entry, tile_name(v), d->at * 32, name);
+    return fault(v, "audit/%s: the root of %llu entries differs from the one the segments give", name,
+                 (ull)c->size);
+}
+
+static bool tile_differs(struct verifier *v)
+{
+    const struct tile_fault *d = &v->tile;
+    unsigned shift = d->level * MERKLE_TILE_HEIGHT;
+    ull entry = (d->index * MERKLE_TILE_WIDTH + d->at) << shift;
+    if (d->missing)
+        return fault(v, "audit/%s: the tile is missing or has the wrong length (entries from %llu)",
+                     tile_name(v), (ull)(d->index * MERKLE_TILE_WIDTH << shift));
+    return fault(v, "audit/%s, offset %u, entry %llu: the hash differs from the one the segments give",
+                 tile_name(v), d->at * 32, entry);
+}
+
+static bool check_root(struct verifier *v, const struct merkle_checkpoint *c, const char *name)
+{
+    struct digest root;
+    if (v->t->size != c->size)
+        return true;
+    tiles_root(v->t, &root);
+    return memcmp(&root, &c->root, sizeof root) == 0 || root_differs(v, c, name);
+}
+
+/* At the sizes that were signed the root must be the signed one; tiles are blamed only when the root is
+ * right. */
+static bool check_signed_sizes(struct verifier *v)
+{
+    if (v->t->size == v->shown.size) {
+        v->report->root = v->shown.root;
+        compare_partials(v);
+        if (!check_root(v, &v->shown, "checkpoint") || (v->tile.any && !tile_differs(v)))
+            return false;
+    }
+    return check_root(v, &v->goal, "signed");
+}
+
+static bool take_leaf(struct verifier *v, struct span leaf)
+{
+    struct digest h;
+    if (v->progress && v->index % PROGRESS_EVERY == 0)
+        v->progress(v->ctx, v->index, v->goal.size);
+    v->index++;
+    if (v->t->size >= v->goal.size)
+        return true;
+    merkle_leaf(leaf, &h);
+    tiles_add(v->t, &h, compare_full, v, NULL);
+    return check_signed_sizes(v);
+}
+
+/* ---- Segments */
+
+static bool settle(const struct verifier *v, const struct cursor *c, unsigned *tries)
+{
+    const struct timespec pause = {.tv_nsec = SETTLE_MS * 1000000L};
+    if (!v->live || c->index < v->shown.size || ++*tries > SETTLE_TRIES)
+        return false;
+    nanosleep(&pause, NULL);
+    return true;
+}
+
+static bool check_size(struct verifier *v, const char *name, const struct cursor *c)
+{
+    struct stat st;
+    if (fstat(c->fd, &st) == 0 && st.st_size == (off_t)c->bytes)
+        return true;
+    return fault(v, "audit/%s, offset %llu: the file has %llu bytes, its head says %u", name,
+                 (ull)(st.st_size < (off_t)c->bytes ? st.st_size : (off_t)c->bytes), (ull)st.st_size,
+                 c->bytes);
+}
+
+/* Behind the last record: another one by now, or only zeros. */
+static bool check_rest(struct verifier *v, const char *name, struct cursor *c)
+{
+    uint64_t at;
+    if (!check_size(v, name, c))
+        return false;
+    if (cursor_rest_zero(c, &at))
+        return true;
+    return fault(v, "audit/%s, offset %llu: bytes that belong to no entry (behind entry %llu)", name, (ull)at,
+                 (ull)c->index);
+}
+
+static bool walk(struct verifier *v, const char *name, struct cursor *c)
+{
+    struct record r;
+    uint64_t at;
+    unsigned tries = 0;
+    for (;;) {
+        enum step step = cursor_next(c, &r);
+        if (step == STEP_RECORD) {
+            tries = 0;
+            if (!take_leaf(v, r.leaf))
+                return false;
+            continue;
+        }
+        bool clean = step == STEP_END && cursor_rest_zero(c, &at);
+        if (clean || !settle(v, c, &tries))
+            return step == STEP_END ? check_rest(v, name, c)
+                                    : fault_at(v, name, c, step == STEP_IO ? "reading fails" : c->why);
+        cursor_refresh(c);
+    }
+}
+
+static const char *head_fault(const struct verifier *v, int fd, uint64_t number, struct segment_head *h)
+{
+    uint8_t head[SEGMENT_HEAD];
+    if (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head)
+        return "the file is shorter than its head";
+    const char *why = segment_head_get(head, h);
+    if (why)
+        return why;
+    if (h->number != number)
+        return "it is the segment of another place";
+    return h->first == v->index ? NULL : "it does not begin where the one before ends";
+}
+
+static bool check_segment(struct verifier *v, uint64_t number)
+{
+    char name[NAME_MAX_LEN];
+    struct segment_head h;
+    struct cursor c;
+    segment_name(name, number);
+    int fd = openat(v->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return fault(v, "audit/%s: the file cannot be opened (entry %llu is due)", name, (ull)v->index);
+    const char *why = head_fault(v, fd, number, &h);
+    if (why) {
+        close(fd);
+        return fault(v, "audit/%s, offset 0, entry %llu: %s", name, (ull)v->index, why);
+    }
+    cursor_start(&c, fd, &h, CURSOR_SCAN);
+    bool ok = walk(v, name, &c);
+    cursor_close(&c);
+    return ok;
+}
+
+static bool check_segments(struct verifier *v)
+{
+    bool ok = check_signed_sizes(v); /* of an empty log */
+    for (uint64_t i = 0; i < v->n_segments && ok; i++)
+        ok = check_segment(v, i);
+    v->report->entries = v->index;
+    if (ok && v->index < v->goal.size)
+        return fault(v, "%llu entries were signed, the segments end after %llu: entry %llu is missing",
+                     (ull)v->goal.size, (ull)v->index, (ull)v->index);
+    return ok;
+}
+
+/* The daemon holds `origin` locked as long as it runs. */
+static bool is_live(int dir)
+{
+    int fd = openat(dir, "origin", O_RDONLY | O_CLOEXEC);
+    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return held;
+}
+
+static enum err verify(struct verifier *v, struct fail *f)
+{
+    struct fail why = {0};
+    v->live = is_live(v->dir);
+    enum err e = as_fault(v, segments_count(v->a, v->path, &v->n_segments, &why), &why, f);
+    if (!e)
+        e = read_identity(v, f);
+    if (!e && !v->report->fault[0])
+        v->report->ok = check_segments(v);
+    return e;
+}
+
+enum err audit_verify(const char *data, struct audit_report *report,
+                      void (*progress)(void *, uint64_t, uint64_t), void *ctx, struct fail *f)
+{
+    struct verifier v = {.a = arena_new(0), .report = report, .progress = progress, .ctx = ctx};
+    *report = (struct audit_report){0};
+    v.path = arena_str(v.a, arena_fmt(v.a, "%s/audit", data));
+    v.t = calloc(1, sizeof *v.t);
+    if (!v.t)
+        abort();
+    v.dir = open(v.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err e = v.dir < 0 ? io_fail(f, "opening", v.path) : verify(&v, f);
+    if (v.dir >= 0)
+        close(v.dir);
+    free(v.t);
+    arena_free(v.a);
+    return e;
+}
