@@ -211,14 +211,16 @@ static bool check_size(struct verifier *v, const char *name, const struct cursor
                  c->bytes);
 }
 
-/* Behind the last record: another one by now, or only zeros. */
-static bool check_rest(struct verifier *v, const char *name, struct cursor *c)
+/* What stands where the next record should begin is neither a record nor zeros to the end. */
+static bool walk_fault(struct verifier *v, const char *name, const struct cursor *c, enum step step,
+                       uint64_t at)
 {
-    uint64_t at;
+    if (step == STEP_IO)
+        return fault_at(v, name, c, "reading fails");
+    if (step == STEP_BAD)
+        return fault_at(v, name, c, c->why);
     if (!check_size(v, name, c))
         return false;
-    if (cursor_rest_zero(c, &at))
-        return true;
     return fault(v, "audit/%s, offset %llu: bytes that belong to no entry (behind entry %llu)", name, (ull)at,
                  (ull)c->index);
 }
@@ -226,9 +228,9 @@ static bool check_rest(struct verifier *v, const char *name, struct cursor *c)
 static bool walk(struct verifier *v, const char *name, struct cursor *c)
 {
     struct record r;
-    uint64_t at;
     unsigned tries = 0;
     for (;;) {
+        uint64_t at = 0;
         enum step step = cursor_next(c, &r);
         if (step == STEP_RECORD) {
             tries = 0;
@@ -236,10 +238,10 @@ static bool walk(struct verifier *v, const char *name, struct cursor *c)
                 return false;
             continue;
         }
-        bool clean = step == STEP_END && cursor_rest_zero(c, &at);
-        if (clean || !settle(v, c, &tries))
-            return step == STEP_END ? check_rest(v, name, c)
-                                    : fault_at(v, name, c, step == STEP_IO ? "reading fails" : c->why);
+        if (step == STEP_END && cursor_rest_zero(c, &at))
+            return check_size(v, name, c);
+        if (!settle(v, c, &tries))
+            return walk_fault(v, name, c, step, at);
         cursor_refresh(c);
     }
 }

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Every change of a log is found and its place is named; and readers run beside the committer. */
+#include "log_fixture.h"
+
+#include <pthread.h>
+
+enum { SMALL = 4096, ENTRIES = 40 }; /* two segments of 4 KiB */
+
+static const char *const files[] = {
+    "audit/segment-00000000", "audit/segment-00000001", "audit/tile/0/000.p/40", "audit/checkpoint",
+    "audit/signed",           "audit/origin",           "audit/key.pub",
+};
+
+static void make_small(void)
+{
+    fx_new(SMALL);
+    struct audit *au = fx_open();
+    fx_fill(au, 0, ENTRIES);
+    fx_publish(au);
+    audit_close(au);
+    EXPECT(fx_verify()[0] == 0);
+}
+
+/* Names without the folder, as faults give them. */
+static bool names(const char *fault, const char *file)
+{
+    if (strstr(file, "segment-"))
+        return strstr(fault, file) && strstr(fault, "offset");
+    return strstr(fault, file) != NULL || !strcmp(file, "audit/origin");
+}
+
+TEST(every_flipped_byte_is_found)
+{
+    make_small();
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        off_t size = fx_size(files[i]);
+        EXPECT(size > 0);
+        unsigned missed = 0, unnamed = 0;
+        for (off_t at = 0; at < size; at++) {
+            fx_byte(files[i], at, 1 << at % 8);
+            const char *fault = fx_verify();
+            missed += fault[0] == 0;
+            unnamed += !names(fault, files[i]);
+            fx_byte(files[i], at, 1 << at % 8);
+        }
+        EXPECT_INT(missed, 0);
+        EXPECT_INT(unnamed, 0);
+    }
+    EXPECT(fx_verify()[0] == 0);
+    fx_end();
+}
+
+TEST(open_refuses_what_verify_finds)
+{
+    make_small();
+    const off_t size = SEGMENT_HEAD + 2 * (RECORD_HEAD + 94) + 1;
+    for (off_t at = 0; at < size; at++) {
+        struct audit *au = NULL;
+        fx_byte(files[0], at, 0x10);
+        EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
+        fx_byte(files[0], at, 0x10);
+    }
+    fx_end();
+}
+
+/* Puts a good checksum over whatever the record now holds. */
+static void forge_crc(off_t at, uint64_t index)
+{
+    uint8_t b[RECORD_MAX];
+    struct record r = {.index = index};
+    int fd = open(fx_path(files[0]), O_RDWR);
+    EXPECT(pread(fd, b, sizeof b, at) > RECORD_HEAD);
+    uint8_t copy[RECORD_MAX];
+    size_t length = (size_t)get_be(b, 4);
+    memcpy(copy, b, sizeof b);
+    r.pending_id = get_be(b + 8, 8);
+    r.leaf = span_of(copy + RECORD_HEAD, (size_t)get_be(b + 16, 2));
+    r.detail = span_of(copy + RECORD_HEAD + r.leaf.len, length - RECORD_FIXED - r.leaf.len);
+    size_t n = record_put(&r, b);
+    EXPECT(pwrite(fd, b, n, at) == (ssize_t)n);
+    close(fd);
+}
+
+TEST(a_forged_leaf_is_named)
+{
+    make_small();
+    off_t entry2 = SEGMENT_HEAD + 2 * (RECORD_HEAD + 94) + 1;
+    fx_byte(files[0], entry2 + RECORD_HEAD + 30, 4);
+    forge_crc(entry2, 2);
+    const char *fault = fx_verify();
+    EXPECT(strstr(fault, "entry 2 ") && strstr(fault, "tile/0/000.p/40") && strstr(fault, "root"));
+    struct audit *au = NULL;
+    struct fail f = {0};
+    EXPECT_INT(audit_open(fx_data, &au, &f), ERR_CORRUPT);
+    /* With the tile forged as well only the signed root is left to tell. */
+    struct digest h;
+    uint8_t leaf[94];
+    int fd = open(fx_path(files[0]), O_RDONLY);
+    EXPECT(pread(fd, leaf, sizeof leaf, entry2 + RECORD_HEAD) == 94);
+    close(fd);
+    merkle_leaf(span_of(leaf, sizeof leaf), &h);
+    fd = open(fx_path(files[2]), O_WRONLY);
+    EXPECT(pwrite(fd, &h, 32, 64) == 32);
+    close(fd);
+    EXPECT(strstr(fx_verify(), "root of 40 entries differs") != NULL);
+    EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
+    fx_end();
+}
+
+struct damage {
+    const char *how;     /* shell, %s is the data folder */
+    const char *says[3]; /* parts of the fault */
+    enum err open;       /* what opening says */
+};
+static const struct damage damages[] = {
+    {"truncate -s 1000 %s/audit/segment-00000000", {"segment-00000000", "offset", "entry"}, ERR_CORRUPT},
+    {"truncate -s 20 %s/audit/segment-00000001", {"segment-00000001", "shorter than its head"}, ERR_CORRUPT},
+    {"rm %s/audit/segment-00000001", {"40 entries were signed", "is missing"}, ERR_CORRUPT},
+    {"rm %s/audit/segment-00000000", {"segment-00000000", "missing"}, ERR_CORRUPT},
+    {"rm %s/audit/segment-*", {"40 entries were signed", "entry 0 is missing"}, ERR_CORRUPT},
+    {"truncate -s 4095 %s/audit/segment-00000001", {"segment-00000001", "4095 bytes", "4096"}, OK},
+    {"cp %s/audit/segment-00000000 %s/audit/segment-00000001",
+     {"segment-00000001", "another place"},
+     ERR_CORRUPT},
+    {"rm %s/audit/tile/0/000.p/40", {"tile/0/000.p/40", "missing"}, OK},
+    {"truncate -s 64 %s/audit/tile/0/000.p/40", {"tile/0/000.p/40", "missing or has the wrong length"}, OK},
+    {"rm %s/audit/checkpoint", {"checkpoint"}, ERR_CORRUPT},
+    {"rm %s/audit/signed", {"signed"}, ERR_CORRUPT},
+    {"sed -i 2s/40/39/ %s/audit/checkpoint", {"audit/checkpoint", "signature does not fit"}, ERR_CORRUPT},
+    {"sed -i 1s/log/fog/ %s/audit/checkpoint",
+     {"audit/checkpoint", "not signed by the log's key"},
+     ERR_CORRUPT},
+    {"cp %s/other/audit/key.pub %s/audit/key.pub", {"key.pub", "not a verifier key of"}, ERR_NO_KEY},
+    {"cp %s/other/audit/checkpoint %s/audit/checkpoint",
+     {"checkpoint", "not signed by the log's key"},
+     ERR_CORRUPT},
+    {"cp %s/empty-checkpoint %s/audit/signed",
+     {"signed", "holds 0 entries, the checkpoint shows 40"},
+     ERR_CORRUPT},
+    {"printf xx > %s/audit/origin", {"audit/origin"}, ERR_CORRUPT},
+};
+
+static void damaged(const struct damage *d)
+{
+    struct audit *au = NULL;
+    fx_run("rm -rf %s/audit && cp -a %s/before %s/audit", fx_data);
+    fx_run(d->how, fx_data);
+    const char *fault = fx_verify();
+    bool good = fault[0] != 0;
+    for (size_t i = 0; i < 3 && d->says[i]; i++)
+        good = good && strstr(fault, d->says[i]);
+    EXPECT(good);
+    enum err e = audit_open(fx_data, &au, NULL);
+    EXPECT(d->open ? e != OK : e == OK);
+    if (!good || (d->open != OK) != (e != OK))
+        printf("  %s: open %d, fault: %s\n", d->how, (int)e, fault);
+    audit_close(au);
+    if (!d->open)
+        EXPECT(fx_verify()[0] == 0); /* what opening accepts it also mends */
+}
+
+TEST(damages_are_named)
+{
+    char data[sizeof fx_data];
+    make_small();
+    memcpy(data, fx_data, sizeof data);
+    make_small();
+    fx_run("mv %s/audit %s/moved", fx_data);
+    char cmd[256];
+    snprintf(cmd, sizeof cmd, "mkdir %s/other && mv %s/moved %s/other/audit && rm -rf %s", data, fx_data,
+             data, fx_data);
+    EXPECT_INT(system(cmd), 0);
+    memcpy(fx_data, data, sizeof data);
+    fx_run("mv %s/audit %s/before", fx_data);
+    /* A genuine, older note of this log. */
+    fx_run("rm %s/audit-key", fx_data);
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        if (strstr(damages[i].how, "empty-checkpoint") || !damages[i].open)
+            continue;
+        damaged(&damages[i]);
+    }
+    fx_end();
+}
+
+TEST(damages_with_the_key_in_place)
+{
+    fx_new(SMALL);
+    fx_run("cp %s/audit/checkpoint %s/empty-checkpoint", fx_data);
+    struct audit *au = fx_open();
+    fx_fill(au, 0, ENTRIES);
+    fx_publish(au);
+    audit_close(au);
+    fx_run("mv %s/audit %s/before", fx_data);
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        if (!strstr(damages[i].how, "other/"))
+            damaged(&damages[i]);
+    }
+    fx_end();
+}
+
+/* More than one full tile: a byte of a full tile, a lost tile, a full tile one level up cannot be tested this
+ * small. */
+TEST(full_tiles_are_checked)
+{
+    fx_new(64 << 10);
+    struct audit *au = fx_open();
+    fx_fill(au, 0, 1000);
+    fx_publish(au);
+    audit_close(au);
+    EXPECT(fx_verify()[0] == 0);
+    fx_byte("audit/tile/0/001", 33 * 32 + 5, 1);
+    const char *fault = fx_verify();
+    EXPECT(strstr(fault, "audit/tile/0/001, offset 1056, entry 289:") != NULL);
+    fx_byte("audit/tile/0/001", 33 * 32 + 5, 1);
+    fx_byte("audit/tile/1/000.p/3", 32, 1);
+    EXPECT(strstr(fx_verify(), "audit/tile/1/000.p/3, offset 32, entry 256:") != NULL);
+    fx_byte("audit/tile/1/000.p/3", 32, 1);
+    EXPECT(unlink(fx_path("audit/tile/0/002")) == 0);
+    EXPECT(strstr(fx_verify(), "audit/tile/0/002: the tile is missing") != NULL);
+    au = fx_open();
+    audit_close(au);
+    EXPECT(fx_verify()[0] == 0);
+    fx_end();
+}
+
+/* ---- Threads */
+
+struct race {
+    struct audit *au;
+    atomic_bool done;
+    atomic_uint reads, proofs;
+};
+
+static void *read_along(void *arg)
+{
+    struct race *r = arg;
+    while (!atomic_load(&r->done)) {
+        uint64_t n = audit_sealed_size(r->au);
+        struct arena *a = arena_new(0);
+        struct span s, leaf, detail;
+        struct merkle_checkpoint c;
+        uint64_t index;
+        if (n > 0 && audit_prove(r->au, n / 2, a, &s, NULL) == OK) {
+            EXPECT_INT(audit_read(r->au, n / 2, a, &leaf, &detail, NULL), OK);
+            EXPECT_INT(merkle_proof_check(a, s, leaf, r->au->pk, &index, &c, NULL), OK);
+            EXPECT_INT(index, n / 2);
+            atomic_fetch_add(&r->proofs, 1);
+        }
+        if (n > 0) {
+            EXPECT(fx_same(r->au, n - 1));
+            atomic_fetch_add(&r->reads, 1);
+        }
+        EXPECT_INT(audit_checkpoint(r->au, a, &s, NULL), OK);
+        arena_free(a);
+    }
+    return NULL;
+}
+
+static void *publish_along(void *arg)
+{
+    struct race *r = arg;
+    while (!atomic_load(&r->done))
+        EXPECT_INT(audit_publish(r->au, fx_now, NULL), OK);
+    return NULL;
+}
+
+static void *verify_along(void *arg)
+{
+    struct race *r = arg;
+    while (!atomic_load(&r->done)) {
+        struct audit_report report;
+        EXPECT_INT(audit_verify(fx_data, &report, NULL, NULL, NULL), OK);
+        EXPECT(report.ok);
+        if (!report.ok)
+            printf("  %s\n", report.fault);
+    }
+    return NULL;
+}
+
+TEST(readers_publisher_and_verifier_beside_the_committer)
+{
+    pthread_t t[4];
+    fx_new(32 << 10);
+    struct race r = {.au = fx_open()};
+    void *(*const jobs[])(void *) = {read_along, read_along, publish_along, verify_along};
+    for (size_t i = 0; i < 4; i++)
+        EXPECT(pthread_create(&t[i], NULL, jobs[i], &r) == 0);
+    for (uint64_t n = 0; n < 6000 || (atomic_load(&r.proofs) < 20 && n < 200000); n += 20)
+        fx_fill(r.au, n, n + 20);
+    atomic_store(&r.done, true);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    EXPECT(atomic_load(&r.reads) > 0 && atomic_load(&r.proofs) > 0);
+    fx_publish(r.au);
+    audit_close(r.au);
+    EXPECT(fx_verify()[0] == 0);
+    fx_end();
+}
+
+static void count_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    EXPECT(done <= total);
+    ++*(unsigned *)ctx;
+}
+
+TEST(report_says_what_was_checked)
+{
+    struct audit_report r;
+    unsigned calls = 0;
+    make_small();
+    EXPECT_INT(audit_verify(fx_data, &r, count_progress, &calls, NULL), OK);
+    EXPECT(r.ok && r.entries == ENTRIES && calls > 0);
+    EXPECT_INT(audit_verify("/nonexistent-folder", &r, NULL, NULL, NULL), ERR_NOT_FOUND);
+    EXPECT(!r.ok);
+    fx_end();
+}
+
+UNIT_MAIN(CASE(every_flipped_byte_is_found), CASE(open_refuses_what_verify_finds),
+          CASE(a_forged_leaf_is_named), CASE(damages_are_named), CASE(damages_with_the_key_in_place),
+          CASE(full_tiles_are_checked), CASE(readers_publisher_and_verifier_beside_the_committer),
+          CASE(report_says_what_was_checked))
