@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_folder.c: see policy_folder.h. */
+#include "policy_folder.h"
+
+#include "file.h"
+
+/* group.md is a document; group.zh-CN.md is its translation. */
+static bool is_document(struct span name)
+{
+    struct span stem = span_sub(name, 0, name.len - strlen(".md"));
+    return stem.len > 0 && stem.p[0] != '.' && span_find(stem, '.', 0) == stem.len;
+}
+
+static enum err read_source(struct arena *a, const char *dir, struct policy_source *s, struct fail *f)
+{
+    struct span path = arena_fmt(a, "%s/%.*s", dir, SPAN_F(s->name));
+    return file_read(a, arena_str(a, path), POLICY_SOURCE_MAX, &s->text, f);
+}
+
+static enum err read_sources(struct arena *a, const char *dir, struct policy_source **list, size_t *n,
+                             struct fail *f)
+{
+    struct span *names;
+    size_t n_names;
+    enum err e = file_list(a, dir, ".md", &names, &n_names, f);
+    if (e != OK)
+        return e;
+    *list = ARENA_ARRAY(a, n_names, struct policy_source);
+    *n = 0;
+    for (size_t i = 0; i < n_names && e == OK; i++) {
+        if (!is_document(names[i]))
+            continue;
+        (*list)[*n].name = names[i];
+        e = read_source(a, dir, &(*list)[(*n)++], f);
+    }
+    return e;
+}
+
+static enum err fail_errors(const struct policy_messages *m, const char *dir, struct fail *f)
+{
+    size_t i = 0;
+    while (i + 1 < m->n && m->list[i].severity != POLICY_ERROR)
+        i++;
+    const struct policy_message *first = &m->list[i];
+    fail_set(f, ERR_POLICY, "the policy in %s has %zu error%s; the first: %.*s", dir, m->errors,
+             m->errors == 1 ? "" : "s", SPAN_F(first->message));
+    fail_where(f, "%.*s:%u:%u", SPAN_F(first->file), first->line, first->column);
+    fail_hint(f, "troth policy check %s shows them all", dir);
+    return ERR_POLICY;
+}
+
+enum err policy_folder_load(struct arena *a, const char *dir, struct policy **p, struct policy_messages *m,
+                            struct fail *f)
+{
+    struct policy_source *sources = NULL;
+    size_t n = 0;
+    *p = NULL;
+    *m = (struct policy_messages){0};
+    enum err e = read_sources(a, dir, &sources, &n, f);
+    if (e != OK)
+        return e;
+    *p = policy_load(a, sources, n, m);
+    return *p ? OK : fail_errors(m, dir, f);
+}

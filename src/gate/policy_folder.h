@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_folder.h: a policy from a folder of Markdown files, for the daemon and the command line. */
+#ifndef TROTH_POLICY_FOLDER_H
+#define TROTH_POLICY_FOLDER_H
+
+#include "policy.h"
+
+/* Reads every NAME.md of the folder, in the order of names. NAME.LANGUAGE.md are translations and not read.
+ * The texts live in the arena with the policy.
+ * OK: *p is set; *m holds the warnings. ERR_POLICY: the policy has errors, all in *m; *p is null; the detail
+ * counts them and names the first place. ERR_NOT_FOUND, ERR_IO, ERR_TOO_LARGE: the folder or a file could not
+ * be read. */
+enum err policy_folder_load(struct arena *a, const char *dir, struct policy **p, struct policy_messages *m,
+                            struct fail *f);
+
+#endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_request.c: requests in words, for the command line, tests and witnesses. */
+#include "policy_impl.h"
+
+struct reader {
+    const struct policy *p;
+    struct policy_request *q;
+    struct fail *f;
+};
+
+static enum err unknown(const struct reader *r, const char *what, struct span name,
+                        const struct nearest *near)
+{
+    fail_set(r->f, ERR_UNKNOWN_NAME, "the policy knows no %s '%.*s'", what, SPAN_F(name));
+    if (near->best.len > 0)
+        fail_hint(r->f, "did you mean '%.*s'?", SPAN_F(near->best));
+    return ERR_UNKNOWN_NAME;
+}
+
+/* !NAME: known false; ?NAME: not known; NAME: known true. */
+static enum err read_fact(const struct reader *r, struct span word)
+{
+    bool negated = span_starts(word, "!"), open = span_starts(word, "?");
+    struct span name = negated || open ? span_sub(word, 1, word.len) : word;
+    unsigned i = policy_kind_find(r->p, KIND_FACT, name);
+    struct nearest near = policy_nearest(name);
+    policy_nearest_kind(&near, r->p, KIND_FACT);
+    if (i == POLICY_NONE)
+        return unknown(r, "fact", name, &near);
+    if (open)
+        r->q->facts_known &= ~(1ull << i);
+    if (!negated && !open)
+        r->q->facts |= 1ull << i;
+    return OK;
+}
+
+static enum err read_need(const struct reader *r, struct span name)
+{
+    unsigned i = policy_kind_find(r->p, KIND_NEED, name);
+    struct nearest near = policy_nearest(name);
+    policy_nearest_kind(&near, r->p, KIND_NEED);
+    if (i == POLICY_NONE)
+        return unknown(r, "need", name, &near);
+    r->q->needs |= 1ull << i;
+    return OK;
+}
+
+static enum err read_list(const struct reader *r, struct span list,
+                          enum err (*one)(const struct reader *, struct span))
+{
+    struct span word;
+    enum err e = OK;
+    while (e == OK && span_cut(&list, ',', &word))
+        if (word.len > 0)
+            e = one(r, word);
+    return e;
+}
+
+static enum err read_value(const struct reader *r, enum policy_dimension d, struct span name)
+{
+    unsigned i = policy_find(r->p, d, name);
+    struct nearest near = policy_nearest(name);
+    policy_nearest_dimension(&near, r->p, d);
+    if (i == POLICY_NONE)
+        return unknown(r, policy_dimension_word[d], name, &near);
+    r->q->value[d] = (uint16_t)i;
+    return OK;
+}
+
+static enum err read_word(const struct reader *r, struct span word)
+{
+    struct span value = word, key = word;
+    if (span_find(word, '=', 0) == word.len || !span_cut(&value, '=', &key))
+        return fail_set(r->f, ERR_BAD_VALUE, "'%.*s' is not of the form NAME=VALUE", SPAN_F(word));
+    if (span_is(key, "facts"))
+        return read_list(r, value, read_fact);
+    if (span_is(key, "needs"))
+        return read_list(r, value, read_need);
+    struct nearest near = policy_nearest(key);
+    for (int d = 0; d < DIM_COUNT; d++) {
+        if (span_is(key, policy_dimension_word[d]))
+            return read_value(r, (enum policy_dimension)d, value);
+        policy_nearest_try(&near, span_str(policy_dimension_word[d]));
+    }
+    return unknown(r, "dimension", key, &near);
+}
+
+enum err policy_request_read(const struct policy *p, struct span s, struct policy_request *q, struct fail *f)
+{
+    struct reader r = {p, q, f};
+    struct span word;
+    enum err e = OK;
+    *q = (struct policy_request){.facts_known = UINT64_MAX};
+    while (e == OK && span_cut(&s, ' ', &word))
+        if (word.len > 0)
+            e = read_word(&r, word);
+    return e;
+}
