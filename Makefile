@@ -39,7 +39,7 @@ may_vault   := base crypto store
 may_consent := base policy store audit
 may_share   := base crypto policy store audit
 may_gate    := base crypto policy merkle store audit subject vault consent share
-may_engine  := base store audit
+may_engine  := base crypto merkle store audit
 may_web     := base crypto policy merkle store http audit subject consent share gate engine
 may_cli     := base crypto policy merkle store http audit subject consent share gate engine web
 

@@ -2,10 +2,10 @@
 /*
  * engine.h: readers and the one committer (docs/architecture.md, "The life of a request").
  *
- * A job is one request on its way to its answer. READ jobs run on reader threads, many of them in one snapshot; WRITE
- * jobs run on the committer, each in a savepoint of the group's transaction. A job leaves record entries behind; its
- * answer is released only after the group's changes and entries are durable. A job without changes and entries is
- * released at once. Knows no routes and no privacy.
+ * A job is one request on its way to its answer. READ jobs run on reader threads, many of them in one
+ * snapshot; WRITE jobs run on the committer, each in a savepoint of the group's transaction. A job leaves
+ * record entries behind; its answer is released only after the group's changes and entries are durable. A job
+ * without changes and entries is released at once. Knows no routes and no privacy.
  */
 #ifndef TROTH_ENGINE_H
 #define TROTH_ENGINE_H
@@ -16,39 +16,46 @@
 #include "message.h"
 #include "store.h"
 
-#define ENGINE_READERS_MAX 16
-#define ENGINE_GROUP_MAX   256  /* jobs sealed together: beyond, latency grows and throughput does not */
-#define ENGINE_SNAPSHOT_MAX 32  /* reads in one snapshot: where the gain levels off */
-#define ENGINE_QUEUE_MAX   8192 /* waiting jobs; beyond, ERR_BUSY at once */
-#define JOB_ENTRIES_MAX    4
+#define ENGINE_READERS_MAX  16
+#define ENGINE_GROUP_MAX    256  /* jobs sealed together: beyond, latency grows and throughput does not */
+#define ENGINE_SNAPSHOT_MAX 32   /* reads in one snapshot: where the gain levels off */
+#define ENGINE_QUEUE_MAX    8192 /* waiting jobs; beyond, ERR_BUSY at once */
+#define JOB_ENTRIES_MAX     4
 
 enum job_kind { JOB_READ, JOB_WRITE };
 
 struct job {
     const struct request *req;
     struct response res;
-    struct arena *arena;       /* lives until done() has returned */
+    struct arena *arena; /* lives until done() has returned */
     enum job_kind kind;
-    struct instant now;
+    struct instant now;                          /* set by the engine right before run */
     struct audit_entry entries[JOB_ENTRIES_MAX]; /* what the job leaves on record */
     size_t n_entries;
     uint64_t index[JOB_ENTRIES_MAX]; /* their indexes, set before done() */
-    bool undo;                 /* WRITE: roll the savepoint back (the entries are kept: a refusal is on record) */
-    bool registers_changed;    /* WRITE: on_registers is called after the commit, before the answer */
-    bool wait_history;         /* READ: run only after history.db holds everything sealed so far */
+    bool undo; /* WRITE: roll the savepoint back (the entries are kept: a refusal is on record) */
+    bool registers_changed; /* WRITE: on_registers is called after the commit, before the answer */
+    bool wait_history;      /* READ: run only after history.db holds everything sealed so far */
+    bool forget_history;    /* WRITE: the person of entry_subject[0] is erased: after this job's entries, and
+                             * instead    of them, all rows of the person leave history.db */
     struct span entry_subject[JOB_ENTRIES_MAX]; /* raw subject id (16 bytes) for history.db; empty if none */
-    void *user;                /* the caller's */
+    void *user;                                 /* the caller's */
     void (*run)(struct job *j, struct store *st, void *ctx); /* fills res, entries, undo */
     void (*done)(struct job *j);                             /* any engine thread; res is final */
-    void (*fail)(struct job *j, const struct fail *f);       /* fills res with a problem document: busy, disk, stopped */
-    struct job *next;          /* the engine's queue */
+    void (*fail)(struct job *j,
+                 const struct fail *f); /* fills res with a problem document: busy, disk, stopped */
+    struct job *next;                   /* the engine's queue */
+    void *engine_side;                  /* the engine's */
 };
 
 struct engine_config {
-    const char *data;      /* the data folder */
+    const char *data; /* the data folder */
     struct audit *audit;
-    unsigned readers;      /* 1..ENGINE_READERS_MAX */
-    void *ctx;             /* passed to run */
+    unsigned readers; /* 1..ENGINE_READERS_MAX */
+    void *ctx;        /* passed to run */
+    /* Whom a sealed entry concerns: true and the raw id, or false for nobody (any more). Called for the
+     * entries history.db lacks after a crash; st reads. May be null: then those stay unattributed. */
+    bool (*who)(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16]);
     /* Called on the committer between groups when registers changed; may read through st. */
     void (*on_registers)(void *ctx, struct store *st);
     struct instant (*now)(void *ctx);
@@ -56,7 +63,8 @@ struct engine_config {
 
 struct engine;
 
-/* Opens connections, records what the outbox still holds, brings history.db up to the record, starts the threads. */
+/* Opens connections, records what the outbox still holds, brings history.db up to the record, starts the
+ * threads. */
 enum err engine_start(const struct engine_config *c, struct engine **out, struct fail *f);
 /* Finishes what is queued, seals, publishes a last checkpoint, joins. */
 void engine_stop(struct engine *e);

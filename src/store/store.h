@@ -3,11 +3,12 @@
  * store.h: all SQL. Three databases in the data folder, one text for SQLite and PostgreSQL:
  *
  *   troth.db    people, sealed values, consents, registers, the outbox of the record (WAL, synchronous=FULL)
- *   keys.db     the persons' wrapped data keys, apart, with its own short backup cycle (WAL, FULL, secure_delete)
- *   history.db  which record entries concern whom: derived from the record, rebuildable (WAL, synchronous=NORMAL)
+ *   keys.db     the persons' wrapped data keys, apart, with its own short backup cycle (WAL, FULL,
+ * secure_delete) history.db  which record entries concern whom: derived from the record, rebuildable (WAL,
+ * synchronous=NORMAL)
  *
- * Statements are named rows of queries.def, prepared when a connection opens; the schema is schema.sql, keys.sql and
- * history.sql, with numbered migrations. Nobody else writes SQL.
+ * Statements are named rows of queries.def, prepared when a connection opens; the schema is schema.sql,
+ * keys.sql and history.sql, with numbered migrations. Nobody else writes SQL.
  */
 #ifndef TROTH_STORE_H
 #define TROTH_STORE_H
@@ -17,8 +18,8 @@
 
 enum store_db { STORE_MAIN, STORE_KEYS, STORE_HISTORY, STORE_DB_COUNT };
 
-/* X(name, database, argument types, result types, SQL): types are one letter each: i integer, t text, b bytes; the
- * capital letter where null is allowed. */
+/* X(name, database, argument types, result types, SQL): types are one letter each: i integer, t text, b
+ * bytes; the capital letter where null is allowed. */
 enum store_query_id {
 #define X(name, db, in, out, sql) Q_##name,
 #include "queries.def"
@@ -35,49 +36,56 @@ struct store_arg {
 #define ARG_T(v) ((struct store_arg){.type = 't', .s = (v)})
 #define ARG_B(v) ((struct store_arg){.type = 'b', .s = (v)})
 #define ARG_NULL ((struct store_arg){.type = 0})
-#define ARGS(...) ((const struct store_arg[]){__VA_ARGS__}), (sizeof((const struct store_arg[]){__VA_ARGS__}) / sizeof(struct store_arg))
+#define ARGS(...)                                                                                            \
+    ((const struct store_arg[]){__VA_ARGS__}),                                                               \
+        (sizeof((const struct store_arg[]){__VA_ARGS__}) / sizeof(struct store_arg))
 #define NO_ARGS NULL, 0
 
 struct store; /* one connection to the three databases; belongs to one thread at a time */
 
-/* STORE_WRITE writes all three (history.db statement by statement, outside the group); STORE_INDEX writes history.db
- * only, in groups of its own: the engine's index runs beside the committer. */
+/* STORE_WRITE writes all three (history.db statement by statement, outside the group); STORE_INDEX writes
+ * history.db only, in groups of its own: the engine's index runs beside the committer. */
 enum store_mode { STORE_READ, STORE_WRITE, STORE_INDEX };
 
 /* Creates the three databases in the folder. ERR_CONFLICT if they exist. */
 enum err store_create(const char *data, struct fail *f);
-/* Opens, checks (application id, schema version, quick structure check of the header), migrates in STORE_WRITE mode,
- * prepares every statement. ERR_CORRUPT names the file; ERR_NOT_FOUND if the folder holds none. */
+/* Opens, checks (application id, schema version, quick structure check of the header), migrates in
+ * STORE_WRITE mode, prepares every statement. ERR_CORRUPT names the file; ERR_NOT_FOUND if the folder holds
+ * none. */
 enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f);
 void store_close(struct store *st);
 
-/* One snapshot for several reads. Of troth.db first, then keys.db: as the commit order is the other way round, a person
- * in the snapshot has a key in it, unless it was destroyed since. */
+/* One snapshot for several reads. Of troth.db first, then keys.db: as the commit order is the other way
+ * round, a person in the snapshot has a key in it, unless it was destroyed since. */
 enum err store_begin_read(struct store *st, struct fail *f);
 void store_end_read(struct store *st);
 
-/* A group of writes: begin, then for each handler a savepoint that is released or rolled back, then commit. Commit order
- * makes every crash safe: keys.db first (an orphan key is harmless), then troth.db, then the key deletions queued with
- * store_forget_key, which the erasure ledger in troth.db replays at the next start if they did not happen.
+/* A group of writes: begin, then for each handler a savepoint that is released or rolled back, then commit.
+ * Commit order makes every crash safe: keys.db first (an orphan key is harmless), then troth.db, then the key
+ * deletions queued with store_forget_key, which the erasure ledger in troth.db replays at the next start if
+ * they did not happen.
  *
- * A failed statement may cost the whole group its transaction (full disk): then savepoints do nothing and store_commit
- * fails with what happened. ERR_STOPPED from store_commit: the changes are durable, but a key could not be deleted. */
+ * A failed statement may cost the whole group its transaction (full disk): then savepoints do nothing and
+ * store_commit fails with what happened. ERR_STOPPED from store_commit: the changes are durable, but a key
+ * could not be deleted. */
 enum err store_begin_write(struct store *st, struct fail *f);
 enum err store_savepoint(struct store *st, struct fail *f);
 void store_savepoint_keep(struct store *st);
 void store_savepoint_undo(struct store *st); /* also drops the key deletions queued since */
 enum err store_commit(struct store *st, struct fail *f);
 void store_rollback(struct store *st);
-/* Queues: delete the wrapped key of this subject after the commit and truncate the WAL of keys.db, so that its bytes
- * are gone from the files before the caller is answered. */
+/* Queues: delete the wrapped key of this subject after the commit and truncate the WAL of keys.db, so that
+ * its bytes are gone from the files before the caller is answered. */
 void store_forget_key(struct store *st, struct span subject);
 
-/* Runs a statement that gives no rows. *changed (may be null): rows touched. A unique clash is ERR_CONFLICT. */
-enum err store_run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n, int64_t *changed,
-                   struct fail *f);
+/* Runs a statement that gives no rows. *changed (may be null): rows touched. A unique clash is ERR_CONFLICT.
+ */
+enum err store_run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                   int64_t *changed, struct fail *f);
 
-/* Rows, one at a time. Spans are valid until the next store_next or store_done. One statement has one set of rows open
- * at a time. Arguments that do not fit the statement's signature, and columns that do not, are ERR_INTERNAL. */
+/* Rows, one at a time. Spans are valid until the next store_next or store_done. One statement has one set of
+ * rows open at a time. Arguments that do not fit the statement's signature, and columns that do not, are
+ * ERR_INTERNAL. */
 struct store_rows {
     struct store *st;
     enum store_query_id q;
@@ -91,10 +99,10 @@ int64_t store_i(const struct store_rows *rows, unsigned column);
 struct span store_t(const struct store_rows *rows, unsigned column); /* text or bytes; empty for null */
 bool store_is_null(const struct store_rows *rows, unsigned column);
 void store_done(struct store_rows *rows);
-/* The first row only: true if there was one (columns stay valid until store_done). False: rows->err tells none from
- * failed; store_done is not needed. */
-bool store_one(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n, struct store_rows *rows,
-               struct fail *f);
+/* The first row only: true if there was one (columns stay valid until store_done). False: rows->err tells
+ * none from failed; store_done is not needed. */
+bool store_one(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+               struct store_rows *rows, struct fail *f);
 
 /* Name and text of a statement, for tests and tools. */
 const char *store_query_name(enum store_query_id q);
@@ -103,7 +111,8 @@ enum store_db store_query_db(enum store_query_id q);
 /* Types of a statement as in queries.def. */
 const char *store_query_in(enum store_query_id q);
 const char *store_query_out(enum store_query_id q);
-/* The schema of a database with PostgreSQL's type names (BLOB -> BYTEA, INTEGER -> BIGINT, no WITHOUT ROWID, STRICT). */
+/* The schema of a database with PostgreSQL's type names (BLOB -> BYTEA, INTEGER -> BIGINT, no WITHOUT ROWID,
+ * STRICT). */
 struct span store_schema_pg(struct arena *a, enum store_db db);
 
 #endif

@@ -94,10 +94,13 @@ static enum fault fault_find(const struct store_file *sf, int rc)
 
 enum err store_file_fail(const struct store_file *sf, int rc, const char *doing, struct fail *f)
 {
-    const struct fault_row *row = &fault_rows[fault_find(sf, rc)];
+    enum fault fault = fault_find(sf, rc);
+    const struct fault_row *row = &fault_rows[fault];
     /* SQLite's messages name tables and columns, never values. */
     const char *why =
         sf->db && sqlite3_extended_errcode(sf->db) == rc ? sqlite3_errmsg(sf->db) : sqlite3_errstr(rc);
+    if (fault == FAULT_DISK_FULL)
+        why = "there is no room left";
     enum err err = fail_set(f, row->code, "%s: cannot %s: %s", sf->path, doing, why);
     if (row->hint[0])
         fail_hint(f, "%s", row->hint);

@@ -15,12 +15,13 @@
 
 #include <sqlite3.h>
 
-#define STORE_PARAMS_MAX  32   /* the widest statement has 22 */
-#define STORE_PATH_MAX    4096 /* PATH_MAX of Linux */
-#define STORE_FORGET_MAX  64   /* bytes of a subject id queued to be forgotten; ours have 16 */
-#define STORE_BUSY_MS     5000 /* another process (backup, sqlite3 shell) may hold a lock this long */
-#define STORE_TRUNCATE_MS 50   /* one try to empty a WAL: a reader's snapshot serves 32 requests, well below \
-                                */
+#define STORE_PARAMS_MAX 32   /* the widest statement has 22 */
+#define STORE_PATH_MAX   4096 /* PATH_MAX of Linux */
+#define STORE_FORGET_MAX 64   /* bytes of a subject id queued to be forgotten; ours have 16 */
+#define STORE_BUSY_MS    5000 /* another process (backup, sqlite3 shell) may hold a lock this long */
+#define STORE_TRUNCATE_MS                                                                                    \
+    50 /* one try to empty a WAL: a reader's snapshot serves 32 requests, well below                         \
+        */
 #define STORE_TRUNCATE_TRIES 200 /* 10 s in all; then the next commit tries again */
 
 /* The statements of a transaction, prepared like all others. */

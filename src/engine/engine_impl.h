@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * engine_impl.h: the threads and what they hand each other.
+ *
+ *   submit ─> reads ──> reader threads ──(left entries)──> seals ─┐
+ *          └> writes ────────────────────────────────────────────┴─> committer ─> done()
+ *                                                                       └─> rows ─> historian ─> history.db
+ *
+ *   engine.c          start, stop, submit
+ *   engine_inbox.c    queues of jobs
+ *   engine_read.c     reader threads
+ *   engine_commit.c   the committer: groups, outbox, seal, publish
+ *   engine_history.c  the historian: history.db behind the record
+ */
+#ifndef TROTH_ENGINE_IMPL_H
+#define TROTH_ENGINE_IMPL_H
+
+#include "engine.h"
+#include "id.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define ENGINE_PUBLISH_MS                                                                                    \
+    250                      /* how far the published checkpoint may be behind (SECURITY.md, 3 Design, 2)    \
+                              */
+#define ENGINE_RETRY_MS 1000 /* between tries of the historian on a full disk */
+#define HISTORY_ROWS_MAX                                                                                     \
+    65536                  /* rows in memory: 2 s of the hardest load; beyond, rebuilt from the record       \
+                            */
+#define HISTORY_BATCH 4096 /* entries looked at in one transaction when rebuilding */
+
+/* ---- Queues */
+
+enum inbox_list { LIST_READS, LIST_WRITES, LIST_SEALS, LIST_COUNT };
+
+struct job_list {
+    struct job *first, **end;
+    size_t n;
+};
+struct inbox {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct job_list list[LIST_COUNT];
+    bool closed; /* nothing comes in any more */
+};
+
+void list_reset(struct job_list *l);
+void list_push(struct job_list *l, struct job *j);
+struct job *list_pop(struct job_list *l);
+
+void inbox_init(struct inbox *in);
+void inbox_drop(struct inbox *in);
+/* Moves all of `from` in. False, and nothing moved, if it is closed. */
+bool inbox_give(struct inbox *in, enum inbox_list which, struct job_list *from);
+void inbox_close(struct inbox *in);
+/* Waits on `wake` at most ms (the lock is held). False when the time is over. */
+bool cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *m, int64_t ms);
+void cond_init_monotonic(pthread_cond_t *c);
+int64_t monotonic_ms(void);
+
+/* ---- The historian */
+
+struct history_row {
+    uint8_t subject[ID_LEN];
+    uint64_t entry;
+    bool drop; /* the person was erased: all rows go */
+};
+struct history {
+    pthread_t thread;
+    struct store *st; /* STORE_INDEX */
+    pthread_mutex_t lock;
+    pthread_cond_t wake, progress;
+    struct history_row *rows;
+    size_t n, cap;
+    uint64_t upto;      /* rows, and what was written before, hold every entry below this */
+    uint64_t lost_from; /* from this entry on rows were left out for want of memory; UINT64_MAX: none */
+    uint64_t done;      /* history.db holds every entry below this */
+    unsigned waiting;   /* readers in history_wait */
+    struct fail why;    /* the last try failed */
+    bool closed;
+};
+
+/* ---- All */
+
+struct reader_seat {
+    struct engine *e;
+    struct store *st;
+};
+
+struct engine {
+    struct engine_config config;
+    struct inbox read_box, commit_box; /* commit_box: writes and seals */
+    pthread_t readers[ENGINE_READERS_MAX], committer;
+    struct reader_seat seats[ENGINE_READERS_MAX];
+    struct store *store; /* the committer's */
+    unsigned n_readers;
+    bool committing, indexing; /* those threads run */
+    atomic_size_t in_flight;
+    atomic_bool stopped;
+    struct history history;
+    /* The committer's own */
+    uint64_t pending_next; /* id of the next outbox row */
+    uint64_t pending_drop; /* rows up to this are sealed and can go */
+    uint64_t published;    /* size of the record at the last checkpoint */
+    bool publish_late;     /* the last try failed, and the log says so */
+    int64_t publish_at_ms; /* monotonic */
+};
+
+/* Sets j->now, runs it, and fails it if it left an entry the record cannot take. */
+enum err job_run(struct engine *e, struct job *j, struct store *st, struct fail *f);
+/* The answer is final: hands the job back. It may be gone when this returns. */
+void job_release(struct engine *e, struct job *j);
+void job_fail(struct engine *e, struct job *j, const struct fail *f);
+
+void *reader_main(void *seat);
+
+/* Seals what the outbox still holds. */
+enum err commit_recover(struct engine *e, struct fail *f);
+void *commit_main(void *arg);
+
+void history_init(struct engine *e);
+enum err history_start(struct engine *e, struct fail *f);
+void history_stop(struct engine *e);
+/* Takes the rows of sealed jobs: entry_subject and index. Only the committer calls it, and then
+ * history_sealed. */
+void history_take(struct engine *e, struct job *const *jobs, size_t n);
+/* Every entry sealed so far was taken. */
+void history_sealed(struct engine *e);
+/* Waits until history.db holds everything sealed so far. */
+enum err history_wait(struct engine *e, struct fail *f);
+
+#endif

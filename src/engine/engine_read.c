@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Reader threads: many reads in one snapshot (STACK: 14 us alone, 8-9 us when a snapshot serves 8-32). */
+#include "engine_impl.h"
+
+/* A share of what is ready: all readers get to work when there is much, one snapshot serves many when there
+ * is more. */
+static size_t share_of(size_t ready, unsigned readers)
+{
+    size_t n = (ready + readers - 1) / readers;
+    return n < ENGINE_SNAPSHOT_MAX ? n : ENGINE_SNAPSHOT_MAX;
+}
+
+/* Waits for work. False when there is none left and none will come. */
+static bool reads_take(struct engine *e, struct job_list *out)
+{
+    struct inbox *in = &e->read_box;
+    struct job_list *reads = &in->list[LIST_READS];
+    list_reset(out);
+    pthread_mutex_lock(&in->lock);
+    while (!reads->n && !in->closed)
+        pthread_cond_wait(&in->wake, &in->lock);
+    for (size_t n = share_of(reads->n, e->config.readers); n > 0; n--)
+        list_push(out, list_pop(reads));
+    if (reads->n)
+        pthread_cond_signal(&in->wake); /* for the next reader */
+    pthread_mutex_unlock(&in->lock);
+    return out->n > 0;
+}
+
+static bool any_waits_history(const struct job_list *l)
+{
+    bool any = false;
+    for (const struct job *j = l->first; j; j = j->next)
+        any |= j->wait_history;
+    return any;
+}
+
+/* Runs the batch in one snapshot; what left entries goes to `seals`, the rest to `answered`. `late` is why
+ * history.db is not up to date, if it is not. */
+static void batch_run(struct engine *e, struct store *st, struct job_list *batch, const struct fail *late,
+                      struct job_list *seals, struct job_list *answered)
+{
+    struct job *j;
+    while ((j = list_pop(batch))) {
+        struct fail f = j->wait_history ? *late : (struct fail){0};
+        if (f.code == OK)
+            job_run(e, j, st, &f);
+        if (f.code != OK) {
+            j->n_entries = 0;
+            j->fail(j, &f);
+        }
+        list_push(j->n_entries ? seals : answered, j);
+    }
+}
+
+static void batch_fail(struct engine *e, struct job_list *batch, const struct fail *f)
+{
+    struct job *j;
+    while ((j = list_pop(batch)))
+        job_fail(e, j, f);
+}
+
+static void batch_serve(struct engine *e, struct store *st, struct job_list *batch)
+{
+    struct job_list seals, answered;
+    struct job *j;
+    struct fail f = {0}, late = {0};
+    list_reset(&seals);
+    list_reset(&answered);
+    if (any_waits_history(batch)) /* before the snapshot, which must hold the rows */
+        history_wait(e, &late);
+    if (store_begin_read(st, &f) != OK) {
+        batch_fail(e, batch, &f);
+        return;
+    }
+    batch_run(e, st, batch, &late, &seals, &answered);
+    store_end_read(st);
+    inbox_give(&e->commit_box, LIST_SEALS, &seals);
+    while ((j = list_pop(&answered)))
+        job_release(e, j);
+}
+
+void *reader_main(void *arg)
+{
+    struct reader_seat *seat = arg;
+    struct job_list batch;
+    while (reads_take(seat->e, &batch))
+        batch_serve(seat->e, seat->st, &batch);
+    return NULL;
+}
