@@ -179,7 +179,7 @@ static void answer_field(struct call *c, struct span name, struct span category,
         &t, "catalogue",
         arena_fmt(c->arena, "category %.*s grade %d: %.*s.", SPAN_F(category), (int)grade, SPAN_F(name)));
     json_string(&t, "keep",
-                arena_fmt(c->arena, "we may keep %.*s%s%.*s until %.*s.", SPAN_F(name),
+                arena_fmt(c->arena, "we may store %.*s%s%.*s until %.*s.", SPAN_F(name),
                           purpose.len ? " for " : "", SPAN_F(purpose), SPAN_F(keep)));
     json_open(&t, "requires", '[');
     for (size_t i = 0; i < sizeof measures / sizeof measures[0]; i++)

@@ -159,12 +159,15 @@ static enum err take_period(struct call *c, struct instant *from, struct instant
     return fail_set(&c->fail, ERR_BAD_VALUE, "`until` must be after `from`.");
 }
 
+/* A paper satisfies a need that the policy says a recipient brings. */
 static enum err known_need(struct call *c, struct span kind)
 {
-    if (policy_kind_find(c->gate.view->policy, KIND_NEED, kind) != POLICY_NONE)
+    const struct policy *p = c->gate.view->policy;
+    unsigned need = policy_kind_find(p, KIND_NEED, kind);
+    if (need != POLICY_NONE && span_is(policy_kind_source(p, KIND_NEED, need), "recipient"))
         return OK;
     fail_where(&c->fail, "/kind");
-    return fail_set(&c->fail, ERR_UNKNOWN_NAME, "The policy has no need `%.*s` a paper could satisfy.",
+    return fail_set(&c->fail, ERR_UNKNOWN_NAME, "The policy has no need `%.*s` that a recipient's paper satisfies.",
                     SPAN_F(kind));
 }
 

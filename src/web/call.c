@@ -96,10 +96,10 @@ static void take_evidence(const struct call *c, struct gate_request *q)
         const struct json *one = json_at(evidence, i);
         q->evidence[q->n_evidence++] = (struct evidence){json_name(one), json_span(one)};
     }
-    /* B1.2.5(1): the buyer's declaration is a reference of its own. */
+    /* B1.2.5(1): that the buyer declared it is evidence by a name of its own. */
     json_read_bool(c->body, "declared", false, &declared, NULL);
     if (declared && q->n_evidence < GATE_EVIDENCE_MAX)
-        q->evidence[q->n_evidence++] = (struct evidence){SPAN("declared"), SPAN("true")};
+        q->evidence[q->n_evidence++] = (struct evidence){SPAN("buyer-declaration"), SPAN("declared")};
 }
 
 enum err call_question(struct call *c, struct gate_request *q)

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * cli_impl.h: what commands see. A command that is one request to the data folder has no code: its row says
+ * method, path and members, and cmd_request.c sends it, to the daemon that has the folder open, or in this
+ * process.
+ */
+#ifndef TROTH_CLI_IMPL_H
+#define TROTH_CLI_IMPL_H
+
+#include "arena.h"
+#include "cli.h"
+#include "err.h"
+#include "message.h"
+#include "policy.h"
+#include "text.h"
+#include "web.h"
+
+#define CLI_ARGS_MAX    16          /* words after the command */
+#define CLI_OPTIONS_MAX 16          /* options of one command */
+#define CLI_ANSWER_MAX  (64u << 20) /* a policy text or a long history; beyond, something is wrong */
+
+enum cli_type {
+    CLI_FLAG, /* true when given */
+    CLI_STRING,
+    CLI_NUMBER,
+    CLI_LIST /* comma separated */
+};
+
+struct cli_option {
+    const char *name; /* without the dashes */
+    enum cli_type type;
+    const char *value; /* how help shows its value */
+    bool required;
+    const char *member; /* member of the JSON body, "?name" for the query, null: the command's own */
+    const char *words;
+};
+
+struct cli;
+struct cli_command {
+    const char *words;   /* "service add" */
+    const char *args;    /* "NAME" */
+    size_t min, max;     /* how many of them */
+    const char *summary; /* one line */
+    int (*run)(struct cli *c);
+    const struct cli_option *options; /* ends with a row without name; null: none */
+    enum method method;               /* one request: how */
+    const char *path;                 /* where; {0} is the first argument */
+    const char *member; /* member of the body that the first argument fills; null: it is in the path */
+    const char *fixed;  /* further members, as JSON text; null: none */
+    int (*raw)(int argc, char **argv); /* the command reads its own arguments */
+};
+
+struct cli {
+    const struct cli_command *command;
+    struct arena *arena;
+    const char *version, *commit;
+    const char *arg[CLI_ARGS_MAX];
+    size_t n_args;
+    const char *value[CLI_OPTIONS_MAX]; /* by the option's place in its table */
+    const char *data;                   /* --data, TROTH_DATA, or "data" */
+    const char *clock_file;
+    const char *listen;
+    bool json;
+    struct web *web; /* the folder, opened in this process; null: a daemon has it, or not opened yet */
+};
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_commands_count;
+/* Options every request takes: --data, --clock-file, --json. */
+extern const struct cli_option cli_common[];
+
+/* Value of an option, or null. */
+const char *cli_get(const struct cli *c, const char *name);
+/* Finds the command and reads its arguments. CLI_OK, or CLI_USAGE with the message printed. *rest: where the
+ * command's own words begin (argv index). */
+int cli_parse(struct cli *c, int argc, char **argv, int *rest);
+const struct cli_command *cli_find(int argc, char **argv, int *used);
+/* The nearest command, or null. */
+const char *cli_suggest(const char *word);
+
+/* ---- Messages on stderr */
+int cli_fail(const struct fail *f); /* prints what is wrong and what to do; CLI_FAILED */
+int cli_usage(const struct cli_command *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void cli_policy_messages(const struct policy_messages *m);
+
+/* ---- Help and man pages, from the rows */
+void cli_help(void);
+void cli_help_command(const struct cli_command *c);
+/* A group of commands ("policy"): true if there are any. */
+bool cli_help_group(const char *word);
+int cmd_man(struct cli *c);
+
+/* ---- Requests */
+struct cli_answer {
+    int status;
+    struct span body;
+};
+/* Sends one request as the operator. */
+enum err cli_send(struct cli *c, enum method m, struct span path, struct span query, struct span body,
+                  struct cli_answer *out, struct fail *f);
+void cli_close(struct cli *c);
+/* A JSON object as lines "name: value", nested ones indented; strings of one line only unless it is the last
+ * member. */
+void cli_print(struct span json);
+/* Prints a problem document on stderr; CLI_FAILED. */
+int cli_problem(struct cli *c, const struct cli_answer *answer);
+
+/* ---- Commands */
+int cmd_request(struct cli *c);
+int cmd_init(struct cli *c);
+int cmd_serve(struct cli *c);
+int cmd_help(struct cli *c);
+
+#endif

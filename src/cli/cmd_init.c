@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+/* troth init: a new data folder, complete or not at all. It is made beside its place and renamed when it is
+ * done. */
+#define _XOPEN_SOURCE 700 /* nftw */
+#include "cli_impl.h"
+
+#include "file.h"
+#include "json.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REMOVE_DEPTH 16 /* folders open at once while removing */
+
+/* ---- The reference policy, wherever this binary was put */
+
+static const char *beside_binary(struct arena *a, const char *relative)
+{
+    char exe[4096];
+    ssize_t len = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (len <= 0)
+        return NULL;
+    exe[len] = 0;
+    char *slash = strrchr(exe, '/');
+    if (!slash)
+        return NULL;
+    *slash = 0;
+    return arena_str(a, arena_fmt(a, "%s/%s", exe, relative));
+}
+
+static const char *policy_source(struct cli *c)
+{
+    static const char *const places[] = {"../share/troth/policies/zhishang", "../policies/zhishang",
+                                         "../../policies/zhishang", "../../../policies/zhishang"};
+    const char *given = cli_get(c, "policy");
+    if (given)
+        return given;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        const char *path = beside_binary(c->arena, places[i]);
+        if (path && file_exists(path))
+            return path;
+    }
+    return "policies/zhishang";
+}
+
+static enum err copy_document(struct arena *a, const char *from, const char *to, struct span name,
+                              struct fail *f)
+{
+    struct span text;
+    const char *source = arena_str(a, arena_fmt(a, "%s/%.*s", from, SPAN_F(name)));
+    const char *target = arena_str(a, arena_fmt(a, "%s/policy/%.*s", to, SPAN_F(name)));
+    enum err err = file_read(a, source, POLICY_SOURCE_MAX, &text, f);
+    return err == OK ? file_write_durable(target, text, 0644, f) : err;
+}
+
+static enum err copy_policy(struct cli *c, const char *from, const char *to, struct fail *f)
+{
+    struct span *names;
+    size_t n = 0;
+    enum err err = file_list(c->arena, from, ".md", &names, &n, f);
+    if (err == OK && n == 0)
+        err = fail_set(f, ERR_NOT_FOUND, "There are no policy documents (*.md) in %s.", from);
+    if (err != OK)
+        fail_hint(f, "Name the folder of the policy documents: `--policy SRC`.");
+    for (size_t i = 0; i < n && err == OK; i++)
+        err = copy_document(c->arena, from, to, names[i], f);
+    return err;
+}
+
+/* ---- The demo: the services and recipients that the tour and the tests speak of */
+
+static const struct {
+    const char *path, *body;
+} demo_register[] = {
+    {"/v1/services", "{\"name\":\"arena\",\"class\":\"games\",\"title\":\"Arena\"}"},
+    {"/v1/services", "{\"name\":\"mail\",\"class\":\"mail\",\"title\":\"Mail\"}"},
+    {"/v1/services", "{\"name\":\"shop\",\"class\":\"shop\",\"title\":\"Shop\"}"},
+    {"/v1/services", "{\"name\":\"forum\",\"class\":\"forum\",\"title\":\"Forum\"}"},
+    {"/v1/services", "{\"name\":\"music\",\"class\":\"music\",\"title\":\"Music\"}"},
+    {"/v1/services", "{\"name\":\"open-docs\",\"class\":\"uncovered\",\"title\":\"Open documents\"}"},
+    {"/v1/services", "{\"name\":\"log-1\",\"class\":\"shop\",\"title\":\"Log intake of the "
+                     "shop\",\"sources\":[\"observed\"]}"},
+    {"/v1/recipients", "{\"name\":\"pay-a\",\"class\":\"payment-institution\",\"title\":\"Payments A\"}"},
+    {"/v1/recipients", "{\"name\":\"ship-b\",\"class\":\"logistics-company\",\"title\":\"Parcels B\"}"},
+    {"/v1/recipients", "{\"name\":\"ads-c\",\"class\":\"promotion-client\",\"title\":\"Promotion C\"}"},
+    {"/v1/recipients", "{\"name\":\"aff-d\",\"class\":\"aff-d\",\"title\":\"Affiliate D\"}"},
+    {"/v1/recipients", "{\"name\":\"sdk-e\",\"class\":\"sdk-push\",\"title\":\"Push component E\"}"},
+    {"/v1/recipients", "{\"name\":\"univ-q\",\"class\":\"research-institution\",\"title\":\"University Q\"}"},
+    {"/v1/recipients", "{\"name\":\"bank-z\",\"class\":\"other-party\",\"title\":\"Bank Z\"}"},
+    {"/v1/recipients/ship-b/papers", "{\"kind\":\"confidentiality\",\"reference\":\"contract "
+                                     "B-2026-1\",\"from\":\"2020-01-01\",\"until\":\"2036-01-01\"}"},
+    {"/v1/recipients/ship-b/grants", "{\"purpose\":\"delivery\",\"fields\":[\"order-recipient-name\",\"order-"
+                                     "address\",\"order-contact-phone\"],"
+                                     "\"from\":\"2020-01-01\",\"until\":\"2036-01-01\"}"},
+};
+
+/* {"name": ..., "token": ...} of an answer; recipients have no token. */
+static void keep_token(struct cli *c, const struct cli_answer *answer, struct text *tokens)
+{
+    const struct json *v = NULL;
+    if (json_parse(c->arena, answer->body, &v, NULL) != OK || !json_get(v, "token"))
+        return;
+    json_key(tokens, json_span(json_get(v, "name")));
+    json_string(tokens, NULL, json_span(json_get(v, "token")));
+}
+
+static enum err demo_one(struct cli *c, size_t i, struct text *tokens, struct fail *f)
+{
+    struct cli_answer answer = {0};
+    enum err err = cli_send(c, METHOD_POST, span_str(demo_register[i].path), SPAN_EMPTY,
+                            span_str(demo_register[i].body), &answer, f);
+    if (err != OK)
+        return err;
+    if (answer.status >= 400) {
+        cli_problem(c, &answer);
+        return fail_set(f, ERR_CONFLICT, "The example %s does not fit this policy; leave out --demo.",
+                        demo_register[i].body);
+    }
+    keep_token(c, &answer, tokens);
+    return OK;
+}
+
+static enum err make_demo(struct cli *c, const char *folder, struct fail *f)
+{
+    struct text tokens = text_new(c->arena, 1024);
+    enum err err = OK;
+    json_open(&tokens, NULL, '{');
+    for (size_t i = 0; i < sizeof demo_register / sizeof demo_register[0] && err == OK; i++)
+        err = demo_one(c, i, &tokens, f);
+    json_close(&tokens, '}');
+    text_char(&tokens, '\n');
+    if (err != OK)
+        return err;
+    return file_write_durable(arena_str(c->arena, arena_fmt(c->arena, "%s/demo-tokens.json", folder)),
+                              text_span(&tokens), 0600, f);
+}
+
+/* ---- The folder */
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    return remove(path);
+}
+
+/* An empty folder may be there already; anything else is somebody's. */
+static enum err check_free(const char *dir, struct fail *f)
+{
+    if (!file_exists(dir) || rmdir(dir) == 0)
+        return OK;
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
+        return fail_set(f, ERR_IO, "%s: %s.", dir, strerror(errno));
+    fail_hint(f, "Choose another place, or remove it if nothing in it is needed.");
+    return fail_set(f, ERR_CONFLICT, "%s exists already.", dir);
+}
+
+/* Opens it once: what cannot be opened now would not start later. */
+static enum err fill(struct cli *c, const char *folder, struct fail *f)
+{
+    const char *host = cli_get(c, "host");
+    struct cli_answer answer;
+    enum err err = file_mkdirs(arena_str(c->arena, arena_fmt(c->arena, "%s/policy", folder)), 0755, f);
+    if (err == OK && chmod(folder, 0700) != 0)
+        err = fail_set(f, ERR_IO, "%s: %s.", folder, strerror(errno));
+    if (err == OK)
+        err = copy_policy(c, policy_source(c), folder, f);
+    if (err == OK)
+        err = web_create(folder, host ? host : "localhost", web_clock(c->clock_file), f);
+    if (err == OK)
+        err = cli_send(c, METHOD_GET, SPAN("/healthz"), SPAN_EMPTY, SPAN_EMPTY, &answer, f);
+    if (err == OK && cli_get(c, "demo"))
+        err = make_demo(c, folder, f);
+    cli_close(c);
+    return err;
+}
+
+static enum err put_in_place(const char *folder, const char *dir, struct fail *f)
+{
+    return rename(folder, dir) == 0 ? OK : fail_set(f, ERR_IO, "%s: %s.", dir, strerror(errno));
+}
+
+static void announce(struct cli *c, const char *dir)
+{
+    printf("The data folder %s is ready.\n\n"
+           "  serve it            troth serve %s\n"
+           "  register a service  troth service add NAME --class CLASS --data %s\n",
+           dir, dir, dir);
+    if (cli_get(c, "demo"))
+        printf("  tokens of the demo  %s/demo-tokens.json\n", dir);
+    printf("\nKeep a copy of %s/master-key apart from the folder: without it nothing in it can be read.\n",
+           dir);
+}
+
+int cmd_init(struct cli *c)
+{
+    struct fail f = {0};
+    struct span dir = span_str(c->arg[0]);
+    while (dir.len > 1 && dir.p[dir.len - 1] == '/')
+        dir.len--;
+    const char *place = arena_str(c->arena, dir);
+    const char *folder = arena_str(c->arena, arena_fmt(c->arena, "%s.new-%ld", place, (long)getpid()));
+    enum err err = check_free(place, &f);
+    c->data = folder;
+    if (err == OK)
+        err = fill(c, folder, &f);
+    if (err == OK)
+        err = put_in_place(folder, place, &f);
+    if (err != OK) {
+        nftw(folder, remove_one, REMOVE_DEPTH, FTW_DEPTH | FTW_PHYS);
+        return cli_fail(&f);
+    }
+    announce(c, place);
+    return CLI_OK;
+}

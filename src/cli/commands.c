@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Every command, one row each. See cli_impl.h */
+#include "cli_impl.h"
+#include "cmd_audit.h"
+#include "cmd_policy.h"
+
+const struct cli_option cli_common[] = {
+    {"data", CLI_STRING, "DIR", false, NULL, "the data folder (default: $TROTH_DATA, then `data`)"},
+    {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
+    {0},
+};
+
+static const struct cli_option init_options[] = {
+    {"policy", CLI_STRING, "SRC", false, NULL,
+     "folder of policy documents to copy (default: the reference policy)"},
+    {"host", CLI_STRING, "NAME", false, NULL, "host name in the name of the record (default: localhost)"},
+    {"demo", CLI_FLAG, NULL, false, NULL,
+     "register example services and recipients; tokens go to demo-tokens.json"},
+    {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
+    {0},
+};
+static const struct cli_option serve_options[] = {
+    {"listen", CLI_STRING, "ADDR", false, NULL,
+     "address and port (default: 127.0.0.1:8080; port 0 picks one)"},
+    {"readers", CLI_NUMBER, "N", false, NULL, "reader threads (default: 2)"},
+    {"master-key", CLI_STRING, "FILE", false, NULL, "the master key (default: DIR/master-key)"},
+    {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
+    {0},
+};
+static const struct cli_option service_options[] = {
+    {"class", CLI_STRING, "CLASS", true, "class", "service class of the policy: games, shop, uncovered, ..."},
+    {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
+    {"sources", CLI_LIST, "A,B", false, "sources", "sources it may claim (default: all)"},
+    {"lenient", CLI_FLAG, NULL, false, "lenient", "drop and count undeclared fields instead of refusing"},
+    {"renew", CLI_FLAG, NULL, false, "renew", "change a registered service and issue a new token"},
+    {"ended", CLI_STRING, "TIME", false, "ended", "when the service ends"},
+    {0},
+};
+static const struct cli_option recipient_options[] = {
+    {"class", CLI_STRING, "CLASS", true, "class", "party of the policy: logistics-company, merchant, ..."},
+    {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
+    {"country", CLI_STRING, "CN", false, "country", "ISO 3166-1 alpha-2 (default: CN)"},
+    {"suspended", CLI_FLAG, NULL, false, "suspended", "stop everything to it at once"},
+    {0},
+};
+static const struct cli_option paper_options[] = {
+    {"kind", CLI_STRING, "NEED", true, "kind", "the need it satisfies: confidentiality, assessment"},
+    {"reference", CLI_STRING, "TEXT", true, "reference", "where it is filed"},
+    {"from", CLI_STRING, "DATE", false, "from", "first day (default: now)"},
+    {"until", CLI_STRING, "DATE", true, "until", "end"},
+    {0},
+};
+static const struct cli_option grant_options[] = {
+    {"purpose", CLI_STRING, "NAME", true, "purpose", "what for"},
+    {"fields", CLI_LIST, "A,B", true, "fields", "which fields, one by one"},
+    {"from", CLI_STRING, "DATE", false, "from", "first day (default: now)"},
+    {"until", CLI_STRING, "DATE", true, "until", "end"},
+    {0},
+};
+static const struct cli_option add_options[] = {
+    {"birth-date", CLI_STRING, "DATE", true, "birth_date", "kept as an age band"},
+    {"service", CLI_STRING, "NAME", true, "service", "the service the person registers with"},
+    {0},
+};
+static const struct cli_option history_options[] = {
+    {"limit", CLI_NUMBER, "N", false, "?limit", "how many entries (default: 100, most: 500)"},
+    {0},
+};
+static const struct cli_option erase_options[] = {
+    {"actor", CLI_STRING, "WHO", false, "?actor", "whose wish: subject (default) or guardian"},
+    {"guardian", CLI_STRING, "ID", false, "?guardian", "with --actor guardian: who"},
+    {0},
+};
+static const struct cli_option verify_options[] = {
+    {"guardian", CLI_STRING, "ID", true, "guardian", "the guardian"},
+    {"evidence", CLI_STRING, "TEXT", false, "evidence", "reference of the proof, not the proof"},
+    {0},
+};
+static const struct cli_option approve_options[] = {
+    {"need", CLI_STRING, "NAME", true, "need", "officer-approval, assignment, ..."},
+    {"staff", CLI_STRING, "NAME", true, "staff", "who approves"},
+    {"party", CLI_STRING, "ACTOR", false, "party", "whom: `staff:agent-1`"},
+    {"purpose", CLI_STRING, "NAME", false, "purpose", "what for (default: every purpose)"},
+    {"service", CLI_STRING, "NAME", false, "service", "where (default: everywhere)"},
+    {"until", CLI_STRING, "TIME", false, "until", "end (default: until withdrawn)"},
+    {"evidence", CLI_STRING, "TEXT", false, "evidence", "reference"},
+    {0},
+};
+static const struct cli_option decide_options[] = {
+    {"subject", CLI_STRING, "ID", false, "subject", "the person (default: a visitor)"},
+    {"service", CLI_STRING, "NAME", true, "service", "where"},
+    {"purpose", CLI_STRING, "NAME", true, "purpose", "what for"},
+    {"operation", CLI_STRING, "NAME", false, "operation", "default: use"},
+    {"fields", CLI_LIST, "A,B", false, "fields", "which fields (default: is there anything at all?)"},
+    {"recipient", CLI_STRING, "NAME", false, "recipient", "a registered recipient"},
+    {"basis", CLI_STRING, "NAME", false, "basis", "a claimed basis that needs no consent"},
+    {"actor", CLI_STRING, "WHO", false, "actor", "service (default), subject, guardian:ID, staff:NAME"},
+    {"explain", CLI_FLAG, NULL, false, "explain", "how the answer came about"},
+    {0},
+};
+
+/* OWN: a function of ours. RAW: reads its own arguments. ASK: one request, and nothing but its row. */
+#define OWN(w, a, lo, hi, s, f, o)                                                                           \
+    {                                                                                                        \
+        .words = w, .args = a, .min = lo, .max = hi, .summary = s, .run = f, .options = o                    \
+    }
+#define RAW(w, a, s, f)                                                                                      \
+    {                                                                                                        \
+        .words = w, .args = a, .summary = s, .raw = f                                                        \
+    }
+#define ASK(w, a, n, s, o, meth, p, mem, fix)                                                                \
+    {                                                                                                        \
+        .words = w, .args = a, .min = n, .max = n, .summary = s, .run = cmd_request, .options = o,           \
+        .method = METHOD_##meth, .path = p, .member = mem, .fixed = fix                                      \
+    }
+
+/* clang-format off */
+const struct cli_command cli_commands[] = {
+    OWN("init", "DIR", 1, 1, "make a data folder: databases, keys, record, policy", cmd_init, init_options),
+    OWN("serve", "DIR", 1, 1, "serve a data folder (the same as trothd)", cmd_serve, serve_options),
+    RAW("policy check", "DIR", "read policy documents and name what is wrong with them", cli_policy_check),
+    RAW("policy explain", "DIR --request TEXT", "which norms match a request, what lifts what, and the answer",
+        cli_policy_explain),
+    ASK("decide", "", 0, "ask the running policy; the question goes on record", decide_options, POST, "/v1/decisions",
+        NULL, NULL),
+    ASK("service add", "NAME", 1, "register a service and print its token, once", service_options, POST,
+        "/v1/services", "name", NULL),
+    ASK("service list", "", 0, "registered services", NULL, GET, "/v1/services", NULL, NULL),
+    ASK("recipient add", "NAME", 1, "register a recipient, or change it", recipient_options, POST, "/v1/recipients",
+        "name", NULL),
+    ASK("recipient paper", "NAME", 1, "file a paper of a recipient: what it signed, until when", paper_options, POST,
+        "/v1/recipients/{0}/papers", NULL, NULL),
+    ASK("recipient grant", "NAME", 1, "say what a recipient may receive, field by field", grant_options, POST,
+        "/v1/recipients/{0}/grants", NULL, NULL),
+    ASK("recipient list", "", 0, "registered recipients, their papers and grants", NULL, GET, "/v1/third-parties",
+        NULL, NULL),
+    ASK("subject add", "", 0, "register a person", add_options, POST, "/v1/subjects", NULL, NULL),
+    ASK("subject show", "ID", 1, "age band, state and services of a person", NULL, GET, "/v1/subjects/{0}", NULL, NULL),
+    ASK("subject data", "ID", 1, "what is held: provenance, no values", NULL, GET, "/v1/subjects/{0}/data", NULL, NULL),
+    ASK("subject history", "ID", 1, "who read or changed what, and why", history_options, GET,
+        "/v1/subjects/{0}/history", NULL, NULL),
+    ASK("subject consents", "ID", 1, "agreements, consents and withdrawals", NULL, GET, "/v1/subjects/{0}/consents",
+        NULL, NULL),
+    ASK("subject shares", "ID", 1, "what was shared with whom", NULL, GET, "/v1/subjects/{0}/shares", NULL, NULL),
+    ASK("subject verify", "CHILD", 1, "link a guardian whose guardianship was proved", verify_options, POST,
+        "/v1/subjects/{0}/guardians", NULL, "\"verified\":true"),
+    ASK("subject approve", "ID", 1, "approve an access that needs it", approve_options, POST,
+        "/v1/subjects/{0}/consents", NULL, "\"state\":\"given\",\"actor\":\"staff\""),
+    ASK("subject erase", "ID", 1, "erase a person: destroy the key, keep the proof", erase_options, DELETE,
+        "/v1/subjects/{0}", NULL, NULL),
+    RAW("audit verify", "DIR", "recompute the whole record and name the first fault", cli_audit_verify),
+    RAW("audit checkpoint", "DIR", "print the signed head of the record", cli_audit_checkpoint),
+    RAW("audit prove", "DIR INDEX", "print the proof that an entry is in the record", cli_audit_prove),
+    ASK("health", "", 0, "policy revision and size of the record", NULL, GET, "/healthz", NULL, NULL),
+    OWN("man", "[DIR]", 0, 1, "print troth.1, or write all man pages into a folder", cmd_man, NULL),
+    OWN("help", "[COMMAND]", 0, 4, "this list, or one command", cmd_help, NULL),
+};
+/* clang-format on */
+const size_t cli_commands_count = sizeof cli_commands / sizeof cli_commands[0];

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Help and man pages, from the rows of commands.c. See cli_impl.h */
+#include "cli_impl.h"
+#include "file.h"
+
+#include <stdio.h>
+
+#define HELP_COLUMN 24 /* where the words begin */
+
+/* ---- Help */
+
+static void row(const char *left, const char *right)
+{
+    int pad = HELP_COLUMN - 2 - (int)strlen(left);
+    printf("  %s%*s%s\n", left, pad > 1 ? pad : 2, "", right);
+}
+
+static void command_row(const struct cli_command *c)
+{
+    char left[128];
+    snprintf(left, sizeof left, "%s%s%s", c->words, c->args[0] ? " " : "", c->args);
+    row(left, c->summary);
+}
+
+void cli_help(void)
+{
+    puts("troth: the privacy policy you publish is the policy that runs\n\nUsage: troth COMMAND "
+         "[ARGUMENTS]\n");
+    for (size_t i = 0; i < cli_commands_count; i++)
+        command_row(&cli_commands[i]);
+    puts(
+        "\n`troth COMMAND --help` tells more; `troth --version` prints version, commit and policy language.\n"
+        "Exit codes: 0 done, 1 it did not work or did not hold, 2 not understood.");
+}
+
+static void options_rows(const struct cli_option *o)
+{
+    for (; o && o->name; o++) {
+        char left[128];
+        snprintf(left, sizeof left, "--%s%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "",
+                 o->required ? " *" : "");
+        row(left, o->words);
+    }
+}
+
+void cli_help_command(const struct cli_command *c)
+{
+    printf("Usage: troth %s%s%s%s\n\n%s\n", c->words, c->args[0] ? " " : "", c->args,
+           c->raw ? "" : " [OPTIONS]", c->summary);
+    if (!c->raw && (c->options || c->run == cmd_request))
+        puts("\nOptions (* must be given):");
+    options_rows(c->options);
+    if (c->run == cmd_request)
+        options_rows(cli_common);
+    if (c->run == cmd_request)
+        puts("\nIf a daemon has the folder open, it is asked; else the folder is opened for this one "
+             "request.");
+}
+
+bool cli_help_group(const char *word)
+{
+    size_t len = strlen(word), found = 0;
+    for (size_t i = 0; i < cli_commands_count; i++) {
+        const char *words = cli_commands[i].words;
+        if (strncmp(words, word, len) != 0 || words[len] != ' ')
+            continue;
+        if (!found++)
+            printf("Usage: troth %s COMMAND\n\n", word);
+        command_row(&cli_commands[i]);
+    }
+    return found > 0;
+}
+
+int cmd_help(struct cli *c)
+{
+    char *words[CLI_ARGS_MAX];
+    int used;
+    for (size_t i = 0; i < c->n_args; i++)
+        words[i] = arena_str(c->arena, span_str(c->arg[i]));
+    const struct cli_command *found = c->n_args ? cli_find((int)c->n_args, words, &used) : NULL;
+    if (found)
+        cli_help_command(found);
+    else if (c->n_args == 0)
+        cli_help();
+    else if (!cli_help_group(c->arg[0]))
+        return cli_usage(NULL, "There is no command `%s`.", c->arg[0]);
+    return CLI_OK;
+}
+
+/* ---- Man pages (man-pages(7)) */
+
+/* A hyphen is a minus sign, a backslash and a leading dot are theirs. */
+static void roff(struct text *t, const char *s)
+{
+    if (*s == '.' || *s == '\'')
+        text_str(t, "\\&");
+    for (; *s; s++) {
+        if (*s == '-' || *s == '\\')
+            text_str(t, *s == '-' ? "\\-" : "\\e");
+        else
+            text_char(t, *s);
+    }
+}
+
+static void tagged(struct text *t, const char *bold, const char *italic, const char *words)
+{
+    text_str(t, ".TP\n.B ");
+    roff(t, bold);
+    text_char(t, '\n');
+    if (italic && *italic) {
+        text_str(t, ".I ");
+        roff(t, italic);
+        text_char(t, '\n');
+    }
+    roff(t, words);
+    text_char(t, '\n');
+}
+
+static void header(struct text *t, const char *title, const char *version, const char *summary)
+{
+    text_fmt(t, ".\\\" SPDX-License-Identifier: Apache-2.0\n.TH \"%s\" 1 \"\" \"troth %s\"\n.SH NAME\n",
+             title, version);
+    roff(t, title);
+    text_str(t, " \\- ");
+    roff(t, summary);
+    text_str(t, "\n.SH SYNOPSIS\n");
+}
+
+static void options_man(struct text *t, const struct cli_option *o)
+{
+    for (; o && o->name; o++)
+        tagged(t,
+               arena_str(t->arena, arena_fmt(t->arena, "--%s%s%s", o->name, o->value ? " " : "",
+                                             o->value ? o->value : "")),
+               NULL, o->words);
+}
+
+static void exit_codes(struct text *t)
+{
+    text_str(t, ".SH EXIT STATUS\n0 done; 1 it did not work or did not hold; 2 not understood.\n");
+}
+
+static struct span main_page(struct arena *a, const char *version)
+{
+    struct text t = text_new(a, 8192);
+    header(&t, "troth", version, "a published privacy policy that runs");
+    text_str(
+        &t,
+        ".B troth\n.I COMMAND\n[\\fIARGUMENTS\\fR]\n.SH DESCRIPTION\n"
+        "The tool of the data folder that\n.BR trothd (1)\nserves. Commands that change or show something in "
+        "the folder ask the daemon if it runs, and open the folder themselves if not.\n.SH COMMANDS\n");
+    for (size_t i = 0; i < cli_commands_count; i++)
+        tagged(&t, cli_commands[i].words, cli_commands[i].args, cli_commands[i].summary);
+    text_str(&t, ".SH OPTIONS\nOf every command that asks the folder:\n");
+    options_man(&t, cli_common);
+    exit_codes(&t);
+    text_str(&t, ".SH ENVIRONMENT\n.TP\n.B TROTH_DATA\nThe data folder, if\n.B \\-\\-data\nis not given.\n"
+                 ".SH SEE ALSO\n.BR trothd (1)\n");
+    return text_span(&t);
+}
+
+static struct span command_page(struct arena *a, const char *version, const char *title,
+                                const struct cli_command *c)
+{
+    struct text t = text_new(a, 4096);
+    header(&t, title, version, c->summary);
+    text_str(&t, ".B ");
+    roff(&t, strcmp(title, "trothd") == 0 ? title : arena_str(a, arena_fmt(a, "troth %s", c->words)));
+    text_str(&t, "\n.I ");
+    roff(&t, c->args);
+    text_str(&t, "\n[\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n");
+    roff(&t, c->summary);
+    text_str(&t, ".\n");
+    if (c->options || c->run == cmd_request)
+        text_str(&t, ".SH OPTIONS\n");
+    options_man(&t, c->options);
+    if (c->run == cmd_request)
+        options_man(&t, cli_common);
+    exit_codes(&t);
+    text_str(&t, ".SH SEE ALSO\n.BR troth (1)\n");
+    return text_span(&t);
+}
+
+static enum err write_page(struct arena *a, const char *dir, const char *title, struct span page,
+                           struct fail *f)
+{
+    return file_write_durable(arena_str(a, arena_fmt(a, "%s/%s.1", dir, title)), page, 0644, f);
+}
+
+/* "service add" -> "troth-service-add" */
+static const char *page_title(struct arena *a, const char *words)
+{
+    char *title = arena_str(a, arena_fmt(a, "troth-%s", words));
+    for (char *p = title; *p; p++)
+        if (*p == ' ')
+            *p = '-';
+    return title;
+}
+
+static enum err write_pages(struct cli *c, const char *dir, struct fail *f)
+{
+    enum err err = file_mkdirs(dir, 0755, f);
+    if (err == OK)
+        err = write_page(c->arena, dir, "troth", main_page(c->arena, c->version), f);
+    for (size_t i = 0; i < cli_commands_count && err == OK; i++) {
+        const struct cli_command *cc = &cli_commands[i];
+        const char *title = page_title(c->arena, cc->words);
+        err = write_page(c->arena, dir, title, command_page(c->arena, c->version, title, cc), f);
+        if (err == OK && cc->run == cmd_serve)
+            err = write_page(c->arena, dir, "trothd", command_page(c->arena, c->version, "trothd", cc), f);
+    }
+    return err;
+}
+
+int cmd_man(struct cli *c)
+{
+    struct fail f = {0};
+    if (c->n_args)
+        return write_pages(c, c->arg[0], &f) == OK ? CLI_OK : cli_fail(&f);
+    struct span page = main_page(c->arena, c->version);
+    return fwrite(page.p, 1, page.len, stdout) == page.len ? CLI_OK : CLI_FAILED;
+}
