@@ -160,9 +160,18 @@ struct span base64_put(struct arena *a, struct span s)
     return span_of(out, cap - 1);
 }
 
+/* libsodium 1.0.18 takes some bytes above 127 for digits. */
+static bool is_ascii(struct span s)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < s.len; i++)
+        any |= s.p[i];
+    return any < 0x80;
+}
+
 bool base64_get(struct arena *a, struct span s, struct span *out)
 {
-    if (s.len % 4 != 0)
+    if (s.len % 4 != 0 || !is_ascii(s))
         return false;
     size_t len = 0, cap = s.len / 4 * 3;
     uint8_t *bin = arena_alloc(a, cap);
