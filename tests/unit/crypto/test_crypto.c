@@ -422,6 +422,22 @@ TEST(base64_rfc_4648)
     arena_free(a);
 }
 
+TEST(base64_takes_64_digits_only)
+{
+    struct arena *a = arena_new(0);
+    struct span s;
+    unsigned n = 0;
+    for (unsigned c = 0; c < 256; c++) {
+        const uint8_t four[4] = {'A', (uint8_t)c, 'A', 'A'};
+        if (!base64_get(a, span_of(four, 4), &s))
+            continue;
+        n++;
+        EXPECT(span_eq(base64_put(a, s), span_of(four, 4)));
+    }
+    EXPECT_INT(n, 64);
+    arena_free(a);
+}
+
 TEST(equal_and_random)
 {
     EXPECT(crypto_equal(SPAN("abc"), SPAN("abc")) && crypto_equal(SPAN_EMPTY, SPAN("")));
@@ -446,5 +462,5 @@ UNIT_MAIN(CASE(sha256_fips_180), CASE(hmac_rfc_4231), CASE(hkdf_rfc_5869), CASE(
           CASE(seal_aes_gcm), CASE(seal_chacha20_poly1305), CASE(seal_moves_between_processors),
           CASE(wrap_and_unwrap), CASE(derived_keys_differ), CASE(key_files_that_are_refused),
           CASE(key_files_are_never_overwritten), CASE(pool_gives_distinct_slots_and_wipes),
-          CASE(threads_share_the_pool), CASE(base64_rfc_4648), CASE(equal_and_random),
-          CASE(start_turns_core_files_off))
+          CASE(threads_share_the_pool), CASE(base64_rfc_4648), CASE(base64_takes_64_digits_only),
+          CASE(equal_and_random), CASE(start_turns_core_files_off))
