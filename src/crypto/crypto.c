@@ -16,10 +16,8 @@ static EVP_MD *sha256;
 static EVP_CIPHER *aes_gcm;
 static __thread struct crypto_thread *thread_ctx;
 
-void crypto_must(bool ok, const char *what)
+_Noreturn void crypto_fatal(const char *what)
 {
-    if (ok)
-        return;
     fprintf(stderr, "crypto: %s failed\n", what);
     abort();
 }

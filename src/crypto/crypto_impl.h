@@ -38,6 +38,12 @@ enum err secret_file_read(const char *path, uint8_t out[KEY_LEN], struct fail *f
 enum err secret_file_create(const char *path, const uint8_t secret[KEY_LEN], struct fail *f);
 
 /* Ends the process: a library call that cannot fail on valid input did. */
-void crypto_must(bool ok, const char *what);
+_Noreturn void crypto_fatal(const char *what);
+
+static inline void crypto_must(bool ok, const char *what)
+{
+    if (!ok)
+        crypto_fatal(what);
+}
 
 #endif
