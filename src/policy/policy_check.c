@@ -88,7 +88,7 @@ static void check_coverage(struct load *l)
     for (unsigned i = 0; i < l->n_files; i++) {
         if (l->files[i].n_blocks > 0)
             check_covered(l, &l->files[i]);
-        else if (l->m->errors == 0)
+        else
             policy_warn(l, MSG_UNCOVERED, (struct place){i, 0, 0},
                         "nothing in this file is read: it holds no block");
     }
@@ -96,9 +96,9 @@ static void check_coverage(struct load *l)
 
 void policy_check_all(struct load *l)
 {
-    check_coverage(l);
     if (l->m->errors > 0) /* what follows would only repeat that a sentence could not be read */
         return;
+    check_coverage(l);
     check_kept(l);
     check_used(l, DIM_PURPOSE);
     check_used(l, DIM_PARTY);

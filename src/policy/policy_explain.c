@@ -230,6 +230,20 @@ static void put_answer(struct text *t, const struct policy *p, const struct poli
     put_obligations(t, p, d);
 }
 
+/* On one line, however it was wrapped. */
+static void put_sentence(struct text *t, struct span s)
+{
+    bool blank = false;
+    for (size_t i = 0; i < s.len; i++) {
+        bool now = s.p[i] == ' ' || s.p[i] == '\n' || s.p[i] == '\r';
+        if (!now)
+            text_char(t, (char)s.p[i]);
+        else if (!blank)
+            text_char(t, ' ');
+        blank = now;
+    }
+}
+
 static void put_row(struct text *t, const struct policy *p, const struct policy_trace_row *row)
 {
     static const char *const verb[] = {"stands", "is lifted", "is outranked",
@@ -244,10 +258,7 @@ static void put_row(struct text *t, const struct policy *p, const struct policy_
     if (row->missed.len > 0)
         text_fmt(t, ", all but the %.*s", SPAN_F(row->missed));
     text_str(t, "\n      ");
-    for (size_t i = 0; i < row->sentence.len; i++) {
-        char c = (char)row->sentence.p[i];
-        text_char(t, c == '\n' || c == '\r' ? ' ' : c);
-    }
+    put_sentence(t, row->sentence);
     text_char(t, '\n');
 }
 

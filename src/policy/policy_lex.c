@@ -140,9 +140,39 @@ static size_t name_length(const struct scan *s)
     return i - s->at;
 }
 
+static uint32_t decode(const struct scan *s, size_t *width)
+{
+    uint8_t c = byte_at(s, s->at);
+    *width = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    uint32_t v = c & (0xffu >> (*width + 1));
+    for (size_t i = 1; i < *width; i++)
+        v = v << 6 | (byte_at(s, s->at + i) & 0x3fu);
+    return v;
+}
+
+static void scan_foreign(struct scan *s);
+
+/* A foreign letter or hyphen in the middle of a word: the word is not a name, and the message belongs to the
+ * letter. Other foreign marks stand between words. */
+static bool foreign_inside(struct scan *s, size_t len)
+{
+    struct scan ahead = *s;
+    size_t width;
+    ahead.at += len;
+    if (byte_at(&ahead, ahead.at) < 0x80)
+        return false;
+    const char *mark = mark_meant(decode(&ahead, &width));
+    return !mark || mark[1] == '-';
+}
+
 static void scan_name(struct scan *s)
 {
     size_t len = name_length(s);
+    if (foreign_inside(s, len)) {
+        s->at += len;
+        scan_foreign(s);
+        return;
+    }
     if (len > POLICY_NAME_MAX) {
         bad(s, len, "a name is at most 64 characters long");
         return;
@@ -185,16 +215,6 @@ static void scan_string(struct scan *s)
     t->text = span_sub(t->text, 1, t->text.len - 2);
 }
 
-static uint32_t decode(const struct scan *s, size_t *width)
-{
-    uint8_t c = byte_at(s, s->at);
-    *width = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    uint32_t v = c & (0xffu >> (*width + 1));
-    for (size_t i = 1; i < *width; i++)
-        v = v << 6 | (byte_at(s, s->at + i) & 0x3fu);
-    return v;
-}
-
 static void scan_foreign(struct scan *s)
 {
     size_t width;
@@ -231,25 +251,23 @@ static void scan_mark(struct scan *s)
                                  : "this character has no meaning here");
 }
 
-/* A tab in a comment is as much a tab in a block as any: it ends the comment and becomes a bad token. */
+static const char tab_note[] = "a tab inside a block; write blanks";
+
+/* A tab in a comment is as much a tab in a block as any. */
 static void skip_comment(struct scan *s)
 {
-    while (s->at < s->text.len && s->text.p[s->at] != '\n' && s->text.p[s->at] != '\r' &&
-           s->text.p[s->at] != '\t')
-        s->at++;
-}
-
-static void skip_line(struct scan *s)
-{
-    while (s->at < s->text.len && s->text.p[s->at] != '\n' && s->text.p[s->at] != '\r')
-        s->at++;
+    while (s->at < s->text.len && s->text.p[s->at] != '\n' && s->text.p[s->at] != '\r') {
+        if (s->text.p[s->at] == '\t')
+            bad(s, 1, tab_note);
+        else
+            s->at++;
+    }
 }
 
 static void scan_token(struct scan *s, uint8_t c)
 {
     if (c == '\t') {
-        bad(s, 1, "a tab inside a block; write blanks");
-        skip_line(s);
+        bad(s, 1, tab_note);
     } else if (c == '"') {
         scan_string(s);
     } else if (is_letter(c)) {

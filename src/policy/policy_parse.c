@@ -153,8 +153,8 @@ bool parse_number(struct parse *s, const char *what, uint32_t max, uint32_t *out
     if (t->kind != TOKEN_NUMBER)
         return parse_unexpected(s, what);
     if (!span_u64(t->text, max, &v))
-        return policy_say(s->load, MSG_SYNTAX, t->place, "'%.*s' is too large: %s is at most %u",
-                          SPAN_F(t->text), what, max);
+        return policy_say(s->load, MSG_SYNTAX, t->place, "'%.*s' is too large; expected %s", SPAN_F(t->text),
+                          what);
     *out = (uint32_t)v;
     s->at++;
     return true;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * test_cases.c: golden cases. tests/cases/policy/NAME holds the documents, `expected` (the messages) and,
+ * where there is a `requests` file with one request a line, `answers` (the explanations). With TROTH_UPDATE=1
+ * in the environment what comes out is written there instead; read the difference before committing it.
+ */
+#include "file.h"
+#include "policy_test.h"
+
+#include <sys/stat.h>
+
+#define CASES     "tests/cases/policy"
+#define REFERENCE "../shared/reference-policy"
+
+static bool is_document(struct span name)
+{
+    return span_find(name, '.', 0) + 3 == name.len;
+}
+
+static struct policy *load_folder(struct arena *a, const char *dir, struct policy_messages *m)
+{
+    struct span *names = NULL;
+    size_t n = 0, k = 0;
+    struct fail f = {0};
+    EXPECT_INT(file_list(a, dir, ".md", &names, &n, &f), OK);
+    struct policy_source *s = ARENA_ARRAY(a, n + 1, struct policy_source);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_document(names[i]))
+            continue;
+        struct span path = arena_fmt(a, "%s/%.*s", dir, SPAN_F(names[i]));
+        s[k].name = names[i];
+        EXPECT_INT(file_read(a, arena_str(a, path), POLICY_SOURCE_MAX, &s[k++].text, &f), OK);
+    }
+    return policy_load(a, s, k, m);
+}
+
+static void compare(struct arena *a, const char *dir, const char *name, struct span got)
+{
+    const char *path = arena_str(a, arena_fmt(a, "%s/%s", dir, name));
+    struct span want = SPAN_EMPTY;
+    struct fail f = {0};
+    if (getenv("TROTH_UPDATE"))
+        EXPECT_INT(file_write_durable(path, got, 0644, &f), OK);
+    EXPECT_INT(file_read(a, path, 1 << 20, &want, &f), OK);
+    if (span_eq(got, want))
+        return;
+    unit_bad++;
+    printf("  %s is not what came out:\n%.*s", path, SPAN_F(got));
+}
+
+static struct span messages_text(struct arena *a, const struct policy_messages *m)
+{
+    struct text t = text_new(a, 1024);
+    for (size_t i = 0; i < m->n; i++)
+        policy_message_put(&t, &m->list[i]);
+    text_fmt(&t, "%zu errors, %zu warnings\n", m->errors, m->warnings);
+    return text_span(&t);
+}
+
+static void put_answer(struct arena *a, const struct policy *p, struct span request, struct text *t)
+{
+    struct policy_request q;
+    struct policy_decision d;
+    struct policy_trace trace;
+    struct fail f = {0};
+    text_fmt(t, "> %.*s\n", SPAN_F(request));
+    if (policy_request_read(p, request, &q, &f) != OK) {
+        text_fmt(t, "%s %s\n\n", f.detail, f.hint);
+        return;
+    }
+    policy_explain(p, &q, &d, a, &trace);
+    policy_explain_put(p, &q, &d, &trace, t);
+    text_char(t, '\n');
+}
+
+static void check_answers(struct arena *a, const struct policy *p, const char *dir)
+{
+    const char *path = arena_str(a, arena_fmt(a, "%s/requests", dir));
+    struct span lines, line;
+    struct fail f = {0};
+    struct text t = text_new(a, 4096);
+    if (!file_exists(path) || file_read(a, path, 1 << 20, &lines, &f) != OK)
+        return;
+    EXPECT(p != NULL);
+    while (p && span_cut(&lines, '\n', &line))
+        if (line.len > 0)
+            put_answer(a, p, line, &t);
+    compare(a, dir, "answers", text_span(&t));
+}
+
+static void check_case(struct arena *a, struct span name)
+{
+    const char *dir = arena_str(a, arena_fmt(a, "%s/%.*s", CASES, SPAN_F(name)));
+    struct stat st;
+    struct policy_messages m;
+    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
+        return;
+    struct policy *p = load_folder(a, dir, &m);
+    EXPECT((p == NULL) == (m.errors > 0));
+    compare(a, dir, "expected", messages_text(a, &m));
+    check_answers(a, p, dir);
+}
+
+TEST(every_case_says_what_is_expected)
+{
+    struct arena *a = arena_new(0);
+    struct span *names = NULL;
+    size_t n = 0;
+    struct fail f = {0};
+    EXPECT_INT(file_list(a, CASES, "", &names, &n, &f), OK);
+    EXPECT(n > 30);
+    for (size_t i = 0; i < n; i++)
+        check_case(a, names[i]);
+    arena_free(a);
+}
+
+static void check_reference(const char *name)
+{
+    struct arena *a = arena_new(0);
+    const char *dir = arena_str(a, arena_fmt(a, "%s/%s", REFERENCE, name));
+    struct policy_messages m;
+    if (!file_exists(dir)) {
+        arena_free(a);
+        return;
+    }
+    struct policy *p = load_folder(a, dir, &m);
+    EXPECT(p != NULL);
+    EXPECT_INT(m.errors, 0);
+    EXPECT_INT(p ? policy_duties(p) : 0, 8);
+    arena_free(a);
+}
+
+/* They are not part of this repository: checked where they lie beside it. */
+TEST(the_reference_encodings_parse)
+{
+    check_reference("literal");
+    check_reference("repaired");
+}
+
+UNIT_MAIN(CASE(every_case_says_what_is_expected), CASE(the_reference_encodings_parse))
