@@ -65,7 +65,8 @@ struct consent_scope {
 enum consent_holding {
     CONSENT_NEVER,
     CONSENT_HOLDS,
-    CONSENT_ENDED /* withdrawn, refused after it was given, expired */
+    CONSENT_ENDED,   /* withdrawn, refused after it was given, expired */
+    CONSENT_DECLINED /* refused before it was ever given: still to be asked for, not withdrawn */
 };
 
 /* Whether a need holds at now: the newest event that covers the scope decides; pure.

@@ -46,15 +46,13 @@ enum consent_holding consent_holds(const struct consent_event *e, size_t n, stru
                                    enum consent_actor actor, const struct consent_scope *s)
 {
     size_t i = newest(e, n, n, name, actor, s);
-    /* What was refused before it was ever given is still to be asked for, not withdrawn. */
-    while (i < n && e[i].state == CONSENT_REFUSED) {
-        size_t before = newest(e, i, n, name, actor, s);
-        if (before < n && e[before].state == CONSENT_GIVEN)
-            return CONSENT_ENDED;
-        i = before;
-    }
+    bool declined = i < n && e[i].state == CONSENT_REFUSED;
+    while (i < n && e[i].state == CONSENT_REFUSED)
+        i = newest(e, i, n, name, actor, s);
     if (i == n)
-        return CONSENT_NEVER;
+        return declined ? CONSENT_DECLINED : CONSENT_NEVER;
+    if (declined)
+        return CONSENT_ENDED;
     return e[i].state == CONSENT_GIVEN && e[i].until.ms > s->now.ms ? CONSENT_HOLDS : CONSENT_ENDED;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * gate.h: the one door to personal data. Every call gathers facts, decides, fetches or seals, masks and records; no
- * other code opens the vault. (DESIGN.md, "The life of a request"; PIPL 6, 9, 51.)
+ * gate.h: the one door to personal data. Every call gathers facts, decides, fetches or seals, masks and
+ * records; no other code opens the vault. (DESIGN.md, "The life of a request"; PIPL 6, 9, 51.)
  *
- * Calls run inside an engine job: READ calls in a snapshot, WRITE calls in a savepoint. They leave record entries in
- * the job's list through struct gate_call; the engine makes them durable before the answer leaves.
+ * Calls run inside an engine job: READ calls in a snapshot, WRITE calls in a savepoint. They leave record
+ * entries in the job's list through struct gate_call; the engine makes them durable before the answer leaves.
  */
 #ifndef TROTH_GATE_H
 #define TROTH_GATE_H
@@ -22,22 +22,23 @@
 #include "subject.h"
 #include "text.h"
 
-#define GATE_FIELDS_MAX   96  /* one request: every field of the reference catalogue */
+#define GATE_FIELDS_MAX   96 /* one request: every field of the reference catalogue */
 #define GATE_EVIDENCE_MAX 16
-#define GATE_ENTRIES_MAX  4   /* record entries of one call */
+#define GATE_ENTRIES_MAX  4 /* record entries of one call */
+#define GATE_NEEDS_MAX    8 /* missing needs told for one field: more cannot be obtained in one sitting */
 
 struct gate; /* policy in force, vault, registers: shared by all threads */
 
 struct gate_config {
-    const char *data;            /* data folder */
-    const char *policy_dir;      /* documents in force */
+    const char *data;       /* data folder */
+    const char *policy_dir; /* documents in force */
     const char *master_key_file;
-    int offset_minutes;          /* the operator's calendar: China 480 */
-    const char *home_region;     /* "CN" */
+    int offset_minutes;      /* the operator's calendar: China 480 */
+    const char *home_region; /* "CN" */
 };
 
-/* Opens policy (ERR_POLICY with the messages printed into *messages), vault and registers. `st` is a write connection
- * used only during the call. Stores the revision if its digest is new. */
+/* Opens policy (ERR_POLICY with the messages printed into *messages), vault and registers. `st` is a write
+ * connection used only during the call. Stores the revision if its digest is new. */
 enum err gate_open(const struct gate_config *c, struct store *st, struct instant now, struct gate **out,
                    struct policy_messages *m, struct arena *a, struct fail *f);
 void gate_close(struct gate *g);
@@ -48,8 +49,8 @@ enum err gate_create(const char *data, const char *master_key_file, struct store
 struct gate_view {
     const struct policy *policy;
     const struct registers *registers;
-    struct digest digest;    /* of the policy set in force */
-    char revision[16 + 1];   /* its first 16 hex digits: `revision` in answers */
+    struct digest digest;  /* of the policy set in force */
+    char revision[16 + 1]; /* its first 16 hex digits: `revision` in answers */
 };
 const struct gate_view *gate_hold(struct gate *g);
 void gate_release(struct gate *g, const struct gate_view *v);
@@ -63,12 +64,13 @@ struct gate_call {
     struct store *st;
     struct arena *arena;
     struct instant now;
-    const struct service *service;  /* the calling client; null for the operator */
+    const struct service *service; /* the calling client; null for the operator */
     struct audit_entry entries[GATE_ENTRIES_MAX];
     struct subject_id entry_subject[GATE_ENTRIES_MAX];
     bool entry_has_subject[GATE_ENTRIES_MAX];
     size_t n_entries;
-    bool undo;                      /* the change must be rolled back, the entries stay */
+    bool undo;           /* the change must be rolled back, the entries stay */
+    bool forget_history; /* the person of entry 0 was erased: their rows of history.db go (engine.h) */
 };
 
 struct evidence {
@@ -78,30 +80,31 @@ struct evidence {
 /* One request, names as the caller wrote them (resolved and checked inside). */
 struct gate_request {
     struct subject_id subject;
-    bool has_subject;          /* false: a visitor */
-    struct span actor;         /* "service" (default), "subject", "guardian:HEX", "staff:agent-1", ... */
-    struct span service;       /* where: default the caller's own name; another service only for the operator */
+    bool has_subject;    /* false: a visitor */
+    struct span actor;   /* "service" (default), "subject", "guardian:HEX", "staff:agent-1", ... */
+    struct span service; /* where: default the caller's own name; another service only for the operator */
     struct span purpose;
-    struct span operation;     /* default "use" */
+    struct span operation; /* default "use" */
     struct span fields[GATE_FIELDS_MAX];
-    size_t n_fields;           /* 0: is there anything at all this purpose may process? */
-    struct span recipient;     /* registered name; empty: own */
-    struct span basis;         /* default none-claimed */
-    struct span source;        /* collect: default subject */
+    size_t n_fields; /* 0: is there anything at all this purpose may process? The best answer over all fields
+                      * is given as one field with an empty name and index POLICY_NONE */
+    struct span recipient; /* registered name; empty: own */
+    struct span basis;     /* default none-claimed */
+    struct span source;    /* collect: default subject */
     struct span device;
     struct evidence evidence[GATE_EVIDENCE_MAX];
     size_t n_evidence;
-    bool explain;              /* fill trace */
+    bool explain; /* fill trace */
 };
 
 /* The answer for one field. */
 struct gate_field {
-    struct span asked;         /* as the caller wrote it */
-    unsigned field;            /* index in the policy; POLICY_NONE for "anything at all" */
+    struct span asked; /* as the caller wrote it */
+    unsigned field;    /* index in the policy; POLICY_NONE for "anything at all" */
     enum policy_answer answer;
-    struct span clause;        /* document/clause-id */
-    struct span reason;        /* closed list, with underscores: "consent_required"; empty when allowed */
-    struct span needs[8];      /* names missing, smallest set */
+    struct span clause; /* document/clause-id */
+    struct span reason; /* closed list, with underscores: "consent_required"; empty when allowed */
+    struct span needs[GATE_NEEDS_MAX]; /* names missing, smallest set, as the policy spells them */
     size_t n_needs;
     struct span mask;          /* mask's name, empty */
     struct instant keep_until; /* store/collect: the policy's limit; INSTANT_FOREVER if open */
@@ -114,26 +117,42 @@ struct gate_answer {
     size_t n_fields;
     struct span obligations[32]; /* with underscores: "record_disclosure" */
     size_t n_obligations;
-    struct span tried[POLICY_TRIED_MAX]; /* clauses whose cases were tried and missed (explain, or default_deny) */
+    struct span
+        tried[POLICY_TRIED_MAX]; /* clauses whose cases were tried and missed (explain, or default_deny) */
     size_t n_tried;
-    struct span hint;          /* "recipient 'ship-c' is not registered; did you mean 'ship-b'?", or empty */
-    struct span trace_json;    /* explain */
+    struct span hint;       /* "recipient 'ship-c' is not registered; did you mean 'ship-b'?", or empty */
+    struct span trace_json; /* explain */
 };
 
-/* Decide only; one DECISION entry. Errors: ERR_UNKNOWN_NAME for purpose, operation, basis, actor, service (with a
- * suggestion), ERR_UNDECLARED_FIELD naming all fields that are not declared, ERR_WILDCARD for "*", ERR_NOT_FOUND for the
- * person. An unknown recipient is an answer (deny, default_deny), not an error. */
-enum err gate_decide(struct gate_call *c, const struct gate_request *q, struct gate_answer *out, struct fail *f);
+/*
+ * How a field is answered, beyond what the policy says by itself:
+ *   - A missing need that was held once and ended turns `needs` into `deny`: `withdrawn` (consents,
+ * agreements, permissions; a permission's own reason permission_off stays), `agreement_expired` (a
+ * recipient's papers), `expired` (approvals). One that was never held leaves `needs` with the need's own
+ * reason.
+ *   - A recipient that is not registered, or suspended: deny, default_deny.
+ *   - An allowed field also needs a registered grant of the recipient (purpose and explicit list of fields),
+ * else deny with `scope` (B3.1.p). No grant is needed where the answer rests on the evidence or on a basis
+ * other than consent that was claimed: where the policy would refuse without them (courts, guardians,
+ * emergencies).
+ *   - The policy's own refusal comes before both.
+ */
+/* Decide only; one DECISION entry. Errors: ERR_UNKNOWN_NAME for purpose, operation, basis, actor, service
+ * (with a suggestion), ERR_UNDECLARED_FIELD naming all fields that are not declared, ERR_WILDCARD for "*",
+ * ERR_NOT_FOUND for the person. An unknown recipient is an answer (deny, default_deny), not an error. */
+enum err gate_decide(struct gate_call *c, const struct gate_request *q, struct gate_answer *out,
+                     struct fail *f);
 
 /* Fields and values to collect or correct. */
 struct gate_value {
     struct span field, item, plain;
 };
-/* Collect: decides each field; all allowed, or nothing is stored and the answer says why (ERR_REFUSED, clause of the
- * first refused). Undeclared fields: ERR_UNDECLARED_FIELD listing all, or, for a lenient service, dropped and counted.
- * A phone or e-mail is normalised, validated and indexed (ERR_TAKEN, ERR_BAD_VALUE). `correct`: operation correct. */
-enum err gate_collect(struct gate_call *c, const struct gate_request *q, const struct gate_value *values, size_t n,
-                      bool correct, struct gate_answer *out, size_t *dropped, struct fail *f);
+/* Collect: decides each field; all allowed, or nothing is stored and the answer says why (ERR_REFUSED, clause
+ * of the first refused). Undeclared fields: ERR_UNDECLARED_FIELD listing all, or, for a lenient service,
+ * dropped and counted. A phone or e-mail is normalised, validated and indexed (ERR_TAKEN, ERR_BAD_VALUE).
+ * `correct`: operation correct. */
+enum err gate_collect(struct gate_call *c, const struct gate_request *q, const struct gate_value *values,
+                      size_t n, bool correct, struct gate_answer *out, size_t *dropped, struct fail *f);
 
 /* A value that left. */
 struct gate_out {
@@ -143,46 +162,60 @@ struct gate_out {
     struct span source, service, purpose, region;
     struct instant time, keep_until;
 };
-/* Read (operations use, display, read, export): the allowed subset is opened, masked and returned; refused fields carry
- * their reason in the answer. */
-enum err gate_read(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer, struct gate_out **out,
-                   size_t *n, struct fail *f);
-/* Share with a recipient: as read, with operation share (or transfer, disclose), the recipient's grant (fields outside it
- * are refused with `scope`), and a row in the person's list of shares. */
-enum err gate_share(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer, struct gate_out **out,
-                    size_t *n, struct share_id *id, struct fail *f);
+/* Read (operations use, display, read, export): the allowed subset is opened, masked and returned; refused
+ * fields carry their reason in the answer. */
+enum err gate_read(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer,
+                   struct gate_out **out, size_t *n, struct fail *f);
+/* Share with a recipient: as read, with operation share (or transfer, disclose), the recipient's grant
+ * (fields outside it are refused with `scope`), and a row in the person's list of shares. */
+enum err gate_share(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer,
+                    struct gate_out **out, size_t *n, struct share_id *id, struct fail *f);
 /* Deletes one field (all items, or one). */
-enum err gate_delete(struct gate_call *c, const struct gate_request *q, struct span item, struct gate_answer *answer,
-                     int64_t *deleted, struct fail *f);
+enum err gate_delete(struct gate_call *c, const struct gate_request *q, struct span item,
+                     struct gate_answer *answer, int64_t *deleted, struct fail *f);
 
 /* ---- Persons and their choices: changes with their record entry */
 
 enum err gate_subject_create(struct gate_call *c, struct date birth, struct subject *out, struct fail *f);
-/* Destroys the key, removes the rows, leaves the ledger line and an ERASE entry (the receipt points at it). */
+/* Destroys the key, removes the rows, leaves the ledger line and an ERASE entry (the receipt points at it).
+ */
 enum err gate_erase(struct gate_call *c, struct subject_id id, struct subject *out, struct fail *f);
-enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct subject_id guardian, bool verified,
-                           struct span evidence, struct fail *f);
-/* Who may say it follows from the need's source: `consent`, `device`, `preference`: the person, or a child's guardian; a
- * child alone can narrow, never widen (A2.4.5: state awaiting_guardian); `guardian`: a verified guardian;
- * `staff`: the operator only. After a guardian's agreement a waiting child becomes active. */
-enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_event *e, struct subject *out, struct fail *f);
+enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct subject_id guardian,
+                           bool verified, struct span evidence, struct fail *f);
+/* Who may say it follows from the need's source: `consent`, `device`, `preference`: the person, or a child's
+ * guardian; a child alone can narrow, never widen (A2.4.5: state awaiting_guardian); `guardian`: a verified
+ * guardian; `staff`: the operator only; the event's party is the actor approved ("staff:agent-1"), empty for
+ * every one. After a guardian's agreement to the document written for children a waiting child becomes
+ * active, after its withdrawal it waits again. A child's own widening act is kept and has no effect:
+ * out->state is awaiting_guardian. What an announcement says is noted as deemed. The agreement's revision,
+ * digest and operations are filled in from the text in force. */
+enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_event *e, struct subject *out,
+                      struct fail *f);
 /* Looks a person up by an identifier; not a decision of its own: the caller must pass the guard. */
-enum err gate_lookup(struct gate_call *c, struct span kind, struct span plain, struct subject_id *out, struct fail *f);
+enum err gate_lookup(struct gate_call *c, struct span kind, struct span plain, struct subject_id *out,
+                     struct fail *f);
 
 /* ---- What is held, and who read it */
 
 /* Everything held, provenance only. */
-enum err gate_held(struct gate_call *c, struct subject_id id, struct gate_out **out, size_t *n, struct fail *f);
+enum err gate_held(struct gate_call *c, struct subject_id id, struct gate_out **out, size_t *n,
+                   struct fail *f);
 
 struct gate_history_row {
     uint64_t index;
     struct instant time;
-    const char *kind;       /* audit_kind_name */
-    struct span detail;     /* JSON object: actor, service, purpose, operation, recipient, fields, answer, clause, reason */
+    const char *kind;   /* audit_kind_name */
+    struct span detail; /* JSON object: actor, service, purpose, operation, recipient, fields, answer, clause,
+                           reason */
 };
 /* The person's own record, newest first, opened under their key. */
-enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out, size_t *n,
-                      struct audit *audit, struct fail *f);
+enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out,
+                      size_t *n, struct audit *audit, struct fail *f);
+
+/* For the engine after a power cut: whom an entry concerns. The pseudonyms of the living are computed once
+ * for each epoch; the entries of the erased stay without a name. ctx is the gate. */
+bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct span detail,
+                        uint8_t subject[16]);
 
 /* An entry about a register or a start (no person). `detail`: JSON without personal data. */
 enum err gate_note(struct gate_call *c, enum audit_kind kind, struct span detail, struct fail *f);
@@ -196,7 +229,8 @@ struct revision_row {
     struct span text; /* source */
 };
 /* The revision of `document` in force at `at`; ERR_NOT_FOUND. */
-enum err gate_revision_at(struct gate_call *c, struct span document, struct instant at, struct revision_row *out, struct fail *f);
+enum err gate_revision_at(struct gate_call *c, struct span document, struct instant at,
+                          struct revision_row *out, struct fail *f);
 enum err gate_revisions(struct gate_call *c, struct revision_row **out, size_t *n, struct fail *f);
 
 #endif

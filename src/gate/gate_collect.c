@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Collecting and correcting: all of it or nothing. See gate.h. */
+#include "gate_impl.h"
+
+/* B1.1.3: a service that observes may not pretend that the person said it. */
+static enum err check_source(const struct question *q, struct fail *f)
+{
+    struct span rest = q->service->sources, one;
+    struct span source = q->asked->source.len ? q->asked->source : SPAN("subject");
+    if (rest.len == 0)
+        return OK;
+    while (span_cut(&rest, ',', &one))
+        if (span_eq(span_trim(one), source))
+            return OK;
+    fail_where(f, "/source");
+    fail_hint(f, "it may claim: %.*s", SPAN_F(q->service->sources));
+    return fail_set(f, ERR_SOURCE_FORBIDDEN, "service '%.*s' may not claim the source '%.*s'",
+                    SPAN_F(q->service->name), SPAN_F(source));
+}
+
+/* ---- Undeclared fields */
+
+static bool lenient(const struct gate_call *c, const struct gate_request *asked)
+{
+    const struct service *s = c->service ? c->service : registers_service(c->view->registers, asked->service);
+    return s && s->lenient;
+}
+
+/* B4.4: for a lenient service what the policy does not declare is dropped and counted; what looks like a
+ * pattern is still refused, it is a mistake and not too much of a good thing. */
+static size_t keep_declared(struct gate_call *c, const struct gate_value *in, size_t n, bool drop,
+                            struct gate_value *out)
+{
+    const struct policy *p = c->view->policy;
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!drop || policy_find(p, DIM_FIELD, in[i].field) != POLICY_NONE ||
+            is_wildcard(p, in[i].field, c->arena))
+            out[kept++] = in[i];
+    return kept;
+}
+
+/* ---- Storing */
+
+/* A phone number that is replaced must not lead to the person any more, so the index follows the field's
+ * newest value. */
+static enum err index_value(const struct question *q, const char *kind, struct span normal, struct fail *f)
+{
+    struct gate_call *c = q->call;
+    struct vault_person person = vault_of(&q->subject);
+    return kind ? vault_index_put(c->gate->vault, c->st, &person, span_str(kind), normal, f) : OK;
+}
+
+static uint32_t revision_mark(const struct digest *d)
+{
+    return (uint32_t)d->b[0] << 24 | (uint32_t)d->b[1] << 16 | (uint32_t)d->b[2] << 8 | d->b[3];
+}
+
+static struct provenance provenance(const struct question *q, const struct gate_field *answer)
+{
+    const struct gate_request *asked = q->asked;
+    const struct evidence *supplier = evidence_find(q, SPAN("supplier"));
+    return (struct provenance){.source = asked->source.len ? asked->source : SPAN("subject"),
+                               .service = q->service->name,
+                               .purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]),
+                               .supplier = supplier ? supplier->reference : SPAN_EMPTY,
+                               .region = span_str(q->call->gate->region),
+                               .time = q->call->now,
+                               .keep_until = answer->keep_until,
+                               .revision = revision_mark(&q->call->view->digest)};
+}
+
+static enum err store_value(const struct question *q, const struct gate_value *in, size_t i,
+                            const struct gate_field *answer, struct fail *f)
+{
+    struct span name = policy_name(q->policy, DIM_FIELD, q->fields[i]);
+    struct vault_person person = vault_of(&q->subject);
+    struct value v = {.field = name, .item = in->item, .from = provenance(q, answer)};
+    const char *kind;
+    enum err e = value_check(q->call->arena, name, in->plain, &v.plain, &kind, f);
+    if (!e)
+        e = index_value(q, in->item.len ? NULL : kind, v.plain, f);
+    if (!e)
+        e = vault_put(q->call->st, &person, q->key, &v, f);
+    if (e)
+        fail_where(f, "/values/%.*s", SPAN_F(span_sub(in->field, 0, 64)));
+    return e;
+}
+
+static enum err store_all(const struct question *q, const struct gate_value *values,
+                          const struct gate_answer *answer, struct fail *f)
+{
+    enum err e = OK;
+    for (size_t i = 0; !e && i < q->n_fields; i++)
+        e = store_value(q, &values[i], i, &answer->fields[i], f);
+    return e;
+}
+
+/* ---- Deciding */
+
+static enum err refuse(struct question *q, const struct gate_answer *answer, struct span extra,
+                       struct fail *f)
+{
+    const struct gate_field *no = answer_refused(answer);
+    struct record r = {.kind = AUDIT_REFUSED, .q = q, .answer = answer, .extra = extra};
+    enum err e = record_add(q->call, &r, f);
+    if (e)
+        return e;
+    q->call->undo = true;
+    fail_clause(f, no->clause);
+    return fail_set(f, ERR_REFUSED, "'%.*s' is refused: %.*s", SPAN_F(span_sub(no->asked, 0, 64)),
+                    SPAN_F(no->reason));
+}
+
+static enum err collect(struct question *q, const struct gate_value *values, const struct gate_answer *answer,
+                        enum audit_kind kind, size_t dropped, struct fail *f)
+{
+    struct span extra = dropped ? arena_fmt(q->call->arena, "\"dropped\":%zu", dropped) : SPAN_EMPTY;
+    enum err e = check_source(q, f);
+    if (e)
+        return e;
+    if (q->n_fields && answer_refused(answer))
+        return refuse(q, answer, extra, f);
+    e = store_all(q, values, answer, f);
+    if (e)
+        return e;
+    return record_add(q->call, &(struct record){.kind = kind, .q = q, .answer = answer, .extra = extra}, f);
+}
+
+enum err gate_collect(struct gate_call *c, const struct gate_request *asked, const struct gate_value *values,
+                      size_t n, bool correct, struct gate_answer *out, size_t *dropped, struct fail *f)
+{
+    struct question q = {0};
+    struct gate_request *r = ARENA_NEW(c->arena, struct gate_request);
+    struct gate_value *kept = ARENA_ARRAY(c->arena, n ? n : 1, struct gate_value);
+    *dropped = 0;
+    if (!asked->has_subject)
+        return fail_set(f, ERR_MISSING_MEMBER, "values belong to a person; none is named");
+    if (n == 0 || n > GATE_FIELDS_MAX)
+        return fail_set(f, ERR_BAD_VALUE, "give between 1 and %d values", GATE_FIELDS_MAX);
+    *r = *asked;
+    r->n_fields = keep_declared(c, values, n, lenient(c, asked), kept);
+    *dropped = n - r->n_fields;
+    for (size_t i = 0; i < r->n_fields; i++)
+        r->fields[i] = kept[i].field;
+    enum err e = question_ask(&q, c, r, correct ? SPAN("correct") : SPAN("collect"), out, f);
+    if (!e)
+        e = collect(&q, kept, out, correct ? AUDIT_CORRECT : AUDIT_COLLECT, *dropped, f);
+    question_end(&q);
+    return e;
+}

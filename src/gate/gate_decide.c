@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Facts are gathered, the policy decides, the registers have their say. See gate.h. */
+#include "gate_impl.h"
+
+void question_request(const struct question *q, unsigned field, struct policy_request *r)
+{
+    *r = (struct policy_request){.facts = q->facts, .facts_known = q->facts_known, .needs = q->needs};
+    memcpy(r->value, q->value, sizeof r->value);
+    r->value[DIM_FIELD] = (uint16_t)field;
+}
+
+/* ---- Recipients */
+
+static bool exception_claimed(const struct question *q)
+{
+    struct span basis = policy_name(q->policy, DIM_BASIS, q->value[DIM_BASIS]);
+    return !span_is(basis, "none-claimed") && !span_starts(basis, "consent-");
+}
+
+/* True if without the evidence and the exception claimed the policy would not allow it: then that is what it
+ * rests on, and no standing grant of the recipient is asked for (courts, guardians, emergencies). */
+static bool rests_on_claim(const struct question *q, unsigned field)
+{
+    if (!exception_claimed(q) && q->asked->n_evidence == 0)
+        return false;
+    struct policy_request r;
+    struct verdict v = {0};
+    unsigned plain = policy_find(q->policy, DIM_BASIS, SPAN("none-claimed"));
+    question_request(q, field, &r);
+    r.needs &= ~q->evidence_needs;
+    r.facts &= ~q->evidence_facts;
+    if (exception_claimed(q) && plain != POLICY_NONE)
+        r.value[DIM_BASIS] = (uint16_t)plain;
+    policy_decide(q->policy, &r, &v.d);
+    return !verdict_allowed(&v);
+}
+
+static bool operates(const struct question *q, const char *operation)
+{
+    return span_is(policy_name(q->policy, DIM_OPERATION, q->value[DIM_OPERATION]), operation);
+}
+
+static bool collecting(const struct question *q)
+{
+    return operates(q, "collect");
+}
+
+/* B3.1.p, R099: an explicit list of fields for a purpose, or nothing. */
+static void apply_grant(const struct question *q, unsigned field, struct verdict *v)
+{
+    bool any;
+    struct span purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]);
+    if (!recipient_granted(q->recipient, purpose, policy_name(q->policy, DIM_FIELD, field), q->call->now,
+                           &any) &&
+        !rests_on_claim(q, field))
+        verdict_refuse(v, SPAN("scope"));
+}
+
+static void apply_recipient(const struct question *q, unsigned field, struct verdict *v)
+{
+    if (q->recipient_unknown)
+        verdict_refuse(v, SPAN("default-deny"));
+    if (!q->recipient || v->d.answer >= ANSWER_DENY)
+        return;
+    if (q->recipient->suspended)
+        verdict_refuse(v, SPAN("default-deny"));
+    else if (verdict_allowed(v) && !collecting(q))
+        apply_grant(q, field, v);
+}
+
+/* ---- Fields */
+
+static void judge(const struct question *q, unsigned field, struct verdict *v)
+{
+    struct policy_request r;
+    *v = (struct verdict){0};
+    question_request(q, field, &r);
+    policy_decide(q->policy, &r, &v->d);
+    verdict_ended(v, q->policy, &q->call->gate->sources, q->ended);
+    apply_recipient(q, field, v);
+}
+
+static struct asked_field judge_field(const struct question *q, size_t i)
+{
+    struct asked_field out = {
+        .asked = q->asked->fields[i], .field = q->fields[i], .keep_until = INSTANT_FOREVER};
+    judge(q, q->fields[i], &out.v);
+    return out;
+}
+
+/* "Is there anything at all this purpose may process?": the best answer over the whole catalogue. */
+static struct asked_field judge_whole(const struct question *q)
+{
+    struct asked_field best = {.whole = true, .keep_until = INSTANT_FOREVER};
+    verdict_refuse(&best.v, SPAN("default-deny"));
+    best.v.d.clause = POLICY_NONE;
+    for (unsigned i = 0; i < policy_count(q->policy, DIM_FIELD); i++) {
+        struct verdict v;
+        judge(q, i, &v);
+        if (i == 0 || verdict_better(&v, &best.v)) {
+            best.v = v;
+            best.field = i;
+        }
+    }
+    return best;
+}
+
+/* How long what is collected may stay: what the policy says of storing it, by us, for ourselves (B4.0.a). */
+static struct instant storing_until(const struct question *q, unsigned field)
+{
+    struct policy_request r;
+    struct policy_decision d;
+    unsigned store = policy_find(q->policy, DIM_OPERATION, SPAN("store"));
+    unsigned own = policy_find(q->policy, DIM_PARTY, SPAN("own"));
+    unsigned service = policy_find(q->policy, DIM_ACTOR, SPAN("service"));
+    if (store == POLICY_NONE || own == POLICY_NONE || service == POLICY_NONE)
+        return INSTANT_FOREVER;
+    question_request(q, field, &r);
+    r.value[DIM_OPERATION] = (uint16_t)store;
+    r.value[DIM_PARTY] = (uint16_t)own;
+    r.value[DIM_ACTOR] = (uint16_t)service;
+    policy_decide(q->policy, &r, &d);
+    return keep_until(q->policy, &d, q->call->now, q->call->gate->offset_minutes);
+}
+
+static void judge_all(struct question *q, struct gate_answer *out)
+{
+    struct asked_field *fields =
+        ARENA_ARRAY(q->call->arena, q->n_fields ? q->n_fields : 1, struct asked_field);
+    if (q->n_fields == 0)
+        fields[0] = judge_whole(q);
+    for (size_t i = 0; i < q->n_fields; i++) {
+        fields[i] = judge_field(q, i);
+        if (collecting(q) || operates(q, "correct"))
+            fields[i].keep_until = storing_until(q, q->fields[i]);
+    }
+    answer_fill(q, fields, q->n_fields ? q->n_fields : 1, out);
+}
+
+static void suspended_hint(struct question *q)
+{
+    if (q->recipient && q->recipient->suspended)
+        q->hint = arena_fmt(q->call->arena, "recipient '%.*s' is suspended", SPAN_F(q->recipient->name));
+}
+
+enum err question_ask(struct question *q, struct gate_call *c, const struct gate_request *asked,
+                      struct span operation, struct gate_answer *out, struct fail *f)
+{
+    enum err e = question_resolve(q, c, asked, operation, f);
+    if (!e)
+        e = question_gather(q, f);
+    if (e)
+        return e;
+    suspended_hint(q);
+    judge_all(q, out);
+    return OK;
+}
+
+void question_end(struct question *q)
+{
+    vault_key_close(q->key);
+    q->key = NULL;
+}
+
+enum err gate_decide(struct gate_call *c, const struct gate_request *asked, struct gate_answer *out,
+                     struct fail *f)
+{
+    struct question q;
+    enum err e = question_ask(&q, c, asked, SPAN_EMPTY, out, f);
+    if (!e)
+        e = record_add(c, &(struct record){.kind = AUDIT_DECISION, .q = &q, .answer = out}, f);
+    question_end(&q);
+    return e;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the policy may ask about, and where it is known: one row for each source a catalogue may name. All
+ * reading is done by question_gather; the rows below only look at what it gathered. See gate.h.
+ */
+#include "gate_impl.h"
+
+/* ---- Scope of consents */
+
+/* For a child the guardian's hand counts (A2.4.5), for everybody else their own. */
+static enum consent_actor giver(const struct question *q)
+{
+    return q->has_subject && q->subject.band == BAND_CHILD ? CONSENT_BY_GUARDIAN : CONSENT_BY_SUBJECT;
+}
+
+static struct consent_scope scope(const struct question *q)
+{
+    return (struct consent_scope){.purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]),
+                                  .party = q->asked->recipient,
+                                  .party_class = policy_name(q->policy, DIM_PARTY, q->value[DIM_PARTY]),
+                                  .service = q->service->name,
+                                  .now = q->call->now};
+}
+
+static struct span need_name(const struct question *q, unsigned need)
+{
+    return policy_kind_name(q->policy, KIND_NEED, need);
+}
+
+/* ---- Agreements */
+
+/* Every document that applies must be agreed to in the revision in force. */
+static enum consent_holding all_agreed(const struct question *q, enum consent_actor hand, bool deemed)
+{
+    enum consent_holding all = CONSENT_HOLDS;
+    for (unsigned i = 0; i < policy_documents(q->policy); i++) {
+        if (!policy_document_applies(q->policy, i, q->value[DIM_SUBJECT], q->value[DIM_SERVICE]))
+            continue;
+        const struct policy_document *d = policy_document(q->policy, i);
+        enum consent_holding one = consent_agreed(q->events, q->n_events, d->name, d->revision, hand, deemed);
+        if (one == CONSENT_ENDED)
+            return CONSENT_ENDED;
+        if (one != CONSENT_HOLDS)
+            all = CONSENT_NEVER;
+    }
+    return all;
+}
+
+static enum consent_holding held_agreement(const struct question *q, unsigned need)
+{
+    (void)need;
+    return all_agreed(q, giver(q), false);
+}
+
+/* For a child nothing is deemed: the guardian reads and agrees (A2.0.1, R008). */
+static enum consent_holding held_deemed(const struct question *q, unsigned need)
+{
+    (void)need;
+    return all_agreed(q, giver(q), giver(q) == CONSENT_BY_SUBJECT);
+}
+
+static enum consent_holding held_guardian_agreement(const struct question *q, unsigned need)
+{
+    (void)need;
+    return all_agreed(q, CONSENT_BY_GUARDIAN, false);
+}
+
+/* ---- Consents */
+
+static enum consent_holding held_consent(const struct question *q, unsigned need)
+{
+    struct consent_scope s = scope(q);
+    return consent_holds(q->events, q->n_events, need_name(q, need), giver(q), &s);
+}
+
+static enum consent_holding held_guardian(const struct question *q, unsigned need)
+{
+    struct consent_scope s = scope(q);
+    return consent_holds(q->events, q->n_events, need_name(q, need), CONSENT_BY_GUARDIAN, &s);
+}
+
+static enum consent_holding held_guardian_link(const struct question *q, unsigned need)
+{
+    (void)need;
+    return q->guardian_link ? CONSENT_HOLDS : CONSENT_NEVER;
+}
+
+/* A permission that is off is off, whether it was on before or not (B1.2.12). */
+static enum consent_holding held_device(const struct question *q, unsigned need)
+{
+    struct consent_scope s = scope(q);
+    s.device = q->asked->device;
+    enum consent_holding h = consent_holds(q->events, q->n_events, need_name(q, need), giver(q), &s);
+    return h == CONSENT_DECLINED ? CONSENT_ENDED : h;
+}
+
+/* ---- Papers, approvals, evidence */
+
+static enum consent_holding held_recipient(const struct question *q, unsigned need)
+{
+    int paper = q->recipient ? recipient_paper(q->recipient, need_name(q, need), q->call->now) : 0;
+    if (paper < 0)
+        return CONSENT_ENDED;
+    return paper ? CONSENT_HOLDS : CONSENT_NEVER;
+}
+
+static enum consent_holding held_staff(const struct question *q, unsigned need)
+{
+    struct consent_scope s = scope(q);
+    s.party = q->actor;
+    s.party_class = policy_name(q->policy, DIM_ACTOR, q->value[DIM_ACTOR]);
+    return consent_holds(q->events, q->n_events, need_name(q, need), CONSENT_BY_STAFF, &s);
+}
+
+static enum consent_holding held_evidence(const struct question *q, unsigned need)
+{
+    return evidence_find(q, need_name(q, need)) ? CONSENT_HOLDS : CONSENT_NEVER;
+}
+
+static const struct need_source need_sources[] = {
+    {"agreement", held_agreement, "withdrawn", false},
+    {"deemed", held_deemed, "withdrawn", false},
+    {"guardian-agreement", held_guardian_agreement, "withdrawn", false},
+    {"consent", held_consent, "withdrawn", false},
+    {"guardian", held_guardian, "withdrawn", false},
+    {"guardian-link", held_guardian_link, NULL, true},
+    {"device", held_device, "withdrawn", false},
+    {"recipient", held_recipient, "agreement-expired", false},
+    {"staff", held_staff, "expired", false},
+    {"evidence", held_evidence, NULL, true},
+};
+
+/* ---- Facts */
+
+static bool fact_preference(const struct question *q, unsigned fact, bool *known)
+{
+    struct consent_scope s = scope(q);
+    return consent_switch(q->events, q->n_events, policy_kind_name(q->policy, KIND_FACT, fact),
+                          giver(q) == CONSENT_BY_GUARDIAN, &s, known);
+}
+
+static bool fact_service(const struct question *q, unsigned fact, bool *known)
+{
+    (void)fact;
+    *known = true;
+    return q->call->now.ms >= q->service->ended.ms;
+}
+
+/* Values held only because a law says so: nothing puts a hold yet, so that none is. */
+static bool fact_value(const struct question *q, unsigned fact, bool *known)
+{
+    (void)q;
+    (void)fact;
+    *known = true;
+    return false;
+}
+
+static bool fact_evidence(const struct question *q, unsigned fact, bool *known)
+{
+    *known = true;
+    return evidence_find(q, policy_kind_name(q->policy, KIND_FACT, fact)) != NULL;
+}
+
+static const struct {
+    const char *name;
+    fact_fn fact;
+} fact_sources[] = {
+    {"preference", fact_preference},
+    {"service", fact_service},
+    {"value", fact_value},
+    {"evidence", fact_evidence},
+};
+
+/* ---- Binding the catalogue's sources */
+
+static enum err no_source(const struct policy *p, enum policy_kind k, unsigned i, struct fail *f)
+{
+    fail_hint(f, "the sources are listed in docs/policy-language.md");
+    return fail_set(f, ERR_POLICY, "'%.*s' comes from '%.*s', which is not a source",
+                    SPAN_F(policy_kind_name(p, k, i)), SPAN_F(policy_kind_source(p, k, i)));
+}
+
+static enum err bind_need(const struct policy *p, unsigned i, struct sources *out, struct fail *f)
+{
+    struct span from = policy_kind_source(p, KIND_NEED, i);
+    for (size_t k = 0; k < sizeof need_sources / sizeof need_sources[0]; k++)
+        if (span_is(from.len ? from : SPAN("evidence"), need_sources[k].name))
+            out->need[i] = &need_sources[k];
+    return out->need[i] ? OK : no_source(p, KIND_NEED, i, f);
+}
+
+static enum err bind_fact(const struct policy *p, unsigned i, struct sources *out, struct fail *f)
+{
+    struct span from = policy_kind_source(p, KIND_FACT, i);
+    for (size_t k = 0; k < sizeof fact_sources / sizeof fact_sources[0]; k++)
+        if (span_is(from.len ? from : SPAN("evidence"), fact_sources[k].name))
+            out->fact[i] = fact_sources[k].fact;
+    return out->fact[i] ? OK : no_source(p, KIND_FACT, i, f);
+}
+
+enum err sources_bind(const struct policy *p, struct sources *out, struct fail *f)
+{
+    enum err e = OK;
+    for (unsigned i = 0; !e && i < policy_kind_count(p, KIND_NEED); i++)
+        e = bind_need(p, i, out, f);
+    for (unsigned i = 0; !e && i < policy_kind_count(p, KIND_FACT); i++)
+        e = bind_fact(p, i, out, f);
+    return e;
+}
+
+/* ---- Gathering */
+
+/* True if a piece of evidence names a guardian: by that word, or by a need that is known by the link. */
+static bool names_guardian(const struct question *q, const struct evidence *e)
+{
+    struct span name = spelled(q->call->arena, e->name);
+    unsigned need = policy_kind_find(q->policy, KIND_NEED, name);
+    if (need != POLICY_NONE)
+        return q->call->gate->sources.need[need]->held == held_guardian_link;
+    return span_is(name, "guardian");
+}
+
+/* The acting guardian, or one named in the evidence, is verified for the person. */
+static enum err gather_guardian(struct question *q, struct fail *f)
+{
+    struct subject_id id;
+    enum err e = OK;
+    if (q->has_guardian)
+        return guardian_linked(q->call->st, &q->subject, q->guardian, &q->guardian_link, f);
+    for (size_t i = 0; !e && !q->guardian_link && i < q->asked->n_evidence; i++)
+        if (names_guardian(q, &q->asked->evidence[i]) &&
+            hex_get(q->asked->evidence[i].reference, id.b, ID_LEN))
+            e = guardian_linked(q->call->st, &q->subject, id, &q->guardian_link, f);
+    return e;
+}
+
+static enum err gather_person(struct question *q, struct fail *f)
+{
+    struct gate_call *c = q->call;
+    struct vault_person person = vault_of(&q->subject);
+    enum err e = vault_key_open(c->gate->vault, c->st, &person, &q->key, f);
+    if (!e)
+        e = consent_list(c->st, q->subject.sid, c->arena, &q->events, &q->n_events, f);
+    return e ? e : gather_guardian(q, f);
+}
+
+static void ask_needs(struct question *q, const struct sources *s)
+{
+    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_NEED); i++) {
+        enum consent_holding h = s->need[i]->held(q, i);
+        uint64_t bit = 1ull << i;
+        q->needs |= h == CONSENT_HOLDS ? bit : 0;
+        q->ended |= h == CONSENT_ENDED ? bit : 0;
+        q->evidence_needs |= s->need[i]->evidence ? bit : 0;
+    }
+}
+
+static void ask_facts(struct question *q, const struct sources *s)
+{
+    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_FACT); i++) {
+        bool known = true;
+        uint64_t bit = 1ull << i;
+        q->facts |= s->fact[i](q, i, &known) ? bit : 0;
+        q->facts_known |= known ? bit : 0;
+        q->evidence_facts |= s->fact[i] == fact_evidence ? bit : 0;
+    }
+}
+
+enum err question_gather(struct question *q, struct fail *f)
+{
+    enum err e = q->has_subject ? gather_person(q, f) : OK;
+    if (e)
+        return e;
+    ask_needs(q, &q->call->gate->sources);
+    ask_facts(q, &q->call->gate->sources);
+    return OK;
+}

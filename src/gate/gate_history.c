@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is held, who read it, and whom an entry of the record concerns. See gate.h. */
+#include "gate_impl.h"
+
+#include <stdlib.h>
+
+#define COMMIT_KEY_LEN 32 /* in front of a detail; gate_record.c */
+
+/* ---- What is held */
+
+enum err gate_held(struct gate_call *c, struct subject_id id, struct gate_out **out, size_t *n,
+                   struct fail *f)
+{
+    struct subject s;
+    struct value *values = NULL;
+    *n = 0;
+    enum err e = subject_get(c->st, id, c->now, &s, f);
+    if (e)
+        return e;
+    struct vault_person person = vault_of(&s);
+    e = vault_list(c->st, &person, c->arena, &values, n, f);
+    if (e)
+        return e;
+    *out = ARENA_ARRAY(c->arena, *n ? *n : 1, struct gate_out);
+    for (size_t i = 0; i < *n; i++) /* the supplier stays hidden (B1.1.2) */
+        (*out)[i] = (struct gate_out){.field = values[i].field,
+                                      .item = values[i].item,
+                                      .version = values[i].version,
+                                      .source = values[i].from.source,
+                                      .service = values[i].from.service,
+                                      .purpose = values[i].from.purpose,
+                                      .region = values[i].from.region,
+                                      .time = values[i].from.time,
+                                      .keep_until = values[i].from.keep_until};
+    return record_person(c, AUDIT_READ, &s, SPAN("\"event\":\"listed what is held\""), f);
+}
+
+/* ---- Who read it */
+
+/* Opens a detail and holds it against the commitment in the leaf: what is shown is what was recorded. */
+static enum err open_detail(struct gate_call *c, const struct person_key *key, struct span sealed,
+                            const struct audit_leaf *leaf, struct span *json, struct fail *f)
+{
+    struct span plain;
+    uint8_t commit[MAC_LEN];
+    enum err e = vault_detail_open(c->gate->vault, key, sealed, c->arena, &plain, f);
+    if (e)
+        return e;
+    if (plain.len < COMMIT_KEY_LEN)
+        return fail_set(f, ERR_INTEGRITY, "the detail of a record entry is too short");
+    *json = span_sub(plain, COMMIT_KEY_LEN, plain.len);
+    crypto_hmac(span_sub(plain, 0, COMMIT_KEY_LEN), *json, commit);
+    if (!crypto_equal(span_of(commit, MAC_LEN), span_of(leaf->commit, MAC_LEN)))
+        return fail_set(f, ERR_INTEGRITY, "the detail of a record entry is not the one that was recorded");
+    return OK;
+}
+
+static enum err read_entry(struct gate_call *c, const struct person_key *key, struct audit *audit,
+                           uint64_t index, struct gate_history_row *row, struct fail *f)
+{
+    struct span leaf, detail;
+    struct audit_leaf l;
+    enum err e = audit_read(audit, index, c->arena, &leaf, &detail, f);
+    if (e)
+        return e;
+    if (!audit_leaf_get(leaf, &l))
+        return fail_set(f, ERR_CORRUPT, "entry %llu of the record cannot be read", (unsigned long long)index);
+    row->index = index;
+    row->time = l.time;
+    row->kind = audit_kind_name(l.kind);
+    return open_detail(c, key, detail, &l, &row->detail, f);
+}
+
+static enum err list_entries(struct gate_call *c, const struct subject *s, size_t limit, uint64_t **out,
+                             size_t *n, struct fail *f)
+{
+    struct store_rows rows;
+    *out = ARENA_ARRAY(c->arena, limit ? limit : 1, uint64_t);
+    *n = 0;
+    enum err e =
+        store_query(c->st, Q_HISTORY_LIST, ARGS(ARG_B(span_of(s->id.b, ID_LEN)), ARG_I(limit)), &rows, f);
+    if (e)
+        return e;
+    while (*n < limit && store_next(&rows, f))
+        (*out)[(*n)++] = (uint64_t)store_i(&rows, 0);
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+static enum err read_entries(struct gate_call *c, const struct subject *s, const uint64_t *entries,
+                             struct gate_history_row *rows, size_t n, struct audit *audit, struct fail *f)
+{
+    struct vault_person person = vault_of(s);
+    struct person_key *key;
+    enum err e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
+    if (e)
+        return e;
+    for (size_t i = 0; !e && i < n; i++)
+        e = read_entry(c, key, audit, entries[i], &rows[i], f);
+    vault_key_close(key);
+    return e;
+}
+
+enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out,
+                      size_t *n, struct audit *audit, struct fail *f)
+{
+    struct subject s;
+    uint64_t *entries = NULL;
+    *n = 0;
+    enum err e = subject_get(c->st, id, c->now, &s, f);
+    if (!e)
+        e = list_entries(c, &s, limit, &entries, n, f);
+    if (e)
+        return e;
+    *out = ARENA_ARRAY(c->arena, *n ? *n : 1, struct gate_history_row);
+    e = read_entries(c, &s, entries, *out, *n, audit, f);
+    return e ? e : record_person(c, AUDIT_READ, &s, SPAN("\"event\":\"read the history\""), f);
+}
+
+enum err gate_note(struct gate_call *c, enum audit_kind kind, struct span detail, struct fail *f)
+{
+    struct span extra = detail.len ? arena_fmt(c->arena, "\"event\":%.*s", SPAN_F(detail)) : SPAN_EMPTY;
+    struct span actor =
+        c->service ? arena_fmt(c->arena, "service:%.*s", SPAN_F(c->service->name)) : SPAN("operator");
+    return record_add(c, &(struct record){.kind = kind, .actor = actor, .extra = extra}, f);
+}
+
+/* ---- Whom an entry concerns */
+
+struct epoch_row {
+    uint8_t pseudonym[16];
+    struct subject_id id;
+};
+
+struct epoch_table {
+    uint32_t epoch;
+    struct epoch_row *rows;
+    size_t n, cap;
+    struct gate *gate;
+    struct store *st;
+};
+
+void epoch_free(struct epoch_table *t)
+{
+    if (!t)
+        return;
+    free(t->rows);
+    free(t);
+}
+
+static void add_person(void *ctx, const struct subject *s)
+{
+    struct epoch_table *t = ctx;
+    struct vault_person person = vault_of(s);
+    struct person_key *key;
+    struct fail ignored = {0}; /* a person without a key has no pseudonym any more */
+    if (vault_key_open(t->gate->vault, t->st, &person, &key, &ignored))
+        return;
+    if (t->n == t->cap) {
+        t->cap = t->cap ? t->cap * 2 : 1024;
+        t->rows = realloc(t->rows, t->cap * sizeof *t->rows);
+        if (!t->rows)
+            abort();
+    }
+    vault_pseudonym(key, t->epoch, t->rows[t->n].pseudonym);
+    t->rows[t->n++].id = s->id;
+    vault_key_close(key);
+}
+
+static int row_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof((struct epoch_row *)0)->pseudonym);
+}
+
+static void build(struct gate *g, struct store *st, uint32_t epoch, struct instant at)
+{
+    struct fail f = {0};
+    epoch_free(g->epoch);
+    g->epoch = calloc(1, sizeof *g->epoch);
+    if (!g->epoch)
+        abort();
+    g->epoch->epoch = epoch;
+    g->epoch->gate = g;
+    g->epoch->st = st;
+    if (subject_each(st, add_person, g->epoch, at, &f))
+        log_line(LOG_LVL_ERROR, "gate", "entries stay without a name: %s", f.detail);
+    if (g->epoch->n)
+        qsort(g->epoch->rows, g->epoch->n, sizeof *g->epoch->rows, row_cmp);
+}
+
+static bool find_pseudonym(struct gate *g, struct store *st, const struct audit_leaf *l, uint8_t subject[16])
+{
+    uint32_t epoch = epoch_at(l->time);
+    if (!g->epoch || g->epoch->epoch != epoch)
+        build(g, st, epoch, l->time);
+    const struct epoch_row *row =
+        g->epoch->n ? bsearch(l->subject, g->epoch->rows, g->epoch->n, sizeof *row, row_cmp) : NULL;
+    if (row)
+        memcpy(subject, row->id.b, ID_LEN);
+    return row != NULL;
+}
+
+bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct span detail,
+                        uint8_t subject[16])
+{
+    static const uint8_t nobody[16];
+    struct gate *g = ctx;
+    struct audit_leaf l;
+    (void)detail;
+    if (!audit_leaf_get(leaf, &l) || memcmp(l.subject, nobody, sizeof nobody) == 0)
+        return false;
+    pthread_mutex_lock(&g->lock);
+    bool found = find_pseudonym(g, st, &l, subject);
+    pthread_mutex_unlock(&g->lock);
+    return found;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/* gate_impl.h: what the files of this part share. */
+#ifndef TROTH_GATE_IMPL_H
+#define TROTH_GATE_IMPL_H
+
+#include "gate.h"
+#include "log.h"
+#include "vault.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* ---- The gate */
+
+/* Where the policy's needs and facts come from, by index: resolved once, when the policy is opened. */
+struct question;
+typedef enum consent_holding (*need_fn)(const struct question *q, unsigned need);
+typedef bool (*fact_fn)(const struct question *q, unsigned fact, bool *known);
+
+struct need_source {
+    const char *name;
+    need_fn held;
+    const char *ended; /* the reason when it was held once; null: consent's own */
+    bool evidence;     /* stated in the request */
+};
+
+struct sources {
+    const struct need_source *need[POLICY_NEEDS_MAX];
+    fact_fn fact[POLICY_FACTS_MAX];
+};
+/* ERR_POLICY for a source nobody here knows. */
+enum err sources_bind(const struct policy *p, struct sources *out, struct fail *f);
+
+struct snapshot {
+    struct gate_view view; /* first: a view is a snapshot */
+    struct arena *arena;   /* of the registers */
+    atomic_uint holders;
+};
+
+struct gate {
+    struct arena *arena; /* the policy's; lives as long as the gate */
+    const struct policy *policy;
+    struct sources sources;
+    struct digest digest;
+    struct vault *vault;
+    int offset_minutes;
+    char region[3];
+    pthread_mutex_t lock; /* over current and the epoch table */
+    struct snapshot *current;
+    struct epoch_table *epoch; /* pseudonyms of the living in one epoch, made on demand */
+};
+
+/* ---- One question, names resolved, facts gathered */
+
+struct question {
+    struct gate_call *call;
+    const struct gate_request *asked;
+    const struct policy *policy;
+    uint16_t value[DIM_COUNT]; /* all but the field */
+    bool has_subject;
+    struct subject subject;
+    struct person_key *key; /* null for a visitor */
+    struct span actor;      /* "service:shop", "guardian:…", "staff:agent-1": as recorded */
+    bool has_guardian;      /* the acting guardian */
+    struct subject_id guardian;
+    bool guardian_link; /* the acting or named guardian is verified for the person */
+    const struct service *service;
+    const struct recipient *recipient;
+    bool recipient_unknown;
+    struct span hint;
+    unsigned fields[GATE_FIELDS_MAX];
+    size_t n_fields;
+    struct consent_event *events;
+    size_t n_events;
+    uint64_t needs, ended; /* held; held once */
+    uint64_t facts, facts_known;
+    uint64_t evidence_needs, evidence_facts; /* those of the above that rest on the request's word */
+};
+
+/* gate_resolve.c. `operation` overrides the request's when not empty. */
+enum err question_resolve(struct question *q, struct gate_call *c, const struct gate_request *asked,
+                          struct span operation, struct fail *f);
+/* As written, with '.' and '_' read as '-'. */
+struct span spelled(struct arena *a, struct span s);
+bool is_wildcard(const struct policy *p, struct span field, struct arena *a);
+enum err question_service(struct gate_call *c, struct span name, const struct service **out, struct fail *f);
+/* Index of a source's party for collecting; ERR_UNKNOWN_NAME. */
+enum err source_party(const struct policy *p, struct span source, unsigned *out, struct fail *f);
+struct evidence const *evidence_find(const struct question *q, struct span name);
+
+/* gate_facts.c: reads what the policy may ask about. */
+enum err question_gather(struct question *q, struct fail *f);
+
+/* gate_decide.c: resolves, gathers, decides, answers. question_end frees the key. */
+enum err question_ask(struct question *q, struct gate_call *c, const struct gate_request *asked,
+                      struct span operation, struct gate_answer *out, struct fail *f);
+void question_end(struct question *q);
+void question_request(const struct question *q, unsigned field, struct policy_request *r);
+
+/* ---- gate_rules.c: pure */
+
+struct verdict {
+    struct policy_decision d;
+    struct span reason; /* with hyphens; overrides d.reason */
+    bool overruled;     /* refused here, not by the policy */
+};
+/* Turns `needs` that rest on something that ended into a refusal. */
+void verdict_ended(struct verdict *v, const struct policy *p, const struct sources *s, uint64_t ended);
+void verdict_refuse(struct verdict *v, struct span reason);
+bool verdict_allowed(const struct verdict *v);
+/* True if a is the better answer of the two: for "anything at all". */
+bool verdict_better(const struct verdict *a, const struct verdict *b);
+/* Number of a reason in the closed list, from 1; 0 unknown or empty. */
+uint8_t reason_number(struct span reason);
+/* When what is collected now must be gone. */
+struct instant keep_until(const struct policy *p, const struct policy_decision *d, struct instant now,
+                          int offset_minutes);
+/* The log's epoch: quarters since year 0. */
+uint32_t epoch_at(struct instant t);
+
+/* ---- gate_answer.c */
+
+/* Fills *out from the verdicts of all fields. */
+struct asked_field {
+    struct span asked;
+    unsigned field;
+    bool whole; /* stands for "anything at all": the best of all fields */
+    struct verdict v;
+    struct instant keep_until;
+};
+void answer_fill(struct question *q, const struct asked_field *fields, size_t n, struct gate_answer *out);
+/* The first field that is not allowed, or null. */
+const struct gate_field *answer_refused(const struct gate_answer *a);
+bool answer_allows(const struct gate_field *f);
+
+/* ---- gate_mask.c, gate_value.c: pure */
+
+/* The masked form of a value; a mask of an unknown name blanks it. */
+struct span mask_apply(struct arena *a, struct span mask, struct span plain);
+/* Checks and normalises a value for its field; *kind: the blind index it belongs in, or null. */
+enum err value_check(struct arena *a, struct span field, struct span plain, struct span *normal,
+                     const char **kind, struct fail *f);
+
+/* ---- gate_record.c */
+
+struct record {
+    enum audit_kind kind;
+    const struct question *q; /* null: an entry without a question */
+    const struct gate_answer *answer;
+    const struct subject *subject; /* without a question: the person, or null */
+    struct person_key *key;
+    bool node_detail;  /* seal the detail under the node's key: it must outlive the person's */
+    struct span actor; /* without a question */
+    struct span extra; /* more members of the detail, as JSON text "\"a\":1,\"b\":2"; may be empty */
+};
+enum err record_add(struct gate_call *c, const struct record *r, struct fail *f);
+
+/* An entry about a person that no question led to. gate_people.c */
+enum err record_person(struct gate_call *c, enum audit_kind kind, const struct subject *s, struct span extra,
+                       struct fail *f);
+
+/* ---- gate_policy.c */
+
+/* Keeps the texts and the set that run from now on. */
+enum err policy_keep(struct gate *g, struct store *st, struct instant now, struct fail *f);
+struct span document_language(struct span file);
+
+/* ---- gate_history.c */
+void epoch_free(struct epoch_table *t);
+
+static inline struct vault_person vault_of(const struct subject *s)
+{
+    return (struct vault_person){.id = s->id, .sid = s->sid, .child = s->band == BAND_CHILD};
+}
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Persons come, link, and go; each change with its entry. See gate.h. */
+#include "gate_impl.h"
+
+static struct span caller(const struct gate_call *c)
+{
+    return c->service ? arena_fmt(c->arena, "service:%.*s", SPAN_F(c->service->name)) : SPAN("operator");
+}
+
+enum err record_person(struct gate_call *c, enum audit_kind kind, const struct subject *s, struct span extra,
+                       struct fail *f)
+{
+    struct vault_person person = vault_of(s);
+    struct person_key *key = NULL;
+    enum err e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
+    if (e)
+        return e;
+    struct record r = {.kind = kind, .subject = s, .key = key, .actor = caller(c), .extra = extra};
+    e = record_add(c, &r, f);
+    vault_key_close(key);
+    return e;
+}
+
+/* ---- Coming */
+
+enum err gate_subject_create(struct gate_call *c, struct date birth, struct subject *out, struct fail *f)
+{
+    enum err e = subject_create(c->st, birth, c->gate->offset_minutes, c->gate->region, c->now, out, f);
+    if (e)
+        return e;
+    struct vault_person person = vault_of(out);
+    e = vault_key_create(c->gate->vault, c->st, &person, f);
+    if (e)
+        return e;
+    struct span extra = arena_fmt(c->arena, "\"event\":\"created\",\"band\":\"%s\",\"state\":\"%s\"",
+                                  subject_band_name(out->band), subject_state_name(out->state));
+    return record_person(c, AUDIT_SUBJECT, out, extra, f);
+}
+
+/* ---- Going */
+
+/* The entry carries the pseudonym the person had, so that it is found among their entries; its detail is
+ * under the node's key, because it must outlive theirs. A key that is lost or damaged already must not stop
+ * an erasure. */
+static enum err record_erasure(struct gate_call *c, const struct subject *s, struct fail *f)
+{
+    struct vault_person person = vault_of(s);
+    struct person_key *key = NULL;
+    struct fail lost = {0};
+    enum err e = vault_key_open(c->gate->vault, c->st, &person, &key, &lost);
+    if (e && e != ERR_GONE && e != ERR_INTEGRITY)
+        return fail_set(f, e, "%s", lost.detail);
+    struct record r = {.kind = AUDIT_ERASE,
+                       .subject = s,
+                       .key = key,
+                       .node_detail = true,
+                       .actor = caller(c),
+                       .extra = SPAN("\"event\":\"erased\"")};
+    e = record_add(c, &r, f);
+    vault_key_close(key);
+    return e;
+}
+
+enum err gate_erase(struct gate_call *c, struct subject_id id, struct subject *out, struct fail *f)
+{
+    enum err e = subject_get(c->st, id, c->now, out, f);
+    if (!e)
+        e = record_erasure(c, out, f);
+    if (!e)
+        e = subject_erase(c->st, out, c->now, f);
+    if (e)
+        return e;
+    struct vault_person person = vault_of(out);
+    vault_key_destroy(c->st, &person);
+    out->state = SUBJECT_ERASED;
+    c->forget_history = true;
+    return OK;
+}
+
+/* ---- Guardians */
+
+enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct subject_id guardian,
+                           bool verified, struct span evidence, struct fail *f)
+{
+    struct subject ward, adult;
+    enum err e = subject_get(c->st, child, c->now, &ward, f);
+    if (!e)
+        e = subject_get(c->st, guardian, c->now, &adult, f);
+    if (!e)
+        e = guardian_add(c->st, &ward, &adult, verified, evidence, c->now, f);
+    if (e)
+        return e;
+    char hex[ID_TEXT_LEN + 1];
+    hex_put(hex, guardian.b, ID_LEN);
+    struct span extra = arena_fmt(c->arena, "\"event\":\"guardian\",\"guardian\":\"%s\",\"verified\":%s", hex,
+                                  verified ? "true" : "false");
+    return record_person(c, AUDIT_GUARDIAN, &ward, extra, f);
+}
+
+enum err gate_lookup(struct gate_call *c, struct span kind, struct span plain, struct subject_id *out,
+                     struct fail *f)
+{
+    struct subject s;
+    enum err e = vault_index_find(c->gate->vault, c->st, kind, plain, out, f);
+    if (!e)
+        e = subject_get(c->st, *out, c->now, &s, f);
+    if (e)
+        return e;
+    return record_person(c, AUDIT_READ, &s, arena_fmt(c->arena, "\"event\":\"found by %.*s\"", SPAN_F(kind)),
+                         f);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which text was in force when (B0.1, R001). See gate.h. */
+#include "gate_impl.h"
+
+/* The rules are written in English words; a file that says otherwise in its name is believed. */
+struct span document_language(struct span file)
+{
+    struct span rest = file, part, last = SPAN_EMPTY, before = SPAN_EMPTY;
+    size_t parts = 0;
+    while (span_cut(&rest, '.', &part)) {
+        before = last;
+        last = part;
+        parts++;
+    }
+    return parts > 2 ? before : SPAN("en");
+}
+
+/* ---- Keeping */
+
+/* Publishing rules come later; until then a changed text under an old number runs, and is said aloud. */
+static enum err warn_if_changed(struct store *st, const struct policy_document *d,
+                                const struct digest *digest, struct fail *f)
+{
+    struct store_rows rows;
+    bool found = store_one(
+        st, Q_DOCUMENT_OTHER,
+        ARGS(ARG_T(d->name), ARG_I(d->revision), ARG_B(span_of(digest->b, sizeof digest->b))), &rows, f);
+    int64_t others = found ? store_i(&rows, 0) : 0;
+    enum err e = found ? OK : rows.err;
+    store_done(&rows);
+    if (others)
+        log_line(LOG_LVL_WARN, "gate",
+                 "document %.*s was changed but still says revision %u; it runs under its new digest",
+                 SPAN_F(d->name), d->revision);
+    return e;
+}
+
+static enum err keep_document(struct gate *g, struct store *st, const struct policy_document *d,
+                              struct instant now, struct fail *f)
+{
+    struct digest digest;
+    int64_t added = 0;
+    crypto_sha256(d->text, &digest);
+    enum err e =
+        store_run(st, Q_DOCUMENT_PUT,
+                  ARGS(ARG_T(d->name), ARG_I(d->revision), ARG_B(span_of(digest.b, sizeof digest.b)),
+                       ARG_I(date_start(d->in_force, g->offset_minutes).ms),
+                       ARG_T(document_language(d->file)), ARG_T(d->title), ARG_B(d->text), ARG_I(now.ms)),
+                  &added, f);
+    return e || !added ? e : warn_if_changed(st, d, &digest, f);
+}
+
+static enum err keep_set(struct gate *g, struct store *st, struct instant now, struct fail *f)
+{
+    struct store_rows rows;
+    struct span digest = span_of(g->digest.b, sizeof g->digest.b);
+    bool found = store_one(st, Q_SET_LAST, NO_ARGS, &rows, f);
+    bool same = found && span_eq(store_t(&rows, 1), digest);
+    enum err e = found ? OK : rows.err;
+    store_done(&rows);
+    return e || same ? e : store_run(st, Q_SET_PUT, ARGS(ARG_I(now.ms), ARG_B(digest)), NULL, f);
+}
+
+enum err policy_keep(struct gate *g, struct store *st, struct instant now, struct fail *f)
+{
+    enum err e = OK;
+    for (unsigned i = 0; !e && i < policy_documents(g->policy); i++)
+        e = keep_document(g, st, policy_document(g->policy, i), now, f);
+    return e ? e : keep_set(g, st, now, f);
+}
+
+/* ---- Asking */
+
+/* Columns from `from` on: revision, digest, in_force, language, title, text. */
+static void read_revision(const struct store_rows *rows, unsigned from, struct arena *a,
+                          struct revision_row *out)
+{
+    struct span digest = store_t(rows, from + 1);
+    out->revision = (uint32_t)store_i(rows, from);
+    if (digest.len == sizeof out->digest.b)
+        memcpy(out->digest.b, digest.p, digest.len);
+    out->in_force.ms = store_i(rows, from + 2);
+    out->language = arena_copy(a, store_t(rows, from + 3));
+    out->title = arena_copy(a, store_t(rows, from + 4));
+    out->text = arena_copy(a, store_t(rows, from + 5));
+}
+
+enum err gate_revision_at(struct gate_call *c, struct span document, struct instant at,
+                          struct revision_row *out, struct fail *f)
+{
+    struct store_rows rows;
+    if (!store_one(c->st, Q_DOCUMENT_AT, ARGS(ARG_T(document), ARG_I(at.ms)), &rows, f))
+        return rows.err ? rows.err : fail_set(f, ERR_NOT_FOUND, "no such document was in force then");
+    *out = (struct revision_row){.document = arena_copy(c->arena, document)};
+    read_revision(&rows, 0, c->arena, out);
+    store_done(&rows);
+    return OK;
+}
+
+enum err gate_revisions(struct gate_call *c, struct revision_row **out, size_t *n, struct fail *f)
+{
+    struct store_rows rows;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    enum err e = store_query(c->st, Q_DOCUMENT_ALL, NO_ARGS, &rows, f);
+    if (e)
+        return e;
+    while (store_next(&rows, f)) {
+        if (*n == cap) {
+            cap = cap ? cap * 2 : 16;
+            struct revision_row *wider = ARENA_ARRAY(c->arena, cap, struct revision_row);
+            if (*n)
+                memcpy(wider, *out, *n * sizeof *wider);
+            *out = wider;
+        }
+        struct revision_row *row = &(*out)[(*n)++];
+        row->document = arena_copy(c->arena, store_t(&rows, 0));
+        read_revision(&rows, 1, c->arena, row);
+    }
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Reading, sharing and deleting: the allowed subset. See gate.h. */
+#include "gate_impl.h"
+
+/* ---- Opening what is allowed */
+
+struct outs {
+    struct gate_out *list;
+    size_t n, cap;
+};
+
+static struct gate_out *outs_add(struct outs *o, struct arena *a)
+{
+    if (o->n == o->cap) {
+        size_t cap = o->cap ? o->cap * 2 : 16;
+        struct gate_out *wider = ARENA_ARRAY(a, cap, struct gate_out);
+        if (o->n)
+            memcpy(wider, o->list, o->n * sizeof *wider);
+        o->list = wider;
+        o->cap = cap;
+    }
+    return &o->list[o->n++];
+}
+
+static void put_out(struct gate_out *out, const struct value *v)
+{
+    *out = (struct gate_out){.field = v->field,
+                             .item = v->item,
+                             .plain = v->plain,
+                             .version = v->version,
+                             .source = v->from.source,
+                             .service = v->from.service,
+                             .purpose = v->from.purpose,
+                             .region = v->from.region,
+                             .time = v->from.time,
+                             .keep_until = v->from.keep_until};
+}
+
+/* What its time is over for is treated as gone, though the sweep has not come by yet (B4.0.a). */
+static bool over(const struct question *q, const struct value *v)
+{
+    return v->from.keep_until.ms <= q->call->now.ms;
+}
+
+static enum err open_field(const struct question *q, const struct gate_field *answer, struct outs *outs,
+                           struct fail *f)
+{
+    struct gate_call *c = q->call;
+    struct vault_person person = vault_of(&q->subject);
+    struct value *values;
+    size_t n;
+    enum err e = vault_get(c->st, &person, q->key, policy_name(q->policy, DIM_FIELD, answer->field),
+                           SPAN_EMPTY, c->arena, &values, &n, f);
+    for (size_t i = 0; !e && i < n; i++) {
+        if (over(q, &values[i]))
+            continue;
+        struct gate_out *out = outs_add(outs, c->arena);
+        put_out(out, &values[i]);
+        out->masked = answer->answer == ANSWER_ALLOW_MASKED;
+        if (out->masked)
+            out->plain = mask_apply(c->arena, answer->mask, out->plain);
+    }
+    return e;
+}
+
+static enum err open_allowed(const struct question *q, const struct gate_answer *answer, struct outs *outs,
+                             struct fail *f)
+{
+    enum err e = OK;
+    for (size_t i = 0; !e && q->has_subject && i < answer->n_fields; i++)
+        if (answer_allows(&answer->fields[i]) && answer->fields[i].field != POLICY_NONE)
+            e = open_field(q, &answer->fields[i], outs, f);
+    return e;
+}
+
+static bool any_allowed(const struct gate_answer *a)
+{
+    for (size_t i = 0; i < a->n_fields; i++)
+        if (answer_allows(&a->fields[i]))
+            return true;
+    return false;
+}
+
+static enum err check_person(const struct gate_request *asked, struct fail *f)
+{
+    if (!asked->has_subject)
+        return fail_set(f, ERR_MISSING_MEMBER, "values belong to a person; none is named");
+    if (asked->n_fields == 0) {
+        fail_where(f, "/fields");
+        return fail_set(f, ERR_MISSING_MEMBER, "list the fields one by one");
+    }
+    return OK;
+}
+
+/* Operations a word may name here; the rest have calls of their own. */
+static enum err check_operation(struct span operation, const char *const *allowed, size_t n, struct fail *f)
+{
+    if (operation.len == 0)
+        return OK;
+    for (size_t i = 0; i < n; i++)
+        if (span_is(operation, allowed[i]))
+            return OK;
+    fail_where(f, "/operation");
+    return fail_set(f, ERR_BAD_VALUE, "'%.*s' is not an operation of this call",
+                    SPAN_F(span_sub(operation, 0, 64)));
+}
+
+enum err gate_read(struct gate_call *c, const struct gate_request *asked, struct gate_answer *answer,
+                   struct gate_out **out, size_t *n, struct fail *f)
+{
+    static const char *const reading[] = {"use", "display", "read", "export"};
+    struct question q = {0};
+    struct outs outs = {0};
+    enum err e = check_person(asked, f);
+    if (!e)
+        e = check_operation(asked->operation, reading, sizeof reading / sizeof reading[0], f);
+    if (!e)
+        e = question_ask(&q, c, asked, SPAN_EMPTY, answer, f);
+    if (!e)
+        e = open_allowed(&q, answer, &outs, f);
+    if (!e)
+        e = record_add(c,
+                       &(struct record){.kind = any_allowed(answer) ? AUDIT_READ : AUDIT_REFUSED,
+                                        .q = &q,
+                                        .answer = answer},
+                       f);
+    question_end(&q);
+    *out = outs.list;
+    *n = outs.n;
+    return e;
+}
+
+/* ---- Sharing */
+
+static struct span allowed_names(const struct question *q, const struct gate_answer *answer)
+{
+    struct text t = text_new(q->call->arena, 256);
+    for (size_t i = 0; i < answer->n_fields; i++)
+        if (answer_allows(&answer->fields[i]))
+            text_fmt(&t, "%s%.*s", t.len ? "," : "",
+                     SPAN_F(policy_name(q->policy, DIM_FIELD, answer->fields[i].field)));
+    return text_span(&t);
+}
+
+static struct span evidence_json(const struct question *q)
+{
+    struct text t = text_new(q->call->arena, 128);
+    json_open(&t, NULL, '{');
+    for (size_t i = 0; i < q->asked->n_evidence; i++) {
+        json_key(&t, q->asked->evidence[i].name);
+        json_string(&t, NULL, q->asked->evidence[i].reference);
+    }
+    json_close(&t, '}');
+    return text_span(&t);
+}
+
+static struct span first_clause(const struct gate_answer *answer)
+{
+    for (size_t i = 0; i < answer->n_fields; i++)
+        if (answer_allows(&answer->fields[i]))
+            return answer->fields[i].clause;
+    return SPAN_EMPTY;
+}
+
+/* One row of the person's list of shares, and one entry of the record that names it. */
+static enum err note_share(struct question *q, const struct gate_answer *answer, struct share_id *id,
+                           struct fail *f)
+{
+    struct share_row row = {.recipient = q->asked->recipient,
+                            .purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]),
+                            .basis = policy_name(q->policy, DIM_BASIS, q->value[DIM_BASIS]),
+                            .fields = allowed_names(q, answer),
+                            .clause = first_clause(answer),
+                            .evidence = evidence_json(q),
+                            .time = q->call->now};
+    enum err e = share_add(q->call->st, q->subject.sid, &row, f);
+    if (e)
+        return e;
+    *id = row.id;
+    char hex[ID_TEXT_LEN + 1];
+    hex_put(hex, row.id.b, ID_LEN);
+    struct span extra = arena_fmt(q->call->arena, "\"share\":\"%s\"", hex);
+    return record_add(q->call,
+                      &(struct record){.kind = AUDIT_SHARE, .q = q, .answer = answer, .extra = extra}, f);
+}
+
+enum err gate_share(struct gate_call *c, const struct gate_request *asked, struct gate_answer *answer,
+                    struct gate_out **out, size_t *n, struct share_id *id, struct fail *f)
+{
+    static const char *const sharing[] = {"share", "transfer", "disclose", "export"};
+    struct question q = {0};
+    struct outs outs = {0};
+    enum err e = check_person(asked, f);
+    if (!e && asked->recipient.len == 0) {
+        fail_where(f, "/recipient");
+        e = fail_set(f, ERR_MISSING_MEMBER, "say with whom");
+    }
+    if (!e)
+        e = check_operation(asked->operation, sharing, sizeof sharing / sizeof sharing[0], f);
+    if (!e)
+        e = question_ask(&q, c, asked, asked->operation.len ? SPAN_EMPTY : SPAN("share"), answer, f);
+    if (!e)
+        e = open_allowed(&q, answer, &outs, f);
+    if (!e && any_allowed(answer))
+        e = note_share(&q, answer, id, f);
+    else if (!e)
+        e = record_add(c, &(struct record){.kind = AUDIT_REFUSED, .q = &q, .answer = answer}, f);
+    question_end(&q);
+    *out = outs.list;
+    *n = outs.n;
+    return e;
+}
+
+/* ---- Deleting */
+
+/* What led to the person by this field must not any more. */
+static enum err drop_index(const struct question *q, struct span field, struct fail *f)
+{
+    static const struct {
+        const char *field, *kind;
+    } rows[] = {{"contact-phone", "phone"}, {"contact-email", "email"}};
+    struct vault_person person = vault_of(&q->subject);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (span_is(field, rows[i].field))
+            return vault_index_drop(q->call->gate->vault, q->call->st, &person, span_str(rows[i].kind), f);
+    return OK;
+}
+
+static enum err delete_field(struct question *q, struct span item, int64_t *deleted, struct fail *f)
+{
+    struct vault_person person = vault_of(&q->subject);
+    struct span field = policy_name(q->policy, DIM_FIELD, q->fields[0]);
+    enum err e = vault_delete(q->call->st, &person, field, item, deleted, f);
+    return e || item.len ? e : drop_index(q, field, f);
+}
+
+static enum err refuse_delete(struct question *q, const struct gate_answer *answer, struct fail *f)
+{
+    const struct gate_field *no = answer_refused(answer);
+    enum err e = record_add(q->call, &(struct record){.kind = AUDIT_REFUSED, .q = q, .answer = answer}, f);
+    if (e)
+        return e;
+    q->call->undo = true;
+    fail_clause(f, no->clause);
+    return fail_set(f, ERR_REFUSED, "'%.*s' is refused: %.*s", SPAN_F(span_sub(no->asked, 0, 64)),
+                    SPAN_F(no->reason));
+}
+
+enum err gate_delete(struct gate_call *c, const struct gate_request *asked, struct span item,
+                     struct gate_answer *answer, int64_t *deleted, struct fail *f)
+{
+    struct question q = {0};
+    *deleted = 0;
+    enum err e = check_person(asked, f);
+    if (!e && asked->n_fields != 1)
+        e = fail_set(f, ERR_BAD_VALUE, "one field is deleted at a time");
+    if (!e)
+        e = question_ask(&q, c, asked, SPAN("erase"), answer, f);
+    if (!e && answer_refused(answer))
+        e = refuse_delete(&q, answer, f);
+    else if (!e)
+        e = delete_field(&q, item, deleted, f);
+    if (!e)
+        e = record_add(c, &(struct record){.kind = AUDIT_DELETE, .q = &q, .answer = answer}, f);
+    question_end(&q);
+    return e;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What an answer becomes once it is known what ended, and other small decisions. Pure. See gate.h. */
+#include "gate_impl.h"
+
+/* The closed list of reasons (REQUIREMENTS section 7). The number, from 1, is in the record and never reused.
+ */
+static const char *const reasons[] = {
+    "no-agreement",
+    "consent-required",
+    "explicit-required",
+    "guardian-required",
+    "withdrawn",
+    "unsubscribed",
+    "purpose-mismatch",
+    "not-necessary",
+    "undeclared-field",
+    "permission-off",
+    "default-deny",
+    "unregistered",
+    "agreement-expired",
+    "assessment-required",
+    "evidence-missing",
+    "expired",
+    "hold-only",
+    "residency",
+    "scope",
+    "not-assigned",
+    "approval-required",
+    "basis-not-for-operation",
+    "basis-not-for-child",
+};
+
+uint8_t reason_number(struct span reason)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (span_is(reason, reasons[i]))
+            return (uint8_t)(i + 1);
+    return 0;
+}
+
+bool verdict_allowed(const struct verdict *v)
+{
+    return v->d.answer == ANSWER_ALLOW || v->d.answer == ANSWER_ALLOW_MASKED;
+}
+
+bool verdict_better(const struct verdict *a, const struct verdict *b)
+{
+    if (a->d.answer != b->d.answer)
+        return a->d.answer < b->d.answer;
+    return a->d.answer == ANSWER_NEEDS &&
+           __builtin_popcountll(a->d.missing) < __builtin_popcountll(b->d.missing);
+}
+
+void verdict_refuse(struct verdict *v, struct span reason)
+{
+    v->d.answer = ANSWER_DENY;
+    v->d.missing = 0;
+    v->d.n_alternatives = 0;
+    v->d.mask = POLICY_NONE;
+    v->reason = reason;
+    v->overruled = true;
+}
+
+/* The first listed of those that ended speaks. A permission's own reason says more than "withdrawn". */
+static struct span ended_reason(const struct policy *p, const struct sources *s, uint64_t ended)
+{
+    unsigned first = (unsigned)__builtin_ctzll(ended);
+    struct span own = policy_need_reason(p, first);
+    return span_is(own, "permission-off") ? own : span_str(s->need[first]->ended);
+}
+
+void verdict_ended(struct verdict *v, const struct policy *p, const struct sources *s, uint64_t ended)
+{
+    if (v->d.answer == ANSWER_NEEDS && (v->d.missing & ended))
+        verdict_refuse(v, ended_reason(p, s, v->d.missing & ended));
+}
+
+static struct instant add_months(struct instant t, uint32_t months, int offset_minutes)
+{
+    struct date day = date_at(t, offset_minutes);
+    int64_t into_day = t.ms - date_start(day, offset_minutes).ms;
+    return (struct instant){date_start(date_add_months(day, (int)months), offset_minutes).ms + into_day};
+}
+
+/* B4.0.a. Only a clock that starts at collecting is known now; others start with their event. Working days
+ * are counted as days: the shorter time is the safe one. */
+struct instant keep_until(const struct policy *p, const struct policy_decision *d, struct instant now,
+                          int offset_minutes)
+{
+    if (d->until_event == POLICY_NONE ||
+        !span_is(policy_kind_name(p, KIND_EVENT, d->until_event), "collected"))
+        return INSTANT_FOREVER;
+    int64_t n = d->until_number;
+    switch (d->until_unit) {
+    case UNTIL_HOURS:
+        return (struct instant){now.ms + n * 3600000};
+    case UNTIL_DAYS:
+    case UNTIL_WORKING_DAYS:
+        return (struct instant){now.ms + n * DAY_MS};
+    case UNTIL_MONTHS:
+        return add_months(now, d->until_number, offset_minutes);
+    case UNTIL_YEARS:
+        return add_months(now, d->until_number * 12, offset_minutes);
+    case UNTIL_NONE:
+        break;
+    }
+    return INSTANT_FOREVER;
+}
+
+uint32_t epoch_at(struct instant t)
+{
+    struct date d = date_at(t, 0);
+    return (uint32_t)(d.year * 4 + (d.month - 1) / 3);
+}
