@@ -14,7 +14,7 @@ Each class has one daemon with the reference policy and the demo services; `fres
 `token` is a service's name, a literal token, or None. A daemon that dies, does not stop cleanly or prints a sanitizer
 report fails its test.
 """
-import http.client, json, os, re, shutil, signal, socket, subprocess, tempfile, time, unittest
+import http.client, json, os, re, shutil, signal, subprocess, tempfile, time, unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("TROTH_BUILD", "build"))
@@ -24,6 +24,7 @@ START = "2026-11-23T00:00:00Z"
 READY_S = 60  # under sanitizers on a busy machine; only reached when something is wrong
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 TOKEN = re.compile(r"troth_[A-Za-z0-9_-]+")
+ADDRESS = re.compile(r"http://\S+:(\d+)/")
 
 
 class Answer:
@@ -51,12 +52,6 @@ def run_troth(*args, stdin=None, env=None):
     return done
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Daemon:
     def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None):
         self.home = tempfile.mkdtemp(prefix="troth-flow-")
@@ -81,42 +76,42 @@ class Daemon:
 
     # ---- The process
 
-    def stderr(self):
+    def said(self, stream):
         try:
-            with open(os.path.join(self.home, "stderr"), errors="replace") as f:
+            with open(os.path.join(self.home, stream), errors="replace") as f:
                 return f.read()
         except FileNotFoundError:
             return ""
 
+    def stderr(self):
+        """Of all processes on this folder so far."""
+        return self.said("stderr")
+
     def launch(self, *more):
         """Starts the process without waiting for it: for starts that must fail."""
-        self.port = free_port()
-        with open(os.path.join(self.home, "stderr"), "a") as err:
+        self.port = 0
+        with open(os.path.join(self.home, "stderr"), "a") as err, open(os.path.join(self.home, "stdout"), "w") as out:
             self.process = subprocess.Popen(
-                [TROTH, "serve", self.data, "--listen", "127.0.0.1:%d" % self.port, "--clock-file", self.clock,
-                 *self.args, *more],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err, env={**os.environ, **self.env})
+                [TROTH, "serve", self.data, "--listen", "127.0.0.1:0", "--clock-file", self.clock, *self.args, *more],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **self.env})
         return self.process
 
     def start(self, *more):
-        for _ in range(3):
-            self.launch(*more)
-            if self.wait_ready():
-                return self
-            if "in use" not in self.stderr():
-                break
+        self.launch(*more)
+        if self.wait_ready():
+            return self
         code = self.process.poll()
         self.kill()
         raise AssertionError("the daemon did not start (exit %s):\n%s" % (code, self.stderr()))
 
     def wait_ready(self):
+        """Until it has printed its address, which it does when it answers."""
         end = time.monotonic() + READY_S
         while time.monotonic() < end and self.process.poll() is None:
-            try:
-                if self.request("GET", "/healthz").status == 200:
-                    return True
-            except OSError:
-                pass
+            printed = ADDRESS.search(self.said("stdout"))
+            if printed:
+                self.port = int(printed.group(1))
+                return True
             time.sleep(0.02)
         return False
 
@@ -161,12 +156,16 @@ class Daemon:
 
     def service(self, name, klass, *more):
         """Registers a service; its token is known by its name from then on."""
-        printed = self.cli("service", "add", name, "--class", klass, *more, "--data", self.data).stdout
+        printed = self.cli("service", "add", name, "--class", klass, *more, *self.here()).stdout
         self.tokens[name] = TOKEN.search(printed).group(0)
         return self.tokens[name]
 
     def recipient(self, name, klass, *more):
-        return self.cli("recipient", "add", name, "--class", klass, *more, "--data", self.data).stdout
+        return self.cli("recipient", "add", name, "--class", klass, *more, *self.here()).stdout
+
+    def here(self):
+        """The options that point a command at this folder and clock."""
+        return ["--data", self.data, "--clock-file", self.clock]
 
     # ---- HTTP
 
