@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * audit.h: the record. An append-only log of what was decided and done, hashed as RFC 6962 says, published as C2SP
- * tiles and signed checkpoints (SECURITY.md, "Tamper-evident audit log").
+ * audit.h: the record. An append-only log of what was decided and done, hashed as RFC 6962 says, published as
+ * C2SP tiles and signed checkpoints (SECURITY.md, "Tamper-evident audit log").
  *
- * Files under DATA/audit: `segment-NNNNNNNN` (the truth), `tile/...`, `checkpoint`, `signed` (the last signed size
- * and root, synced before a checkpoint is published), `origin`, `key.pub`.
- * A segment record is: u32 length, u32 CRC32C, u64 pending id (0 for a decision), u16 leaf length, leaf, detail. The
- * leaf goes into the tree and holds no personal data. The detail is ciphertext under the person's key and is never
+ * Files under DATA/audit: `segment-NNNNNNNN` (the truth), `tile/...`, `checkpoint`, `signed` (the last signed
+ * size and root, synced before a checkpoint is published), `origin`, `key.pub`. A segment record is: u32
+ * length, u32 CRC32C, u64 pending id (0 for a decision), u16 leaf length, leaf, detail. The leaf goes into
+ * the tree and holds no personal data. The detail is ciphertext under the person's key and is never
  * published; without the key it is noise.
  *
  * One thread (the committer) calls append, seal and publish. The readers below may be called from any thread.
@@ -21,21 +21,22 @@
 #include "instant.h"
 #include "merkle.h"
 
-#define AUDIT_LEAF_MAX   200
-#define AUDIT_DETAIL_MAX 2048 /* 96 field ids, names of service, actor, purpose, party, case, evidence references */
+#define AUDIT_LEAF_MAX 200
+#define AUDIT_DETAIL_MAX                                                                                     \
+    2048 /* 96 field ids, names of service, actor, purpose, party, case, evidence references */
 
 /* Kinds of entry; the number is in the leaf and never reused. */
 enum audit_kind {
-    AUDIT_DECISION = 1,  /* asked, nothing left */
-    AUDIT_READ = 2,      /* values left to a service, staff or the person */
+    AUDIT_DECISION = 1, /* asked, nothing left */
+    AUDIT_READ = 2,     /* values left to a service, staff or the person */
     AUDIT_COLLECT = 3,
     AUDIT_SHARE = 4,
     AUDIT_CORRECT = 5,
     AUDIT_DELETE = 6,
     AUDIT_ERASE = 7,
-    AUDIT_SUBJECT = 8,   /* a person was created, changed band or services */
+    AUDIT_SUBJECT = 8, /* a person was created, changed band or services */
     AUDIT_GUARDIAN = 9,
-    AUDIT_CONSENT = 10,  /* agreement or need given */
+    AUDIT_CONSENT = 10, /* agreement or need given */
     AUDIT_WITHDRAW = 11,
     AUDIT_REGISTER = 12, /* services, recipients, papers, approvals */
     AUDIT_POLICY = 13,   /* a revision came into force */
@@ -52,18 +53,18 @@ struct audit_leaf {
     uint8_t subject[16];       /* pseudonym of the person; zero if none */
     uint16_t service, purpose; /* indices in the policy named by revision; 0xffff none */
     uint16_t operation, party;
-    uint16_t clause;           /* index of the clause in that policy */
-    uint8_t answer;            /* enum policy_answer + 1; 0 none */
-    uint8_t reason;            /* index in the closed list of reasons, 0 none */
-    uint8_t policy[8];         /* first bytes of the policy's digest */
-    uint8_t commit[32];        /* HMAC-SHA256(r, detail in clear) */
+    uint16_t clause;    /* index of the clause in that policy */
+    uint8_t answer;     /* enum policy_answer + 1; 0 none */
+    uint8_t reason;     /* index in the closed list of reasons, 0 none */
+    uint8_t policy[8];  /* first bytes of the policy's digest */
+    uint8_t commit[32]; /* HMAC-SHA256(r, detail in clear) */
 };
 
 /* One entry ready to be appended. */
 struct audit_entry {
     struct audit_leaf leaf;
-    struct span detail;   /* sealed; may be empty */
-    uint64_t pending_id;  /* set by the engine for entries that come from the outbox */
+    struct span detail;  /* sealed; may be empty */
+    uint64_t pending_id; /* set by the engine for entries that come from the outbox */
 };
 
 /* Lays out the leaf; returns its length (<= AUDIT_LEAF_MAX). */
@@ -75,22 +76,23 @@ struct audit;
 
 /* Creates DATA/audit with a fresh signing key (DATA/audit-key, 0600). ERR_CONFLICT if it exists. */
 enum err audit_create(const char *data, const char *host, struct instant now, struct fail *f);
-/* Opens, recovers: cuts a torn tail that was never sealed, rebuilds tiles, refuses (ERR_CORRUPT) when the segments are
- * shorter than, or differ from, the last signed size and root, naming the place. */
+/* Opens, recovers: cuts a torn tail that was never sealed, rebuilds tiles, refuses (ERR_CORRUPT) when the
+ * segments are shorter than, or differ from, the last signed size and root, naming the place. */
 enum err audit_open(const char *data, struct audit **out, struct fail *f);
 /* The same for tools: takes no lock, repairs nothing, may run beside a daemon. Appending fails. */
 enum err audit_open_read(const char *data, struct audit **out, struct fail *f);
 void audit_close(struct audit *au);
 
 /* Buffers one entry and gives it its index. The entry is not durable yet. ERR_TOO_LARGE: nothing happened.
- * ERR_DISK_FULL: no room for the next segment; nothing happened, and a later call may succeed. ERR_STOPPED, ERR_IO. */
+ * ERR_DISK_FULL: no room for the next segment; nothing happened, and a later call may succeed. ERR_STOPPED,
+ * ERR_IO. */
 enum err audit_append(struct audit *au, const struct audit_entry *e, uint64_t *index, struct fail *f);
-/* Writes and fdatasyncs everything appended. After a failure nothing may be acknowledged any more: every later call
- * fails with ERR_STOPPED. Nothing appended since the last seal: OK at once. */
+/* Writes and fdatasyncs everything appended. After a failure nothing may be acknowledged any more: every
+ * later call fails with ERR_STOPPED. Nothing appended since the last seal: OK at once. */
 enum err audit_seal(struct audit *au, struct fail *f);
-/* Writes new tiles and signs a checkpoint if the log has grown since the last. Called a few times a second, by one
- * thread at a time; that thread may be another than the one that appends. A failure here (a full disk, say) does not
- * touch what is sealed: the next call tries again. */
+/* Writes new tiles and signs a checkpoint if the log has grown since the last. Called a few times a second,
+ * by one thread at a time; that thread may be another than the one that appends. A failure here (a full disk,
+ * say) does not touch what is sealed: the next call tries again. */
 enum err audit_publish(struct audit *au, struct instant now, struct fail *f);
 /* The highest pending id found in the log: outbox rows up to it are already recorded. */
 uint64_t audit_pending_done(const struct audit *au);
@@ -99,7 +101,8 @@ uint64_t audit_pending_done(const struct audit *au);
 
 uint64_t audit_sealed_size(const struct audit *au);
 /* One sealed entry: leaf and detail, copied to the arena. */
-enum err audit_read(struct audit *au, uint64_t index, struct arena *a, struct span *leaf, struct span *detail, struct fail *f);
+enum err audit_read(struct audit *au, uint64_t index, struct arena *a, struct span *leaf, struct span *detail,
+                    struct fail *f);
 /* The published checkpoint note. */
 enum err audit_checkpoint(struct audit *au, struct arena *a, struct span *note, struct fail *f);
 /* A published tile by path as in merkle_tile_parse (without the leading "audit/"); "tile/entries" too. */
@@ -116,9 +119,10 @@ struct audit_report {
     bool ok;
     char fault[400]; /* the first fault: file, offset, entry index, what differs */
 };
-/* Recomputes every leaf hash, every tile, the root and the signature of DATA/audit. Calls progress(ctx, done, total) now
- * and then if it is not null. OK with report->ok false when the log is wrong; other errors when it cannot be read. */
-enum err audit_verify(const char *data, struct audit_report *report, void (*progress)(void *, uint64_t, uint64_t),
-                      void *ctx, struct fail *f);
+/* Recomputes every leaf hash, every tile, the root and the signature of DATA/audit. Calls progress(ctx, done,
+ * total) now and then if it is not null. OK with report->ok false when the log is wrong; other errors when it
+ * cannot be read. */
+enum err audit_verify(const char *data, struct audit_report *report,
+                      void (*progress)(void *, uint64_t, uint64_t), void *ctx, struct fail *f);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * crypto.h: the only caller of libsodium and OpenSSL. Nothing outside this part names an algorithm.
  *
- * Keys are opaque handles in guarded memory (sodium_malloc: guard pages, locked, left out of core files, wiped on
- * free). A caller cannot read a key's bytes.
+ * Keys are opaque handles in guarded memory (sodium_malloc: guard pages, locked, left out of core files,
+ * wiped on free). A caller cannot read a key's bytes.
  */
 #ifndef TROTH_CRYPTO_H
 #define TROTH_CRYPTO_H
@@ -12,17 +12,18 @@
 #include "err.h"
 #include "id.h"
 
-#define KEY_LEN      32
-#define SEAL_EXTRA   (1 + 12 + 16)        /* algorithm byte, nonce, tag: what sealing adds */
-#define WRAPPED_LEN  (KEY_LEN + SEAL_EXTRA)
-#define MAC_LEN      32
-#define SIGN_LEN     64
-#define SIGN_PK_LEN  32
+#define KEY_LEN     32
+#define SEAL_EXTRA  (1 + 12 + 16) /* algorithm byte, nonce, tag: what sealing adds */
+#define WRAPPED_LEN (KEY_LEN + SEAL_EXTRA)
+#define MAC_LEN     32
+#define SIGN_LEN    64
+#define SIGN_PK_LEN 32
 
 struct key;      /* symmetric, 256 bits */
 struct sign_key; /* Ed25519 secret key */
 
-/* Once, before anything else: initialises the libraries, turns core dumps of secrets off. ERR_INTERNAL. */
+/* Once, before anything else: initialises the libraries, turns core files of this process off. ERR_INTERNAL.
+ */
 enum err crypto_start(struct fail *f);
 void crypto_random(void *out, size_t len);
 void crypto_sha256(struct span s, struct digest *out);
@@ -35,26 +36,29 @@ bool crypto_equal(struct span a, struct span b);
 void crypto_wipe(void *p, size_t len);
 
 struct key *key_random(void);
-/* Reads a key from a file of 64 hex digits (and a line end). Refused: missing, unreadable, wrong length or digits,
- * readable by group or others, not a regular file. ERR_NO_KEY with the reason and the remedy. */
+/* Reads a key from a file of 64 hex digits (and a line end). Refused: missing, unreadable, wrong length or
+ * digits, readable by group or others, not a regular file. ERR_NO_KEY with the reason and the remedy. */
 enum err key_read_file(const char *path, struct key **out, struct fail *f);
 /* Creates such a file with a fresh key, mode 0600; refuses to overwrite (ERR_CONFLICT). Durable. */
 enum err key_create_file(const char *path, struct fail *f);
 void key_free(struct key *k);
-/* A subkey for one use (HKDF-SHA-256, info = purpose). */
+/* A subkey for one use (HKDF-SHA-256, info = purpose, a literal of at most 128 bytes). */
 struct key *key_derive(const struct key *k, const char *purpose);
 /* Keyed 32-byte MAC (HMAC-SHA-256): blind indexes, pseudonyms, token digests. */
 void key_mac(const struct key *k, struct span msg, uint8_t out[MAC_LEN]);
 
-/* Authenticated encryption. out must hold plain.len + SEAL_EXTRA bytes. AES-256-GCM (random 96-bit nonce, OpenSSL
- * EVP) where the processor has AES instructions, ChaCha20-Poly1305 (RFC 8439, random 96-bit nonce) elsewhere; the
- * first byte says which, so data moves between machines. `bind` is authenticated, not stored. */
+/* Authenticated encryption. out must hold plain.len + SEAL_EXTRA bytes. AES-256-GCM (random 96-bit nonce,
+ * OpenSSL EVP) where the processor has AES instructions, ChaCha20-Poly1305 (RFC 8439, random 96-bit nonce)
+ * elsewhere; the first byte says which, so data moves between machines. `bind` is authenticated, not stored.
+ */
 enum err key_seal(const struct key *k, struct span bind, struct span plain, uint8_t *out, struct fail *f);
 /* out must hold sealed.len - SEAL_EXTRA bytes. ERR_INTEGRITY if anything differs; out is wiped then. */
 enum err key_open(const struct key *k, struct span bind, struct span sealed, uint8_t *out, struct fail *f);
 /* Wraps one key under another; the wrapped form is WRAPPED_LEN bytes. */
-enum err key_wrap(const struct key *by, struct span bind, const struct key *k, uint8_t out[WRAPPED_LEN], struct fail *f);
-enum err key_unwrap(const struct key *by, struct span bind, struct span wrapped, struct key **out, struct fail *f);
+enum err key_wrap(const struct key *by, struct span bind, const struct key *k, uint8_t out[WRAPPED_LEN],
+                  struct fail *f);
+enum err key_unwrap(const struct key *by, struct span bind, struct span wrapped, struct key **out,
+                    struct fail *f);
 
 /* Ed25519. The key file holds 64 hex digits of seed, mode 0600, as above. */
 enum err sign_key_create_file(const char *path, struct fail *f);

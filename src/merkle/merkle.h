@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merkle.h: RFC 6962 trees, C2SP tlog-tiles paths, signed-note checkpoints, proofs. Pure: bytes in, bytes out.
+ * merkle.h: RFC 6962 trees, C2SP tlog-tiles paths, signed-note checkpoints, proofs. Pure: bytes in, bytes
+ * out.
  *
  * Leaf hash: SHA-256(0x00 || leaf). Node hash: SHA-256(0x01 || left || right). Tiles have height 8.
  */
@@ -30,13 +31,14 @@ void merkle_add(struct merkle_tree *t, const struct digest *leaf_hash);
 /* The root (SHA-256 of nothing for the empty tree). */
 void merkle_root(const struct merkle_tree *t, struct digest *out);
 
-/* The RFC 6962 hash over n (1..256) hashes of neighbouring subtrees of one height; the last may stand for a smaller,
- * unfinished one. Of a full tile it is the hash one tile level up. */
+/* The RFC 6962 hash over n (1..256) hashes of neighbouring subtrees of one height; the last may stand for a
+ * smaller, unfinished one. Of a full tile it is the hash one tile level up. */
 void merkle_fold(const struct digest *hashes, size_t n, struct digest *out);
 
 /* Reads hash `index` of tile level `level` x 8 (level 0: leaf hashes). False: not available. */
 typedef bool (*merkle_read_fn)(void *ctx, unsigned tile_level, uint64_t index, struct digest *out);
-/* RFC 6962 2.1.1 and 2.1.2. Hashes into out, count into *n. ERR_NOT_FOUND if out of range, ERR_CORRUPT if a tile lacks. */
+/* RFC 6962 2.1.1 and 2.1.2. Hashes into out, count into *n. ERR_NOT_FOUND if out of range, ERR_CORRUPT if a
+ * tile lacks. */
 enum err merkle_inclusion(merkle_read_fn read, void *ctx, uint64_t index, uint64_t size,
                           struct digest out[MERKLE_PROOF_MAX], size_t *n, struct fail *f);
 enum err merkle_consistency(merkle_read_fn read, void *ctx, uint64_t old_size, uint64_t size,
@@ -63,18 +65,19 @@ struct span merkle_checkpoint_body(struct arena *a, const struct merkle_checkpoi
 struct span merkle_checkpoint_note(struct arena *a, const struct merkle_checkpoint *c, const uint8_t pk[32],
                                    const uint8_t signature[64]);
 /* Parses strictly and, if pk is not null, verifies the signature of key name == origin. */
-enum err merkle_checkpoint_read(struct arena *a, struct span note, const uint8_t *pk, struct merkle_checkpoint *out,
-                                struct fail *f);
+enum err merkle_checkpoint_read(struct arena *a, struct span note, const uint8_t *pk,
+                                struct merkle_checkpoint *out, struct fail *f);
 /* "origin+hash+base64(0x01||pk)": the verifier key in signed-note form. */
 struct span merkle_verifier_key(struct arena *a, struct span origin, const uint8_t pk[32]);
 
 /* C2SP tlog-proof: a receipt. `extra` is the leaf in full (opaque to the proof), may be empty. */
-struct span merkle_proof_put(struct arena *a, uint64_t index, const struct digest *proof, size_t n, struct span note,
-                             struct span extra);
-/* Checks a receipt offline: that `leaf` stands at *index in the tree of the checkpoint inside, signed by pk (null: the
- * signature is not looked at). ERR_BAD_VALUE if it is not well formed, ERR_INTEGRITY if it does not prove. */
-enum err merkle_proof_check(struct arena *a, struct span proof, struct span leaf, const uint8_t *pk, uint64_t *index,
-                            struct merkle_checkpoint *out, struct fail *f);
+struct span merkle_proof_put(struct arena *a, uint64_t index, const struct digest *proof, size_t n,
+                             struct span note, struct span extra);
+/* Checks a receipt offline: that `leaf` stands at *index in the tree of the checkpoint inside, signed by pk
+ * (null: the signature is not looked at). ERR_BAD_VALUE if it is not well formed, ERR_INTEGRITY if it does
+ * not prove. */
+enum err merkle_proof_check(struct arena *a, struct span proof, struct span leaf, const uint8_t *pk,
+                            uint64_t *index, struct merkle_checkpoint *out, struct fail *f);
 /* The `extra` of a receipt; empty if there is none. ERR_BAD_VALUE. */
 enum err merkle_proof_extra(struct arena *a, struct span proof, struct span *extra, struct fail *f);
 

@@ -4,6 +4,9 @@
 #include "log_fixture.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 
 enum { SEGMENT = 64 << 10, SMALL = 4096 };
 
@@ -420,6 +423,68 @@ TEST(file_systems_that_cannot_reserve)
     fx_end();
 }
 
+/* The real thing: a file size limit, and a file system without room. */
+TEST(size_limit_refuses_a_new_segment)
+{
+    struct rlimit was, limit;
+    uint64_t n = 0;
+    fx_new(SMALL);
+    struct audit *au = fx_open();
+    EXPECT(getrlimit(RLIMIT_FSIZE, &was) == 0);
+    limit = (struct rlimit){SMALL, was.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    audit_segment_bytes = 2 * SMALL;
+    EXPECT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    while (fx_append(au, n) == OK)
+        n++;
+    EXPECT_INT(fx_append(au, n), ERR_DISK_FULL);
+    EXPECT_INT(audit_seal(au, NULL), OK);
+    EXPECT(setrlimit(RLIMIT_FSIZE, &was) == 0);
+    fx_fill(au, n, n + 20);
+    fx_publish(au);
+    audit_close(au);
+    EXPECT(fx_verify()[0] == 0);
+    fx_end();
+}
+
+static void fill_small_disk(void)
+{
+    struct audit *au = fx_open();
+    uint64_t n = 0;
+    fx_run("head -c 20000 /dev/zero > %s/ballast", fx_data);
+    for (; fx_append(au, n) == OK; n++) {
+        EXPECT_INT(audit_seal(au, NULL), OK);
+        if (n % 50 == 49)
+            audit_publish(au, fx_now, NULL); /* may fail for want of room, which must not matter */
+    }
+    EXPECT(n > 300);
+    EXPECT_INT(audit_sealed_size(au), n);
+    EXPECT(fx_same(au, 0) && fx_same(au, n - 1));
+    EXPECT_INT(unlink(fx_path("ballast")), 0);
+    fx_publish(au);
+    fx_fill(au, n, n + 5);
+    fx_publish(au);
+    check_receipts(au, n + 5, 40);
+    audit_close(au);
+    EXPECT(fx_verify()[0] == 0);
+}
+
+TEST(full_file_system)
+{
+    fx_new(SMALL);
+    fx_end();
+    EXPECT(mkdir(fx_data, 0700) == 0);
+    if (mount("tmpfs", fx_data, "tmpfs", 0, "size=160k") != 0) {
+        printf("  not run: mounting needs root\n");
+        fx_end();
+        return;
+    }
+    EXPECT_INT(audit_create(fx_data, "log.example", fx_now, NULL), OK);
+    fill_small_disk();
+    EXPECT(umount(fx_data) == 0);
+    fx_end();
+}
+
 static void stops_for_good(struct audit *au, uint64_t sealed, const struct audit_io *real)
 {
     audit_io = *real; /* even when the disk is well again */
@@ -529,4 +594,5 @@ UNIT_MAIN(CASE(crc32c_vectors), CASE(leaf_roundtrip), CASE(create_once), CASE(ap
           CASE(remains_of_a_torn_group_do_not_come_back), CASE(publishing_is_finished_at_open),
           CASE(another_key_is_refused), CASE(tools_read_beside_the_daemon),
           CASE(full_disk_refuses_entries_and_recovers), CASE(file_systems_that_cannot_reserve),
-          CASE(failed_sync_is_final), CASE(failed_write_is_final), CASE(every_call_fails_once))
+          CASE(size_limit_refuses_a_new_segment), CASE(full_file_system), CASE(failed_sync_is_final),
+          CASE(failed_write_is_final), CASE(every_call_fails_once))
