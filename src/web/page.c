@@ -147,9 +147,21 @@ struct span page_words(const struct page *p, enum policy_kind k, unsigned index)
     return words.len ? words : page_name(p, name);
 }
 
+/* "# Title", the first line of a document that declares none (a catalogue). */
+static struct span title_in_text(struct span text)
+{
+    struct span line;
+    while (span_cut(&text, '\n', &line))
+        if (span_starts(line, "# "))
+            return span_trim(span_sub(line, 2, line.len));
+    return SPAN_EMPTY;
+}
+
 struct span page_document_title(const struct page *p, const struct policy_document *d)
 {
-    struct span said = d->title;
+    struct span said = d->title.len ? d->title : title_in_text(d->text);
+    if (said.len == 0)
+        said = page_name(p, d->name);
     (void)ui_say_find(p->lang, arena_fmt(p->arena, "document.%.*s", SPAN_F(d->name)), &said);
     return said;
 }

@@ -7,7 +7,8 @@
 static const struct {
     const char *key, *query;
 } examples[] = {
-    {"delivery", "subject=adult&service=shop&operation=use&purpose=delivery&field=order-address"},
+    {"delivery",
+     "subject=adult&service=shop&operation=use&purpose=delivery&field=order-address&need=agreement"},
     {"marketing",
      "subject=adult&service=shop&operation=use&purpose=direct-marketing&field=contact-phone&need=agreement"},
     {"child", "subject=child&service=games&operation=collect&purpose=registration-login&field=contact-phone"},
@@ -15,31 +16,62 @@ static const struct {
              "&field=contact-phone&need=agreement"},
 };
 
-static void put_example(struct page *p, struct view *list, const char *key, const char *query)
+/* The sentence that decided, as it is enforced. */
+static struct span sentence_of(const struct policy_trace *trace, unsigned clause)
 {
-    struct page_try t;
-    struct policy_decision d;
-    page_try_read(p, span_str(query), &t);
-    if (t.unknown.len || t.n_fields != 1)
-        return;
-    t.request.value[DIM_FIELD] = (uint16_t)t.fields[0];
-    policy_decide(p->policy, &t.request, &d);
-    struct view *row = view_item(list);
-    view_str(row, "question", page_say(p, "example.", span_str(key)));
-    view_str(row, "href", arena_fmt(p->arena, "/try?%s#answer", query));
-    page_answer(p, row, d.answer);
-    view_bool(row, "cited", d.clause != POLICY_NONE);
-    if (d.clause == POLICY_NONE)
-        return;
-    view_str(row, "clause", policy_clause_ref(p->policy, d.clause, p->arena));
-    view_str(row, "clause-href", page_clause_link(p, d.clause));
+    for (size_t i = 0; i < trace->n; i++)
+        if (trace->rows[i].clause == clause)
+            return span_trim(trace->rows[i].sentence);
+    return SPAN_EMPTY;
 }
 
+/* False if this policy lacks a name of the question: then it is not asked here. */
+static bool ask(const struct page *p, struct span query, struct policy_decision *d,
+                struct policy_trace *trace)
+{
+    struct page_try t;
+    page_try_read(p, query, &t);
+    if (t.unknown.len || t.n_fields != 1)
+        return false;
+    t.request.value[DIM_FIELD] = (uint16_t)t.fields[0];
+    policy_explain(p->policy, &t.request, d, p->arena, trace);
+    return true;
+}
+
+static void put_example(const struct page *p, struct view *list, size_t i, const struct policy_decision *d,
+                        const struct policy_trace *trace)
+{
+    struct view *row = view_item(list);
+    view_str(row, "question", page_say(p, "example.", span_str(examples[i].key)));
+    view_str(row, "href", arena_fmt(p->arena, "/try?%s#answer", examples[i].query));
+    page_answer(p, row, d->answer);
+    view_bool(row, "cited", d->clause != POLICY_NONE);
+    if (d->clause == POLICY_NONE)
+        return;
+    const struct policy_clause *c = policy_clause(p->policy, d->clause);
+    view_str(row, "clause", policy_clause_ref(p->policy, d->clause, p->arena));
+    view_str(row, "clause-href", page_clause_link(p, d->clause));
+    view_str(row, "heading", c->heading);
+    view_str(row, "document", page_document_title(p, policy_document(p->policy, c->document)));
+    view_str(row, "sentence", sentence_of(trace, d->clause));
+}
+
+/* The first one that cites a clause also stands beside the first words: as published, as enforced, as asked.
+ */
 static void put_examples(struct page *p)
 {
-    struct view *list = view_list(p->view, "examples");
-    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
-        put_example(p, list, examples[i].key, examples[i].query);
+    struct view *list = view_list(p->view, "examples"), *card = view_list(p->view, "card");
+    struct policy_decision d;
+    struct policy_trace trace;
+    bool shown = false;
+    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
+        if (!ask(p, span_str(examples[i].query), &d, &trace))
+            continue;
+        put_example(p, list, i, &d, &trace);
+        if (!shown && d.clause != POLICY_NONE)
+            put_example(p, card, i, &d, &trace);
+        shown |= d.clause != POLICY_NONE;
+    }
 }
 
 static void put_services(struct page *p)

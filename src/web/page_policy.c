@@ -25,6 +25,7 @@ static void put_document(const struct page *p, struct view *v, unsigned doc)
     view_str(v, "digest", page_hex(p, &digest));
     view_str(v, "digest-short", span_sub(page_hex(p, &digest), 0, 12));
     view_i64(v, "clauses", (int64_t)clauses_of(p->policy, doc));
+    view_bool(v, "has-clauses", clauses_of(p->policy, doc) > 0);
 }
 
 void page_put_documents(struct page *p)

@@ -114,21 +114,35 @@ static void put_field(const struct page *p, struct view *list, unsigned field, c
     view_bool(row, "chosen", is_chosen(t, field));
 }
 
-static void put_category(const struct page *p, struct view *list, unsigned category, const struct page_try *t)
+/* Categories are as fine as grades need; people look for "profile", not for "profile-birth". */
+static struct span family_of(const struct page *p, unsigned category)
+{
+    struct span name = policy_kind_name(p->policy, KIND_CATEGORY, category);
+    return span_sub(name, 0, span_find(name, '-', 0));
+}
+
+/* True for the first category of its family. */
+static bool opens_family(const struct page *p, unsigned category)
+{
+    for (unsigned i = 0; i < category; i++)
+        if (span_eq(family_of(p, i), family_of(p, category)))
+            return false;
+    return true;
+}
+
+static void put_family(const struct page *p, struct view *list, struct span family, const struct page_try *t)
 {
     struct view *row = view_item(list);
-    bool open = false;
-    struct span name = policy_kind_name(p->policy, KIND_CATEGORY, category);
-    view_str(row, "category-name", name);
-    view_str(row, "category", page_name(p, name));
+    int64_t chosen = 0;
+    view_str(row, "family", page_name(p, family));
     struct view *fields = view_list(row, "fields");
     for (unsigned i = 0; i < policy_count(p->policy, DIM_FIELD); i++) {
-        if (policy_field_category(p->policy, i) != category)
+        if (!span_eq(family_of(p, policy_field_category(p->policy, i)), family))
             continue;
         put_field(p, fields, i, t);
-        open |= is_chosen(t, i);
+        chosen += is_chosen(t, i);
     }
-    view_bool(row, "open", open);
+    view_bool(row, "open", chosen > 0);
 }
 
 static void put_set(const struct page *p, const char *list_name, enum policy_kind k, uint64_t set)
@@ -144,11 +158,12 @@ static void put_set(const struct page *p, const char *list_name, enum policy_kin
 
 static void put_form(const struct page *p, const struct page_try *t)
 {
-    struct view *choices = view_list(p->view, "choices"), *categories = view_list(p->view, "categories");
+    struct view *choices = view_list(p->view, "choices"), *families = view_list(p->view, "families");
     for (size_t i = 0; i < page_choices_count; i++)
         put_choice(p, choices, &page_choices[i], t);
     for (unsigned i = 0; i < policy_kind_count(p->policy, KIND_CATEGORY); i++)
-        put_category(p, categories, i, t);
+        if (opens_family(p, i))
+            put_family(p, families, family_of(p, i), t);
     put_set(p, "facts", KIND_FACT, t->request.facts);
     put_set(p, "needs", KIND_NEED, t->request.needs);
     view_bool(p->view, "facts-open", t->request.facts != 0);

@@ -46,6 +46,25 @@ static struct span held_link(const struct page *p, struct span query, uint64_t m
     return text_span(&t);
 }
 
+static void put_way(const struct page *p, struct view *list, struct span query, uint64_t missing)
+{
+    struct view *row = view_item(list);
+    put_words(p, row, "needs", KIND_NEED, missing);
+    view_str(row, "held-href", held_link(p, query, missing));
+}
+
+/* What would do: the smallest set first, then the others. */
+static void put_ways(const struct page *p, struct view *row, const struct policy_decision *d,
+                     struct span query)
+{
+    struct view *first = view_list(row, "ways"), *others = view_list(row, "other-ways");
+    if (d->answer != ANSWER_NEEDS)
+        return;
+    put_way(p, first, query, d->missing);
+    for (unsigned i = 0; i < d->n_alternatives; i++)
+        put_way(p, others, query, d->alternatives[i]);
+}
+
 static void put_clause(const struct page *p, struct view *row, unsigned clause)
 {
     view_bool(row, "cited", clause != POLICY_NONE);
@@ -78,9 +97,7 @@ static void put_until(const struct page *p, struct view *row, const struct polic
 static void put_terms(const struct page *p, struct view *row, const struct policy_decision *d,
                       struct span query)
 {
-    view_bool(row, "has-needs", d->answer == ANSWER_NEEDS);
-    put_words(p, row, "needs", KIND_NEED, d->missing);
-    view_str(row, "held-href", held_link(p, query, d->missing));
+    put_ways(p, row, d, query);
     view_bool(row, "has-deeds", d->deeds != 0);
     put_words(p, row, "deeds", KIND_DEED, d->deeds);
     view_bool(row, "has-mask", d->mask != POLICY_NONE);

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// node run.mjs URL [--shots FOLDER]: looks at every page with a real browser, without JavaScript, as a phone and as a
+// desk, in both languages and both colour schemes. Prints one `ok` or `FAIL` line a check; exits 1 if any failed.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const base = new URL(process.argv[2] ?? "http://127.0.0.1:8080");
+const shots = process.argv[3] === "--shots" ? process.argv[4] : null;
+
+const question = "/try?subject=child&service=games&operation=collect&purpose=registration-login&field=contact-phone&field=log-language";
+const pages = {
+  home: "/",
+  policy: "/policy",
+  group: "/policy/group",
+  opened: "/policy/children?clause=all",
+  catalogue: "/policy/catalogue",
+  try: "/try",
+  answer: question,
+  unknown: "/try?purpose=delivry&field=contact-phone",
+  record: "/record",
+  missing: "/no-such-page",
+};
+const languages = ["en", "zh-CN"];
+const views = {
+  phone: { viewport: { width: 360, height: 800 }, colorScheme: "light", hasTouch: true },
+  desk: { viewport: { width: 1280, height: 900 }, colorScheme: "dark" },
+};
+
+let failed = 0;
+let passed = 0;
+function check(name, problem) {
+  if (problem) failed++;
+  else passed++;
+  console.log(problem ? `FAIL ${name}: ${problem}` : `ok   ${name}`);
+}
+
+async function open(browser, options, path) {
+  const context = await browser.newContext({ ...options, javaScriptEnabled: options.script ?? false });
+  const page = await context.newPage();
+  const foreign = [];
+  const broken = [];
+  page.on("request", (r) => new URL(r.url()).origin === base.origin || foreign.push(r.url()));
+  page.on("response", (r) => r.status() >= 400 && r.url() !== page.url() && !r.request().isNavigationRequest() && broken.push(r.url()));
+  const response = await page.goto(new URL(path, base).href, { waitUntil: "load" });
+  return { context, page, foreign, broken, response };
+}
+
+// What a person needs of a page, looked at without JavaScript in the page.
+async function look(browser, name, path, locale, view) {
+  const label = `${name} ${locale} ${view}`;
+  const seen = await open(browser, { ...views[view], locale }, path);
+  const { page, response } = seen;
+  check(`${label}: answers`, response.status() === (name === "missing" ? 404 : 200) ? null : `status ${response.status()}`);
+  check(`${label}: asks no other host`, seen.foreign.join(" ") || null);
+  check(`${label}: nothing broken`, seen.broken.join(" ") || null);
+  check(`${label}: language is declared`, (await page.locator(`html[lang="${locale}"]`).count()) === 1 ? null : "no");
+  check(`${label}: one h1`, (await page.locator("h1").count()) === 1 ? null : `${await page.locator("h1").count()}`);
+  check(`${label}: one link to the policy at most away`, (await page.locator('a[href="/policy"]').count()) ? null : "no link");
+  if (shots) await page.screenshot({ path: `${shots}/${name}-${locale}-${view}.png`, fullPage: true });
+  await seen.context.close();
+}
+
+// axe and the measuring need script, so they look at the same page in a context of their own. The page's own rules
+// forbid scripts; bypassing them is the tester's, not the page's.
+async function measure(browser, name, path, locale, view, colorScheme) {
+  const label = `${name} ${locale} ${view} ${colorScheme}`;
+  const { context, page } = await open(browser, { ...views[view], colorScheme, locale, script: true, bypassCSP: true }, path);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  check(`${label}: no scrolling sideways`, wide > 0 ? `${wide} px too wide` : null);
+  await page.addScriptTag({ content: axeSource });
+  const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const found = result.violations.map((v) => `${v.id} (${v.nodes.length}): ${v.nodes[0].html.slice(0, 160)}`);
+  check(`${label}: axe`, found.join(" | ") || null);
+  await context.close();
+}
+
+// By keyboard alone: the first Tab offers the way past the navigation, and every stop can be seen.
+async function keyboard(browser) {
+  const { context, page } = await open(browser, views.desk, "/");
+  await page.keyboard.press("Tab");
+  const skip = page.locator("a.skip");
+  check("keyboard: the first stop is the way to the content", (await skip.boundingBox()).y >= 0 ? null : "out of sight");
+  await page.keyboard.press("Enter");
+  check("keyboard: it leads there", page.url().endsWith("#main") ? null : page.url());
+  await context.close();
+}
+
+// The form works without script, by keyboard, and its address holds the whole question.
+async function ask(browser) {
+  const { context, page } = await open(browser, { ...views.desk, locale: "en-GB" }, "/try?field=contact-phone");
+  await page.locator('select[name="purpose"]').selectOption("direct-marketing");
+  await page.locator('button[type="submit"]').focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/purpose=direct-marketing/);
+  check("form: there is an answer", (await page.locator("#answer .answer").count()) > 0 ? null : "none");
+  const clause = page.locator("#answer .cite a").first();
+  if (await clause.count()) {
+    await clause.click();
+    check("form: the clause is shown open", (await page.locator("details.clause:target[open]").count()) === 1 ? null : page.url());
+  }
+  await context.close();
+}
+
+// Choosing a language is remembered by one cookie, and none is set before.
+async function cookies(browser) {
+  const { context, page } = await open(browser, { ...views.desk, locale: "en-GB" }, "/");
+  check("cookies: none before a choice", (await context.cookies()).map((c) => c.name).join(" ") || null);
+  await page.getByRole("link", { name: "中文" }).click();
+  const names = (await context.cookies()).map((c) => `${c.name} ${c.sameSite}`).join(", ");
+  check("cookies: one after a choice", names === "lang Lax" ? null : names || "none");
+  await page.goto(new URL("/record", base).href);
+  check("cookies: the choice is kept", (await page.locator('html[lang="zh-CN"]').count()) === 1 ? null : "lost");
+  await context.close();
+}
+
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  for (const [name, path] of Object.entries(pages))
+    for (const locale of languages)
+      for (const view of Object.keys(views)) {
+        await look(browser, name, path, locale, view);
+        await measure(browser, name, path, locale, view, views[view].colorScheme);
+      }
+  for (const [name, path] of Object.entries(pages)) await measure(browser, name, path, "en", "phone", "dark");
+  for (const [name, path] of Object.entries(pages)) await measure(browser, name, path, "en", "desk", "light");
+  await keyboard(browser);
+  await ask(browser);
+  await cookies(browser);
+} finally {
+  await browser.close();
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
