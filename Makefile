@@ -139,6 +139,9 @@ check: ## own checkers, clang-format, clang-tidy, cppcheck
 	@tools/deps --check
 	@+$(MAKE) all
 	@tools/check $(B)
+format: ## lay the C files out as `make check` wants them
+	@tools/deps --check
+	@clang-format -i $$(find src tests/unit fuzz -name '*.[ch]')
 requirements: ## the 215 requirements: number, class, test, state after the last `make test`
 	@tools/requirements $(B)
 fuzz: ## build fuzz/fuzz_*.c with libFuzzer, ASan and UBSan into build/fuzz
@@ -150,6 +153,6 @@ clean: ## remove everything built (not DATA)
 	rm -rf build
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-.PHONY: all unit fuzzers run test check requirements fuzz install clean help
+.PHONY: all unit fuzzers run test check format requirements fuzz install clean help
 
 -include $(shell find $(B)/obj $(B)/unit -name '*.d' 2>/dev/null)

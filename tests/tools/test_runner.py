@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tests/run counts what it must: a program that dies, says nothing or prints a sanitizer report has failed."""
+import os, shutil, subprocess, sys, tempfile, unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Runner(unittest.TestCase):
+    def setUp(self):
+        self.tree = tempfile.mkdtemp(prefix="troth-run-")
+        self.addCleanup(shutil.rmtree, self.tree)
+        for name in ("tests/run", "tests/flows/run_flow.py"):
+            os.makedirs(os.path.join(self.tree, os.path.dirname(name)), exist_ok=True)
+            shutil.copy(os.path.join(ROOT, name), os.path.join(self.tree, name))
+        # The checkers are tested elsewhere; here they are silent and content.
+        os.makedirs(os.path.join(self.tree, "tools"))
+        for name in ("layers", "purity", "sql", "docs", "secrets"):
+            self.program("tools/check-" + name, "exit 0")
+
+    def program(self, path, body):
+        full = os.path.join(self.tree, path)
+        with open(full, "w") as f:
+            f.write("#!/bin/sh\n%s\n" % body)
+        os.chmod(full, 0o755)
+        return path
+
+    def results(self, *bodies, only="unit"):
+        names = [self.program("unit%d" % i, body) for i, body in enumerate(bodies)]
+        done = subprocess.run(["tests/run", "--only", only, *["./" + n for n in names]], cwd=self.tree,
+                              capture_output=True, text=True)
+        with open(os.path.join(self.tree, "build/test-results.tsv")) as f:
+            return done.returncode, done.stdout, dict(line.split() for line in f)
+
+    def test_runner_counts_lines(self):
+        code, out, states = self.results("echo ok a; echo ok b", "echo why; echo FAIL c; exit 1")
+        self.assertEqual(code, 1)
+        self.assertEqual(out.split("\n")[-2], "2 passed, 1 failed")
+        self.assertIn("why", out)
+        self.assertEqual(states, {"a": "passed", "b": "passed", "c": "failed"})
+
+    def test_runner_all_passed(self):
+        code, out, _ = self.results("echo ok a")
+        self.assertEqual((code, out), (0, "1 passed, 0 failed\n"))
+
+    def test_runner_a_crash_is_a_failure(self):
+        code, out, states = self.results("echo ok a; kill -SEGV $$")
+        self.assertEqual((code, states), (1, {"a": "passed", "unit0": "failed"}))
+        self.assertIn("ended with -11", out)
+
+    def test_runner_a_sanitizer_report_is_a_failure(self):
+        code, out, states = self.results("echo ok a; echo 'x.c:1:2: runtime error: shift' >&2")
+        self.assertEqual((code, states), (1, {"a": "passed", "unit0": "failed"}))
+        self.assertIn("x.c:1:2", out)
+
+    def test_runner_silence_is_a_failure(self):
+        code, out, _ = self.results("exit 0")
+        self.assertEqual(code, 1)
+        self.assertIn("ran no test", out)
+
+    def test_runner_no_test_at_all_is_a_failure(self):
+        code, out, _ = self.results("echo ok a", only="nothing-is-called-so")
+        self.assertEqual((code, out), (1, "0 passed, 0 failed\n"))
+
+    def test_runner_a_failed_subtest_fails_its_test(self):
+        flow = os.path.join(self.tree, "tests/flows/test_x.py")
+        with open(flow, "w") as f:
+            f.write("import unittest\nclass T(unittest.TestCase):\n    def test_R001_x(self):\n"
+                    "        with self.subTest(1):\n            self.fail('no')\n    def test_y(self): pass\n")
+        done = subprocess.run([sys.executable, os.path.join(self.tree, "tests/flows/run_flow.py"), flow],
+                              capture_output=True, text=True)
+        lines = [line for line in done.stdout.split("\n") if line.startswith(("ok", "FAIL"))]
+        self.assertEqual((done.returncode, lines), (1, ["FAIL R001_x", "ok y"]))
