@@ -123,7 +123,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: fuzz/%.c $(LIB_ALL)
 	$(Q)$(LINK) $(ALLC) -fsanitize=fuzzer $(addprefix -Isrc/,$(PARTS)) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
 fuzzers: $(FUZZ_BIN)
 	@ln -sfn $(patsubst build/%,%,$(B))/fuzz build/fuzz
-	@for f in $(if $(FUZZ_S),$^); do $$f -max_total_time=$(FUZZ_S) -print_final_stats=1 || exit 1; done
+	@for f in $(if $(FUZZ_S),$^); do $$f -max_total_time=$(FUZZ_S) -artifact_prefix=build/fuzz/ || exit 1; done
 
 # ---- What people call. Each installs what it needs first, so that a bare Debian 12 is enough.
 NEEDS := $(if $(filter clang%,$(CC)),--clang)

@@ -54,7 +54,7 @@ static inline struct span span_sub(struct span s, size_t from, size_t len)
         from = s.len;
     if (len > s.len - from)
         len = s.len - from;
-    return (struct span){s.p + from, len};
+    return (struct span){from ? s.p + from : s.p, len}; /* null + 0 is undefined in C */
 }
 
 static inline bool span_starts(struct span s, const char *prefix)
