@@ -21,6 +21,7 @@ TEST(span_find_and_sub_stay_inside)
     EXPECT_INT(span_find(SPAN_EMPTY, '/', 0), 0);
     EXPECT_SPAN(span_sub(s, 4, 99), "c");
     EXPECT_SPAN(span_sub(s, 99, 1), "");
+    EXPECT_SPAN(span_sub(SPAN_EMPTY, 3, 3), "");
 }
 
 TEST(span_trim_takes_blanks_off_both_ends)
