@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* See cli.h */
 #include "cli_impl.h"
+#include "log.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -22,6 +23,9 @@ static int run_command(const struct cli_command *command, int argc, char **argv,
 {
     struct cli c = {.command = command, .version = version, .commit = commit, .arena = arena_new(0)};
     int code = cli_parse(&c, argc, argv, &used);
+    /* A tool says what went wrong itself; the daemon's log lines are for the daemon. */
+    if (command->run != cmd_serve)
+        log_level_set(LOG_LVL_ERROR);
     if (code == CLI_OK)
         code = command->run(&c);
     arena_free(c.arena);

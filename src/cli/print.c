@@ -62,12 +62,10 @@ static void put_value(const struct json *v, int depth)
     for (size_t i = 0; i < json_count(v); i++) {
         const struct json *one = json_at(v, i);
         printf("%*s", depth * 2, "");
-        if (list)
-            fputs("- ", stdout);
-        put_text(json_name(one));
+        put_text(list ? SPAN("-") : json_name(one));
         fputs(list ? "" : ":", stdout);
         if (is_leaf(one) || is_short(one)) {
-            fputs(list ? "" : " ", stdout);
+            putchar(' ');
             put_short(v, one);
         } else {
             putchar('\n');

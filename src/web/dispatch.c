@@ -43,7 +43,7 @@ static void answer_failure(struct call *c)
     keep_headers(c->res, &before);
     log_line((enum log_level)row->level, "web", "%s %s: %s", method_name(c->req->method),
              c->route ? c->route->path : "(no route)", c->fail.detail);
-    if (c->route && strcmp(c->route->response, "page") == 0)
+    if (page_wanted(c))
         page_problem(c);
     else
         http_problem(c->arena, c->res, &c->fail, c->extra);
@@ -67,6 +67,8 @@ static void job_run(struct job *j, struct store *st, void *ctx)
 {
     (void)ctx;
     struct call *c = j->user;
+    c->fail = (struct fail){0};
+    c->gate.n_entries = 0;
     c->gate.st = st;
     c->gate.now = j->now;
     c->route->handler(c);
