@@ -301,13 +301,14 @@ static bool is_live(int dir)
     return held;
 }
 
+/* The notes first: every segment they cover has its name by then. */
 static enum err verify(struct verifier *v, struct fail *f)
 {
     struct fail why = {0};
     v->live = is_live(v->dir);
-    enum err e = as_fault(v, segments_count(v->a, v->path, &v->n_segments, &why), &why, f);
+    enum err e = read_identity(v, f);
     if (!e)
-        e = read_identity(v, f);
+        e = as_fault(v, segments_count(v->a, v->path, &v->n_segments, &why), &why, f);
     if (!e && !v->report->fault[0])
         v->report->ok = check_segments(v);
     return e;
