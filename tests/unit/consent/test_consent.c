@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What events add up to; what is stored and printed. */
+#include "scratch.h"
+
+#include "consent.h"
+
+/* Short hands for the tables below. */
+#define G   CONSENT_GIVEN
+#define W   CONSENT_WITHDRAWN
+#define R   CONSENT_REFUSED
+#define D   CONSENT_DEEMED
+#define SUB CONSENT_BY_SUBJECT
+#define GUA CONSENT_BY_GUARDIAN
+#define STA CONSENT_BY_STAFF
+
+#define EV(st, who, ...)                                                                                     \
+    {                                                                                                        \
+        .kind = CONSENT_NEED, .state = (st), .actor = (who), .name = SPAN("consent"), .time = {10},          \
+        .until = {INT64_MAX / 2}, __VA_ARGS__                                                                \
+    }
+
+static enum consent_holding hold(const struct consent_event *e, size_t n, enum consent_actor who)
+{
+    struct consent_scope s = {.purpose = SPAN("marketing"),
+                              .party = SPAN("ship-b"),
+                              .party_class = SPAN("logistics"),
+                              .service = SPAN("shop"),
+                              .now = {100}};
+    return consent_holds(e, n, SPAN("consent"), who, &s);
+}
+
+TEST(R152_scope_of_one_event)
+{
+    static const struct {
+        const char *purpose, *party, *service, *device;
+        enum consent_holding want;
+    } rows[] = {
+        {"", "", "", "", CONSENT_HOLDS},          {"marketing", "", "", "", CONSENT_HOLDS},
+        {"profiling", "", "", "", CONSENT_NEVER}, {"", "ship-b", "", "", CONSENT_HOLDS},
+        {"", "logistics", "", "", CONSENT_HOLDS}, {"", "ship-c", "", "", CONSENT_NEVER},
+        {"", "", "shop", "", CONSENT_HOLDS},      {"", "", "forum", "", CONSENT_NEVER},
+        {"", "", "", "d1", CONSENT_NEVER},        {"marketing", "ship-b", "forum", "", CONSENT_NEVER},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct consent_event e =
+            EV(G, SUB, .purpose = span_str(rows[i].purpose), .party = span_str(rows[i].party),
+               .service = span_str(rows[i].service), .device = span_str(rows[i].device));
+        EXPECT_INT(hold(&e, 1, SUB), rows[i].want);
+    }
+}
+
+TEST(R152_the_newest_that_covers_decides)
+{
+    struct consent_event given_withdrawn[] = {EV(G, SUB, ), EV(W, SUB, )};
+    EXPECT_INT(hold(given_withdrawn, 2, SUB), CONSENT_ENDED);
+    struct consent_event again[] = {EV(G, SUB, ), EV(W, SUB, ), EV(G, SUB, )};
+    EXPECT_INT(hold(again, 3, SUB), CONSENT_HOLDS);
+    struct consent_event elsewhere[] = {EV(G, SUB, ), EV(W, SUB, .purpose = SPAN("profiling"))};
+    EXPECT_INT(hold(elsewhere, 2, SUB), CONSENT_HOLDS);
+    struct consent_event narrower[] = {EV(G, SUB, ), EV(W, SUB, .service = SPAN("shop"))};
+    EXPECT_INT(hold(narrower, 2, SUB), CONSENT_ENDED);
+    struct consent_event future[] = {EV(G, SUB, )};
+    future[0].time.ms = 101;
+    EXPECT_INT(hold(future, 1, SUB), CONSENT_NEVER);
+}
+
+TEST(expired_refused_and_deemed)
+{
+    struct consent_event expired[] = {EV(G, SUB, )};
+    expired[0].until.ms = 100;
+    EXPECT_INT(hold(expired, 1, SUB), CONSENT_ENDED);
+    struct consent_event last_moment[] = {EV(G, SUB, )};
+    last_moment[0].until.ms = 101;
+    EXPECT_INT(hold(last_moment, 1, SUB), CONSENT_HOLDS);
+    struct consent_event refused[] = {EV(R, SUB, )};
+    EXPECT_INT(hold(refused, 1, SUB), CONSENT_DECLINED);
+    struct consent_event taken_back[] = {EV(G, SUB, ), EV(R, SUB, )};
+    EXPECT_INT(hold(taken_back, 2, SUB), CONSENT_ENDED);
+    struct consent_event deemed[] = {EV(D, SUB, )};
+    EXPECT_INT(hold(deemed, 1, SUB), CONSENT_NEVER);
+}
+
+TEST(R212_a_child_narrows_but_does_not_widen)
+{
+    struct consent_event alone[] = {EV(G, SUB, )};
+    EXPECT_INT(hold(alone, 1, GUA), CONSENT_NEVER);
+    struct consent_event guardian[] = {EV(G, GUA, ), EV(G, SUB, )};
+    EXPECT_INT(hold(guardian, 2, GUA), CONSENT_HOLDS);
+    struct consent_event off[] = {EV(G, GUA, ), EV(W, SUB, )};
+    EXPECT_INT(hold(off, 2, GUA), CONSENT_ENDED);
+    struct consent_event on_again[] = {EV(G, GUA, ), EV(W, SUB, ), EV(G, SUB, )};
+    EXPECT_INT(hold(on_again, 3, GUA), CONSENT_ENDED);
+    struct consent_event by_guardian[] = {EV(G, GUA, ), EV(W, SUB, ), EV(G, GUA, )};
+    EXPECT_INT(hold(by_guardian, 3, GUA), CONSENT_HOLDS);
+}
+
+TEST(R201_approvals_are_for_staff_to_give_and_take)
+{
+    struct consent_event approved[] = {EV(G, STA, )};
+    EXPECT_INT(hold(approved, 1, STA), CONSENT_HOLDS);
+    struct consent_event not_theirs[] = {EV(G, STA, ), EV(W, SUB, )};
+    EXPECT_INT(hold(not_theirs, 2, STA), CONSENT_HOLDS);
+    struct consent_event back[] = {EV(G, STA, ), EV(W, STA, )};
+    EXPECT_INT(hold(back, 2, STA), CONSENT_ENDED);
+    struct consent_event pretended[] = {EV(G, SUB, )};
+    EXPECT_INT(hold(pretended, 1, STA), CONSENT_NEVER);
+}
+
+TEST(R062_a_permission_is_of_its_device)
+{
+    struct consent_scope s = {.device = SPAN("d1"), .now = {100}};
+    struct consent_event on[] = {EV(G, SUB, .device = SPAN("d1"))};
+    EXPECT_INT(consent_holds(on, 1, SPAN("consent"), SUB, &s), CONSENT_HOLDS);
+    struct consent_event other[] = {EV(G, SUB, .device = SPAN("d2"))};
+    EXPECT_INT(consent_holds(other, 1, SPAN("consent"), SUB, &s), CONSENT_NEVER);
+    struct consent_event all_off[] = {EV(G, SUB, .device = SPAN("d1")), EV(W, SUB, )};
+    EXPECT_INT(consent_holds(all_off, 2, SPAN("consent"), SUB, &s), CONSENT_ENDED);
+}
+
+TEST(switches)
+{
+    struct consent_scope s = {.now = {100}};
+    bool known;
+    struct consent_event on[] = {EV(G, SUB, )}, off[] = {EV(G, SUB, ), EV(W, SUB, )};
+    EXPECT(consent_switch(on, 1, SPAN("consent"), false, &s, &known) && known);
+    EXPECT(!consent_switch(off, 2, SPAN("consent"), false, &s, &known) && known);
+    EXPECT(!consent_switch(NULL, 0, SPAN("consent"), true, &s, &known) && known);
+    /* A child's own act against the guardian's: neither is taken as true. */
+    consent_switch(on, 1, SPAN("consent"), true, &s, &known);
+    EXPECT(!known);
+    struct consent_event both[] = {EV(G, SUB, ), EV(G, GUA, )};
+    EXPECT(consent_switch(both, 2, SPAN("consent"), true, &s, &known) && known);
+    struct consent_event later[] = {EV(G, GUA, ), EV(W, SUB, )};
+    consent_switch(later, 2, SPAN("consent"), true, &s, &known);
+    EXPECT(!known);
+}
+
+#define AGREE(st, who, rev)                                                                                  \
+    {                                                                                                        \
+        .kind = CONSENT_AGREEMENT, .state = (st), .actor = (who), .name = SPAN("group"), .revision = (rev),  \
+        .until = {                                                                                           \
+            INT64_MAX / 2                                                                                    \
+        }                                                                                                    \
+    }
+
+static enum consent_holding agreed(const struct consent_event *e, size_t n, enum consent_actor who,
+                                   bool deemed)
+{
+    return consent_agreed(e, n, SPAN("group"), 4, who, deemed);
+}
+
+TEST(R008_deemed_agreement_is_its_own_kind)
+{
+    struct consent_event deemed[] = {AGREE(D, SUB, 4)};
+    EXPECT_INT(agreed(deemed, 1, SUB, true), CONSENT_HOLDS);
+    EXPECT_INT(agreed(deemed, 1, SUB, false), CONSENT_NEVER);
+    struct consent_event real_then_deemed[] = {AGREE(G, SUB, 4), AGREE(D, SUB, 4)};
+    EXPECT_INT(agreed(real_then_deemed, 2, SUB, false), CONSENT_HOLDS);
+}
+
+TEST(R006_agreement_is_to_the_revision_in_force)
+{
+    struct consent_event old[] = {AGREE(G, SUB, 3)}, now[] = {AGREE(G, SUB, 3), AGREE(G, SUB, 4)};
+    EXPECT_INT(agreed(old, 1, SUB, true), CONSENT_NEVER);
+    EXPECT_INT(agreed(now, 2, SUB, false), CONSENT_HOLDS);
+    struct consent_event withdrawn[] = {AGREE(G, SUB, 4), AGREE(W, SUB, 4)};
+    EXPECT_INT(agreed(withdrawn, 2, SUB, true), CONSENT_ENDED);
+    struct consent_event refused[] = {AGREE(R, SUB, 4)};
+    EXPECT_INT(agreed(refused, 1, SUB, true), CONSENT_NEVER);
+}
+
+TEST(R177_a_child_pressing_agree_alone_is_not_consent)
+{
+    struct consent_event child[] = {AGREE(G, SUB, 4)}, both[] = {AGREE(G, SUB, 4), AGREE(G, GUA, 4)};
+    EXPECT_INT(agreed(child, 1, GUA, false), CONSENT_NEVER);
+    EXPECT_INT(agreed(both, 2, GUA, false), CONSENT_HOLDS);
+    struct consent_event out[] = {AGREE(G, GUA, 4), AGREE(W, SUB, 4)};
+    EXPECT_INT(agreed(out, 2, GUA, false), CONSENT_ENDED);
+}
+
+TEST(R007_an_agreement_keeps_all_that_was_shown)
+{
+    scratch_open();
+    struct fail f = {0};
+    struct consent_event e = {.id = {{7}},
+                              .kind = CONSENT_AGREEMENT,
+                              .state = CONSENT_GIVEN,
+                              .actor = CONSENT_BY_GUARDIAN,
+                              .actor_id = SPAN("00112233445566778899aabbccddeeff"),
+                              .name = SPAN("group"),
+                              .operations = SPAN("collect use store share transfer disclose"),
+                              .time = {1795392000000},
+                              .until = INSTANT_FOREVER,
+                              .revision = 12,
+                              .document_digest = {{0xaa}},
+                              .language = SPAN("zh-CN"),
+                              .notice = {{0xbb}},
+                              .channel = SPAN("web"),
+                              .evidence = SPAN("case-1"),
+                              .collected_by = SPAN("shop")};
+    scratch_must(consent_add(scratch_st, 5, &e, &f), &f);
+    scratch_must(consent_add(scratch_st, 5, &e, &f), &f);
+    struct consent_event *list;
+    size_t n;
+    scratch_must(consent_list(scratch_st, 5, scratch_a, &list, &n, &f), &f);
+    EXPECT_INT(n, 2);
+    struct text t = text_new(scratch_a, 0);
+    consent_event_json(&t, &list[1]);
+    EXPECT_SPAN(
+        text_span(&t),
+        "{\"record_id\":\"07000000000000000000000000000000\",\"kind\":\"agreement\",\"name\":\"group\","
+        "\"event_state\":\"ConsentGiven\",\"event_time\":\"2026-11-23T00:00:00Z\",\"event_entity\":"
+        "\"guardian\","
+        "\"event_entity_id\":\"00112233445566778899aabbccddeeff\",\"policy_revision\":12,\"policy_digest\":"
+        "\"aa00000000000000000000000000000000000000000000000000000000000000\",\"operations\":[\"collect\","
+        "\"use\","
+        "\"store\",\"share\",\"transfer\",\"disclose\"],\"notice_language\":\"zh-CN\",\"notice_digest\":"
+        "\"bb00000000000000000000000000000000000000000000000000000000000000\",\"collection_method\":\"web\","
+        "\"evidence\":\"case-1\",\"collected_by\":\"shop\"}");
+    scratch_must(consent_list(scratch_st, 6, scratch_a, &list, &n, &f), &f);
+    EXPECT_INT(n, 0);
+    scratch_close();
+}
+
+TEST(events_of_one_person_are_limited)
+{
+    scratch_open();
+    struct fail f = {0};
+    struct consent_event e = EV(G, SUB, );
+    scratch_begin();
+    for (int i = 0; i < CONSENT_EVENTS_MAX; i++)
+        scratch_must(consent_add(scratch_st, 5, &e, &f), &f);
+    EXPECT_INT(consent_add(scratch_st, 5, &e, &f), ERR_RATE);
+    scratch_commit();
+    f = (struct fail){0};
+    EXPECT_INT(consent_add(scratch_st, 6, &e, &f), OK);
+    scratch_close();
+}
+
+UNIT_MAIN(CASE(R152_scope_of_one_event), CASE(R152_the_newest_that_covers_decides),
+          CASE(expired_refused_and_deemed), CASE(R212_a_child_narrows_but_does_not_widen),
+          CASE(R201_approvals_are_for_staff_to_give_and_take), CASE(R062_a_permission_is_of_its_device),
+          CASE(switches), CASE(R008_deemed_agreement_is_its_own_kind),
+          CASE(R006_agreement_is_to_the_revision_in_force),
+          CASE(R177_a_child_pressing_agree_alone_is_not_consent),
+          CASE(R007_an_agreement_keeps_all_that_was_shown), CASE(events_of_one_person_are_limited))

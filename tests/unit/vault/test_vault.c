@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What must open, and everything that must not. The store's connection is used to alter rows as a thief
+ * would. */
+#include "scratch.h"
+
+#include "file.h"
+#include "log.h"
+#include "vault.h"
+
+static struct vault *vault;
+static const struct vault_person ann = {.id = {{1}}, .sid = 1}, bob = {.id = {{2}}, .sid = 2},
+                                 kid = {.id = {{3}}, .sid = 3, .child = true};
+static struct person_key *ann_key, *bob_key;
+
+static void setup(void)
+{
+    struct fail f = {0};
+    scratch_open();
+    scratch_must(key_create_file(scratch_path("master"), &f), &f);
+    scratch_must(vault_create(scratch_st, scratch_path("master"), &f), &f);
+    scratch_must(vault_open(scratch_st, scratch_path("master"), &vault, &f), &f);
+    const struct vault_person *const all[] = {&ann, &bob, &kid};
+    for (size_t i = 0; i < 3; i++)
+        scratch_must(vault_key_create(vault, scratch_st, all[i], &f), &f);
+    scratch_must(vault_key_open(vault, scratch_st, &ann, &ann_key, &f), &f);
+    scratch_must(vault_key_open(vault, scratch_st, &bob, &bob_key, &f), &f);
+}
+
+static void teardown(void)
+{
+    vault_key_close(ann_key);
+    vault_key_close(bob_key);
+    vault_close(vault);
+    scratch_close();
+}
+
+static void put(const struct vault_person *s, const struct person_key *k, const char *field, const char *item,
+                const char *text)
+{
+    struct fail f = {0};
+    struct value v = {.field = span_str(field), .item = span_str(item), .plain = span_str(text)};
+    v.from.source = SPAN("subject");
+    v.from.keep_until = INSTANT_FOREVER;
+    scratch_must(vault_put(scratch_st, s, k, &v, &f), &f);
+}
+
+static enum err get(const struct vault_person *s, const struct person_key *k, const char *field,
+                    struct value **out, size_t *n)
+{
+    struct fail f = {0};
+    return vault_get(scratch_st, s, k, span_str(field), SPAN_EMPTY, scratch_a, out, n, &f);
+}
+
+TEST(R011_values_come_back_with_their_provenance)
+{
+    setup();
+    struct fail f = {0};
+    struct value *v, in = {.field = SPAN("contact-phone"), .plain = SPAN("+8613812341234")};
+    size_t n;
+    in.from = (struct provenance){.source = SPAN("other_person"),
+                                  .service = SPAN("shop"),
+                                  .purpose = SPAN("delivery"),
+                                  .supplier = SPAN("someone"),
+                                  .region = SPAN("CN"),
+                                  .time = {5},
+                                  .keep_until = {9},
+                                  .revision = 0xfedcba98};
+    scratch_must(vault_put(scratch_st, &ann, ann_key, &in, &f), &f);
+    scratch_must(vault_put(scratch_st, &ann, ann_key, &in, &f), &f);
+    EXPECT_INT(get(&ann, ann_key, "contact-phone", &v, &n), OK);
+    EXPECT_INT(n, 1);
+    EXPECT_SPAN(v[0].plain, "+8613812341234");
+    EXPECT_INT(v[0].version, 2);
+    EXPECT_SPAN(v[0].from.source, "other_person");
+    EXPECT_SPAN(v[0].from.supplier, "someone");
+    EXPECT_INT(v[0].from.keep_until.ms, 9);
+    EXPECT_INT(v[0].from.revision, 0xfedcba98);
+    EXPECT_INT(get(&bob, bob_key, "contact-phone", &v, &n), OK);
+    EXPECT_INT(n, 0);
+    EXPECT_INT(get(&ann, ann_key, "never-stored", &v, &n), OK);
+    EXPECT_INT(n, 0);
+    teardown();
+}
+
+TEST(items_are_told_apart_and_deleted)
+{
+    setup();
+    struct fail f = {0};
+    struct value *v;
+    size_t n;
+    int64_t deleted;
+    bool held;
+    put(&ann, ann_key, "order-address", "order-1", "one");
+    put(&ann, ann_key, "order-address", "order-2", "two");
+    EXPECT_INT(get(&ann, ann_key, "order-address", &v, &n), OK);
+    EXPECT_INT(n, 2);
+    EXPECT_SPAN(v[1].plain, "two");
+    scratch_must(vault_list(scratch_st, &ann, scratch_a, &v, &n, &f), &f);
+    EXPECT_INT(n, 2);
+    EXPECT_INT(v[0].plain.len, 0);
+    scratch_must(vault_delete(scratch_st, &ann, SPAN("order-address"), SPAN("order-1"), &deleted, &f), &f);
+    EXPECT_INT(deleted, 1);
+    scratch_must(vault_held(scratch_st, &ann, SPAN("order-address"), &held, &f), &f);
+    EXPECT(held);
+    scratch_must(vault_delete(scratch_st, &ann, SPAN("order-address"), SPAN_EMPTY, &deleted, &f), &f);
+    scratch_must(vault_held(scratch_st, &ann, SPAN("order-address"), &held, &f), &f);
+    EXPECT(!held);
+    teardown();
+}
+
+TEST(what_is_too_long_is_refused)
+{
+    setup();
+    static uint8_t big[VALUE_MAX + 1];
+    memset(big, 'x', sizeof big);
+    struct fail f = {0};
+    struct value v = {.field = SPAN("contact-other"), .plain = span_of(big, VALUE_MAX)};
+    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, &f), OK);
+    v.plain.len++;
+    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, &f), ERR_BAD_VALUE);
+    v = (struct value){
+        .field = SPAN("contact-other"), .item = span_of(big, VALUE_ITEM_MAX + 1), .plain = SPAN("x")};
+    f = (struct fail){0};
+    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, &f), ERR_BAD_VALUE);
+    teardown();
+}
+
+/* ---- A thief with the database */
+
+struct raw {
+    uint8_t sealed[256];
+    size_t len;
+    int64_t version;
+};
+
+static int64_t number_of(const char *field)
+{
+    struct store_rows rows;
+    struct fail f = {0};
+    EXPECT(store_one(scratch_st, Q_FIELD_NUMBER, ARGS(ARG_T(span_str(field))), &rows, &f));
+    int64_t number = store_i(&rows, 0);
+    store_done(&rows);
+    return number;
+}
+
+static struct raw raw_get(int64_t sid, const char *field, const char *item)
+{
+    struct store_rows rows;
+    struct fail f = {0};
+    struct raw r = {.len = 0};
+    EXPECT(store_one(scratch_st, Q_VALUE_GET_ITEM,
+                     ARGS(ARG_I(sid), ARG_I(number_of(field)), ARG_T(span_str(item))), &rows, &f));
+    struct span s = store_t(&rows, 2);
+    memcpy(r.sealed, s.p, s.len);
+    r.len = s.len;
+    r.version = store_i(&rows, 1);
+    store_done(&rows);
+    return r;
+}
+
+static void raw_put(int64_t sid, const char *field, const char *item, const struct raw *r)
+{
+    struct fail f = {0};
+    struct span none = SPAN("");
+    scratch_must(store_run(scratch_st, Q_VALUE_PUT,
+                           ARGS(ARG_I(sid), ARG_I(number_of(field)), ARG_T(span_str(item)), ARG_I(r->version),
+                                ARG_B(span_of(r->sealed, r->len)), ARG_T(none), ARG_T(none), ARG_T(none),
+                                ARG_T(none), ARG_T(none), ARG_I(0), ARG_I(0), ARG_I(0)),
+                           NULL, &f),
+                 &f);
+}
+
+TEST(R118_a_ciphertext_opens_in_its_own_place_only)
+{
+    setup();
+    struct value *v;
+    size_t n;
+    put(&ann, ann_key, "contact-phone", "", "one");
+    put(&ann, ann_key, "contact-email", "", "two");
+    put(&ann, ann_key, "contact-phone", "second", "six");
+    put(&bob, bob_key, "contact-phone", "", "ten");
+    struct raw phone = raw_get(1, "contact-phone", "");
+    struct raw moved = phone;
+    raw_put(2, "contact-phone", "", &moved); /* to another person */
+    EXPECT_INT(get(&bob, bob_key, "contact-phone", &v, &n), ERR_INTEGRITY);
+    raw_put(1, "contact-email", "", &moved); /* to another field */
+    EXPECT_INT(get(&ann, ann_key, "contact-email", &v, &n), ERR_INTEGRITY);
+    struct raw second = raw_get(1, "contact-phone", "second");
+    raw_put(1, "contact-phone", "", &second); /* to another item */
+    EXPECT_INT(get(&ann, ann_key, "contact-phone", &v, &n), ERR_INTEGRITY);
+    moved.version = 2; /* to another version */
+    raw_put(1, "contact-phone", "", &moved);
+    EXPECT_INT(get(&ann, ann_key, "contact-phone", &v, &n), ERR_INTEGRITY);
+    raw_put(1, "contact-phone", "", &phone);
+    EXPECT_INT(get(&ann, ann_key, "contact-phone", &v, &n), OK);
+    teardown();
+}
+
+TEST(R116_no_flipped_bit_gives_wrong_data)
+{
+    setup();
+    struct value *v;
+    size_t n;
+    put(&ann, ann_key, "contact-phone", "", "+8613812341234");
+    struct raw r = raw_get(1, "contact-phone", "");
+    for (size_t bit = 0; bit < r.len * 8; bit++) {
+        struct raw bad = r;
+        bad.sealed[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        raw_put(1, "contact-phone", "", &bad);
+        EXPECT_INT(get(&ann, ann_key, "contact-phone", &v, &n), ERR_INTEGRITY);
+        arena_reset(scratch_a);
+    }
+    for (size_t len = 0; len < r.len; len++) {
+        struct raw cut = r;
+        cut.len = len;
+        raw_put(1, "contact-phone", "", &cut);
+        EXPECT_INT(get(&ann, ann_key, "contact-phone", &v, &n), ERR_INTEGRITY);
+    }
+    teardown();
+}
+
+TEST(R116_the_failure_names_rows_not_people)
+{
+    setup();
+    struct fail f = {0};
+    struct value *v;
+    size_t n;
+    put(&ann, ann_key, "contact-phone", "secret-item", "+8613812341234");
+    struct raw r = raw_get(1, "contact-phone", "secret-item");
+    r.sealed[r.len - 1] ^= 1;
+    raw_put(1, "contact-phone", "secret-item", &r);
+    EXPECT_INT(vault_get(scratch_st, &ann, ann_key, SPAN("contact-phone"), SPAN_EMPTY, scratch_a, &v, &n, &f),
+               ERR_INTEGRITY);
+    EXPECT(strstr(f.detail, "row 1") && !strstr(f.detail, "secret-item"));
+    teardown();
+}
+
+/* ---- Keys */
+
+TEST(a_wrong_master_key_opens_nothing_and_says_so)
+{
+    setup();
+    struct fail f = {0};
+    struct vault *other = NULL;
+    char path[200];
+    snprintf(path, sizeof path, "%s", scratch_path("other"));
+    scratch_must(key_create_file(path, &f), &f);
+    EXPECT_INT(vault_open(scratch_st, path, &other, &f), ERR_NO_KEY);
+    EXPECT(strstr(f.detail, path) != NULL && f.hint[0]);
+    f = (struct fail){0};
+    EXPECT_INT(vault_open(scratch_st, scratch_path("absent"), &other, &f), ERR_NO_KEY);
+    teardown();
+}
+
+TEST(R200_children_have_their_own_class_of_key)
+{
+    setup();
+    struct fail f = {0};
+    struct store_rows rows;
+    EXPECT(store_one(scratch_st, Q_KEY_GET, ARGS(ARG_B(span_of(kid.id.b, ID_LEN))), &rows, &f));
+    EXPECT_SPAN(store_t(&rows, 0), "child");
+    struct span wrapped = arena_copy(scratch_a, store_t(&rows, 1));
+    store_done(&rows);
+    /* Relabelled, or handed to another person, it does not open. */
+    scratch_must(store_run(scratch_st, Q_KEY_REWRAP,
+                           ARGS(ARG_B(span_of(kid.id.b, ID_LEN)), ARG_T(SPAN("adult")), ARG_B(wrapped)), NULL,
+                           &f),
+                 &f);
+    struct person_key *k = NULL;
+    EXPECT_INT(vault_key_open(vault, scratch_st, &kid, &k, &f), ERR_INTEGRITY);
+    f = (struct fail){0};
+    scratch_must(store_run(scratch_st, Q_KEY_REWRAP,
+                           ARGS(ARG_B(span_of(bob.id.b, ID_LEN)), ARG_T(SPAN("child")), ARG_B(wrapped)), NULL,
+                           &f),
+                 &f);
+    EXPECT_INT(vault_key_open(vault, scratch_st, &bob, &k, &f), ERR_INTEGRITY);
+    teardown();
+}
+
+TEST(R145_a_key_that_came_back_is_destroyed_again)
+{
+    setup();
+    struct fail f = {0};
+    struct person_key *k = NULL;
+    uint64_t destroyed;
+    scratch_must(
+        store_run(scratch_st, Q_ERASED_ADD, ARGS(ARG_B(span_of(bob.id.b, ID_LEN)), ARG_I(5)), NULL, &f), &f);
+    scratch_must(vault_replay_erasures(scratch_st, &destroyed, &f), &f);
+    EXPECT_INT(destroyed, 1);
+    EXPECT_INT(vault_key_open(vault, scratch_st, &bob, &k, &f), ERR_GONE);
+    f = (struct fail){0};
+    EXPECT_INT(vault_key_open(vault, scratch_st, &ann, &k, &f), OK);
+    vault_key_close(k);
+    scratch_must(vault_replay_erasures(scratch_st, &destroyed, &f), &f);
+    EXPECT_INT(destroyed, 0);
+    teardown();
+}
+
+TEST(destroying_a_key_happens_with_the_commit)
+{
+    setup();
+    struct fail f = {0};
+    struct person_key *k = NULL;
+    scratch_begin();
+    vault_key_destroy(scratch_st, &bob);
+    scratch_commit();
+    EXPECT_INT(vault_key_open(vault, scratch_st, &bob, &k, &f), ERR_GONE);
+    teardown();
+}
+
+/* ---- Blind index */
+
+static enum err find(const char *kind, const char *text, struct subject_id *id)
+{
+    struct fail f = {0};
+    return vault_index_find(vault, scratch_st, span_str(kind), span_str(text), id, &f);
+}
+
+static enum err claim(const struct vault_person *s, const char *kind, const char *text, struct fail *f)
+{
+    *f = (struct fail){0};
+    return vault_index_put(vault, scratch_st, s, span_str(kind), span_str(text), f);
+}
+
+TEST(identifiers_are_unique_and_tell_nothing)
+{
+    setup();
+    struct fail f;
+    struct subject_id id;
+    EXPECT_INT(claim(&ann, "phone", "138 1234 1234", &f), OK);
+    EXPECT_INT(claim(&ann, "phone", "+8613812341234", &f), OK);
+    EXPECT_INT(claim(&bob, "phone", "0086-138-1234-1234", &f), ERR_TAKEN);
+    EXPECT(!strstr(f.detail, "138") && !strstr(f.detail, "0100"));
+    EXPECT_INT(claim(&ann, "email", "Ann@Example.COM", &f), OK);
+    EXPECT_INT(claim(&bob, "email", "ann@example.com", &f), ERR_TAKEN);
+    EXPECT_INT(find("phone", "+86 13812341234", &id), OK);
+    EXPECT(subject_id_eq(id, ann.id));
+    EXPECT_INT(find("email", "ann@example.com", &id), OK);
+    EXPECT_INT(find("phone", "13912341234", &id), ERR_NOT_FOUND);
+    EXPECT_INT(claim(&ann, "phone", "13912341234", &f), OK); /* a new number: the old one is free */
+    EXPECT_INT(find("phone", "13812341234", &id), ERR_NOT_FOUND);
+    EXPECT_INT(claim(&bob, "phone", "13812341234", &f), OK);
+    EXPECT_INT(vault_index_drop(vault, scratch_st, &bob, SPAN("phone"), &f), OK);
+    EXPECT_INT(find("phone", "13812341234", &id), ERR_NOT_FOUND);
+    teardown();
+}
+
+TEST(normal_forms)
+{
+    static const struct {
+        const char *kind, *text, *normal; /* null: refused */
+    } rows[] = {
+        {"phone", "13812341234", "+8613812341234"},
+        {"phone", "+86 (138) 1234-1234", "+8613812341234"},
+        {"phone", "008613812341234", "+8613812341234"},
+        {"phone", "+442079460000", "+442079460000"},
+        {"phone", "12345", NULL},
+        {"phone", "12812341234", NULL},
+        {"phone", "+0123456789", NULL},
+        {"phone", "+1234567890123456", NULL},
+        {"phone", "138 1234 123x", NULL},
+        {"phone", "", NULL},
+        {"phone", "+", NULL},
+        {"email", " ann@Example.ORG ", "ann@example.org"},
+        {"email", "a.b+c@x.example", "a.b+c@x.example"},
+        {"email", "ann", NULL},
+        {"email", "ann@", NULL},
+        {"email", "@example.org", NULL},
+        {"email", "ann@example", NULL},
+        {"email", "ann@@example.org", NULL},
+        {"email", "ann@example..org", NULL},
+        {"email", "ann@example.org.", NULL},
+        {"email", "an n@example.org", NULL},
+        {"email", "ann@-x.org", NULL},
+        {"document", "1101 0519491231 002x", "11010519491231002X"},
+        {"document", "12", NULL},
+        {"document", "1234/56", NULL},
+        {"passport", "1234", NULL},
+    };
+    struct arena *a = arena_new(0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fail f = {0};
+        struct span out = SPAN_EMPTY;
+        enum err e = vault_normalise(a, span_str(rows[i].kind), span_str(rows[i].text), &out, &f);
+        EXPECT_INT(e == OK, rows[i].normal != NULL);
+        if (rows[i].normal)
+            EXPECT_SPAN(out, rows[i].normal);
+        else if (rows[i].text[0] && e != ERR_UNKNOWN_NAME)
+            EXPECT(!strstr(f.detail, rows[i].text));
+    }
+    arena_free(a);
+}
+
+/* ---- The record */
+
+TEST(pseudonyms_change_with_the_epoch_and_the_person)
+{
+    setup();
+    uint8_t a1[16], a2[16], b1[16], again[16], actor[16];
+    vault_pseudonym(ann_key, 8107, a1);
+    vault_pseudonym(ann_key, 8108, a2);
+    vault_pseudonym(bob_key, 8107, b1);
+    vault_pseudonym(ann_key, 8107, again);
+    vault_actor_pseudonym(vault, SPAN("staff:agent-1"), actor);
+    EXPECT(memcmp(a1, again, 16) == 0);
+    EXPECT(memcmp(a1, a2, 16) != 0 && memcmp(a1, b1, 16) != 0 && memcmp(a1, actor, 16) != 0);
+    teardown();
+}
+
+TEST(details_open_with_their_own_key_only)
+{
+    setup();
+    struct fail f = {0};
+    struct span sealed, plain;
+    scratch_must(vault_detail_seal(vault, ann_key, SPAN("{}"), scratch_a, &sealed, &f), &f);
+    EXPECT_INT(vault_detail_open(vault, ann_key, sealed, scratch_a, &plain, &f), OK);
+    EXPECT_SPAN(plain, "{}");
+    EXPECT_INT(vault_detail_open(vault, bob_key, sealed, scratch_a, &plain, NULL), ERR_INTEGRITY);
+    EXPECT_INT(vault_detail_open(vault, NULL, sealed, scratch_a, &plain, NULL), ERR_INTEGRITY);
+    EXPECT_INT(vault_detail_open(vault, ann_key, SPAN("short"), scratch_a, &plain, NULL), ERR_INTEGRITY);
+    teardown();
+}
+
+int main(void)
+{
+    struct fail f = {0};
+    scratch_must(crypto_start(&f), &f);
+    log_level_set(LOG_LVL_ERROR + 1); /* alerts are what half of these provoke */
+    static const struct unit_case cases[] = {
+        CASE(R011_values_come_back_with_their_provenance),
+        CASE(items_are_told_apart_and_deleted),
+        CASE(what_is_too_long_is_refused),
+        CASE(R118_a_ciphertext_opens_in_its_own_place_only),
+        CASE(R116_no_flipped_bit_gives_wrong_data),
+        CASE(R116_the_failure_names_rows_not_people),
+        CASE(a_wrong_master_key_opens_nothing_and_says_so),
+        CASE(R200_children_have_their_own_class_of_key),
+        CASE(R145_a_key_that_came_back_is_destroyed_again),
+        CASE(destroying_a_key_happens_with_the_commit),
+        CASE(identifiers_are_unique_and_tell_nothing),
+        CASE(normal_forms),
+        CASE(pseudonyms_change_with_the_epoch_and_the_person),
+        CASE(details_open_with_their_own_key_only),
+    };
+    return unit_main(cases, sizeof cases / sizeof cases[0]);
+}
