@@ -95,7 +95,7 @@ struct page page_begin(struct call *c, const char *title_key, enum page_nav here
     };
     const struct web_config *config = &c->web->config;
     view_str(p.view, "lang", span_str(ui_lang_tags[p.lang]));
-    view_str(p.view, "title", ui_say(p.lang, title_key));
+    p.title = ui_say(p.lang, title_key);
     view_str(p.view, "version", span_str(config->version));
     view_str(p.view, "revision", span_str(c->gate.view ? c->gate.view->revision : ""));
     view_bool(p.view, "translated", p.lang != UI_EN);
@@ -107,6 +107,7 @@ struct page page_begin(struct call *c, const char *title_key, enum page_nav here
 void page_end(struct page *p, int status, const char *template_name)
 {
     struct text body = text_new(p->arena, 16384);
+    view_str(p->view, "title", p->title);
     if (template_render(&body, span_str(template_name), p->view, ui_template, &p->lang, &p->call->fail) != OK)
         return;
     http_html(p->call->res, status, &body);
@@ -249,13 +250,29 @@ void page_static(struct call *c)
     http_header(c->res, "Cache-Control", SPAN("public, max-age=31536000, immutable"));
 }
 
+static size_t place_in(struct span list, const char *word)
+{
+    size_t at = 0;
+    while (at < list.len && !span_starts(span_sub(list, at, list.len), word))
+        at++;
+    return at;
+}
+
+/* A browser names text/html before anything else; a program does not name it. */
+bool page_wanted(const struct call *c)
+{
+    struct span accept = c->req->accept;
+    if (c->route)
+        return strcmp(c->route->response, "page") == 0;
+    return place_in(accept, "text/html") < place_in(accept, "application/json");
+}
+
 void page_problem(struct call *c)
 {
     const struct err_row *row = err_row(c->fail.code);
     struct page p = page_begin(c, "problem.title", NAV_NONE);
-    struct span said = span_str(row->title);
-    (void)ui_say_find(p.lang, arena_fmt(p.arena, "problem.%s", row->slug), &said);
-    view_str(p.view, "title", said);
+    p.title = span_str(row->title);
+    (void)ui_say_find(p.lang, arena_fmt(p.arena, "problem.%s", row->slug), &p.title);
     view_i64(p.view, "status", row->status);
     view_bool(p.view, "has-detail", c->fail.detail[0] != 0);
     view_str(p.view, "detail", span_str(c->fail.detail));

@@ -18,10 +18,11 @@ struct page {
     struct arena *arena;
     const struct policy *policy;
     enum ui_lang lang;
+    struct span title; /* page_end puts it into the view */
     struct view *view;
 };
 
-/* The language, the navigation, the footer and the title (a message key). */
+/* The language, the navigation, the footer; the title is a message key and may be changed until page_end. */
 struct page page_begin(struct call *c, const char *title_key, enum page_nav here);
 /* Renders the template; a page that cannot be rendered becomes a failure of the call. */
 void page_end(struct page *p, int status, const char *template_name);

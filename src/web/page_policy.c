@@ -92,7 +92,7 @@ static bool other_revision(struct page *p, struct span document)
         return true;
     char from[INSTANT_TEXT_MAX];
     instant_put(from, row.in_force);
-    view_str(p->view, "title", row.title);
+    p->title = row.title;
     view_i64(p->view, "number", row.revision);
     view_str(p->view, "name", document);
     view_str(p->view, "in-force", span_sub(arena_copy(p->arena, span_str(from)), 0, 10));
@@ -118,7 +118,7 @@ void page_document(struct call *c)
     struct text html = text_new(c->arena, 65536);
     policy_render_html(&render, &html, &outline);
     put_document(&p, p.view, doc);
-    view_str(p.view, "title", page_document_title(&p, policy_document(p.policy, doc)));
+    p.title = page_document_title(&p, policy_document(p.policy, doc));
     view_str(p.view, "document-html", text_span(&html));
     view_bool(p.view, "all-open", span_is(render.open, "*"));
     put_outline(&p, &outline);
