@@ -238,16 +238,40 @@ static void answer_silence(const struct policy *p, const struct policy_request *
         d->clause = near_clause(p, q, facts, DIM_PARTY);
 }
 
+/* Shorter limits first; the event's name decides between equal ones, so that the order of sentences never
+ * does. */
+static int until_cmp(const struct policy *p, const struct until *a, const struct until *b)
+{
+    static const uint32_t hours[] = {0,   1,   24, 34,
+                                     730, 8766}; /* of each enum policy_until_unit; a working day is 7/5 */
+    uint64_t length_a = (uint64_t)a->number * hours[a->unit], length_b = (uint64_t)b->number * hours[b->unit];
+    if (length_a != length_b)
+        return length_a < length_b ? -1 : 1;
+    return span_cmp(policy_kind_name(p, KIND_EVENT, a->event), policy_kind_name(p, KIND_EVENT, b->event));
+}
+
+static unsigned dimensions_named(const struct norm *n)
+{
+    unsigned count = 0;
+    for (int d = 0; d < DIM_COUNT; d++)
+        count += n->act.named[d];
+    return count;
+}
+
 /* Which of two satisfied grants speaks: one with a time limit, the one that rests on fewer needs, the
- * narrower one. */
-static bool grant_better(const struct norm *a, uint64_t needs_a, const struct norm *b, uint64_t needs_b)
+ * narrower one, the shorter limit. */
+static bool grant_better(const struct policy *p, const struct norm *a, uint64_t needs_a, const struct norm *b,
+                         uint64_t needs_b)
 {
     bool limit_a = a->act.until.event != POLICY_NONE, limit_b = b->act.until.event != POLICY_NONE;
     if (limit_a != limit_b)
         return limit_a;
     if (needs_a != needs_b)
         return smaller(needs_a, needs_b);
-    return a->n_fields < b->n_fields;
+    if (a->n_fields != b->n_fields)
+        return a->n_fields < b->n_fields;
+    unsigned named_a = dimensions_named(a), named_b = dimensions_named(b);
+    return named_a != named_b ? named_a > named_b : until_cmp(p, &a->act.until, &b->act.until) < 0;
 }
 
 /* The grant that is satisfied by what is held; `missing` collects what each of the others lacks. */
@@ -266,7 +290,7 @@ static const struct norm *choose_grant(const struct policy *p, const struct poli
         uint64_t set = 0;
         for (size_t k = 0; k < n->act.needs.n; k++)
             alternatives_add(missing, n->act.needs.terms[k].needs & ~q->needs);
-        if (!held_set(&n->act.needs, q->needs, &set) || (best && !grant_better(n, set, best, *used)))
+        if (!held_set(&n->act.needs, q->needs, &set) || (best && !grant_better(p, n, set, best, *used)))
             continue;
         best = n;
         *used = set;
@@ -305,7 +329,26 @@ static bool bind_condition(const struct norm *n, uint64_t held, struct policy_de
     return false;
 }
 
-/* All conditions that stand; returns the first of the highest rank that is not met, or null. */
+static uint64_t formula_needs(const struct formula *f)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < f->n; i++)
+        all |= f->terms[i].needs;
+    return all;
+}
+
+/* Which of two unmet conditions is told: of the higher document, then the one whose need is declared first.
+ */
+static bool unmet_first(const struct policy *p, const struct norm *a, const struct norm *b, uint64_t held)
+{
+    unsigned rank_a = p->documents[a->document].rank, rank_b = p->documents[b->document].rank;
+    uint64_t needs_a = formula_needs(&a->must.needs) & ~held, needs_b = formula_needs(&b->must.needs) & ~held;
+    if (rank_a != rank_b)
+        return rank_a < rank_b;
+    return (needs_a & (0 - needs_a)) < (needs_b & (0 - needs_b));
+}
+
+/* All conditions that stand; returns the one that is not met and to be told, or null. */
 static const struct norm *bind_conditions(const struct policy *p, const struct policy_request *q,
                                           const struct world *w, struct policy_decision *d,
                                           struct alternatives *missing)
@@ -316,8 +359,11 @@ static const struct norm *bind_conditions(const struct policy *p, const struct p
         conditions[k] = w->standing[k] & p->index.kind[NORM_CONDITION][k];
     size_t i = 0;
     EACH_NORM(conditions, p->index.words, i)
-    if (!bind_condition(&p->norms[i], q->needs, d, missing) && !unmet)
-        unmet = &p->norms[i];
+    {
+        const struct norm *n = &p->norms[i];
+        if (!bind_condition(n, q->needs, d, missing) && (!unmet || unmet_first(p, n, unmet, q->needs)))
+            unmet = n;
+    }
     return unmet;
 }
 
@@ -335,14 +381,6 @@ static const struct norm *grant_lacking(const struct policy *p, const struct wor
                 return n;
     }
     return NULL;
-}
-
-static uint64_t formula_needs(const struct formula *f)
-{
-    uint64_t all = 0;
-    for (size_t i = 0; i < f->n; i++)
-        all |= f->terms[i].needs;
-    return all;
 }
 
 /* The reason of the first missing need of the norm that asks for it. A need with no reason of its own is

@@ -124,6 +124,14 @@ static void trace_near_facts(struct tracing *t)
     }
 }
 
+static bool barred(const struct tracing *t)
+{
+    uint64_t any = 0;
+    for (size_t w = 0; w < t->p->index.words; w++)
+        any |= t->w->standing[w] & t->p->index.kind[NORM_BAR][w];
+    return any != 0;
+}
+
 void policy_explain(const struct policy *p, const struct policy_request *q, struct policy_decision *d,
                     struct arena *a, struct policy_trace *trace)
 {
@@ -135,7 +143,7 @@ void policy_explain(const struct policy *p, const struct policy_request *q, stru
         return;
     policy_world_match(p, q, t.facts, &w);
     trace_matched(&t);
-    if (d->answer != ANSWER_DENY)
+    if (d->answer != ANSWER_DENY || barred(&t)) /* a ban needs no near misses: they would not have helped */
         return;
     static const enum policy_dimension tried[] = {DIM_PURPOSE, DIM_PARTY,        DIM_BASIS,
                                                   DIM_FIELD,   DIM_SUBJECT,      DIM_ACTOR,
@@ -167,6 +175,19 @@ static void put_names(struct text *t, const struct policy *p, enum policy_kind k
     }
 }
 
+/* As policy_request_read reads them: those that hold, and those that are not known. */
+static void put_facts(struct text *t, const struct policy *p, const struct policy_request *q)
+{
+    const char *before = " facts=";
+    for (unsigned i = 0; i < p->kind[KIND_FACT].n; i++) {
+        bool known = q->facts_known >> i & 1;
+        if (known && !(q->facts >> i & 1))
+            continue;
+        text_fmt(t, "%s%s%.*s", before, known ? "" : "?", SPAN_F(p->kind[KIND_FACT].list[i].name));
+        before = ",";
+    }
+}
+
 static void put_request(struct text *t, const struct policy *p, const struct policy_request *q)
 {
     text_str(t, "request:");
@@ -174,10 +195,7 @@ static void put_request(struct text *t, const struct policy *p, const struct pol
         if (p->dim[d].n > 0)
             text_fmt(t, " %s=%.*s", policy_dimension_word[d],
                      SPAN_F(policy_name(p, (enum policy_dimension)d, q->value[d])));
-    if (q->facts & q->facts_known) {
-        text_str(t, " facts=");
-        put_names(t, p, KIND_FACT, q->facts & q->facts_known, ",");
-    }
+    put_facts(t, p, q);
     if (q->needs) {
         text_str(t, " needs=");
         put_names(t, p, KIND_NEED, q->needs, ",");
