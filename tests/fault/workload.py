@@ -105,7 +105,7 @@ def reached(client, sid):
     status, body = client.call("GET", f"/v1/subjects/{sid}/consents")
     assert status == 200, (status, body)
     events = body["consents"]
-    states = [e["state"] for e in events if e.get("need") == "consent" or e.get("name") == "consent"]
+    states = [e["event_state"] for e in events if e["name"] == "consent"]
     if any("ithdrawn" in s for s in states):
         return 4
     if states:
