@@ -67,12 +67,23 @@ const struct cli_command *cli_find(int argc, char **argv, int *used)
     return NULL;
 }
 
-const char *cli_suggest(const char *word)
+/* As many words of argv as the command has, so that both "sevre" and "polcy check" are near something. */
+static unsigned distance_of(const char *words, int argc, char **argv)
+{
+    char typed[POLICY_NAME_MAX * 2];
+    bool two = strchr(words, ' ') != NULL;
+    if (two && argc < 2)
+        return NEAR_MAX + 1;
+    snprintf(typed, sizeof typed, "%s%s%s", argv[0], two ? " " : "", two ? argv[1] : "");
+    return span_distance(span_str(words), span_str(typed));
+}
+
+const char *cli_suggest(int argc, char **argv)
 {
     const char *best = NULL;
     unsigned best_distance = NEAR_MAX + 1;
     for (size_t i = 0; i < cli_commands_count; i++) {
-        unsigned distance = span_distance(span_str(cli_commands[i].words), span_str(word));
+        unsigned distance = distance_of(cli_commands[i].words, argc, argv);
         if (distance >= best_distance)
             continue;
         best = cli_commands[i].words;

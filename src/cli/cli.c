@@ -40,12 +40,12 @@ static bool asks_help(int argc, char **argv)
     return false;
 }
 
-static int unknown(const char *word)
+static int unknown(int argc, char **argv)
 {
-    const char *near = cli_suggest(word);
+    const char *near = cli_suggest(argc, argv);
     if (near)
-        return cli_usage(NULL, "There is no command `%s`; did you mean `%s`?", word, near);
-    return cli_usage(NULL, "There is no command `%s`.", word);
+        return cli_usage(NULL, "There is no command `%s`; did you mean `%s`?", argv[0], near);
+    return cli_usage(NULL, "There is no command `%s`.", argv[0]);
 }
 
 static int version_line(const char *version, const char *commit)
@@ -72,7 +72,7 @@ static int dispatch(int argc, char **argv, const char *version, const char *comm
     if (!command && (argc == 1 || asks_help(argc, argv)) && cli_help_group(argv[0]))
         return argc == 1 ? CLI_USAGE : CLI_OK;
     if (!command)
-        return unknown(argv[0]);
+        return unknown(argc, argv);
     if (command->raw)
         return command->raw(argc - used, argv + used);
     return run_command(command, argc, argv, used, version, commit);

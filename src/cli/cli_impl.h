@@ -76,7 +76,7 @@ const char *cli_get(const struct cli *c, const char *name);
 int cli_parse(struct cli *c, int argc, char **argv, int *rest);
 const struct cli_command *cli_find(int argc, char **argv, int *used);
 /* The nearest command, or null. */
-const char *cli_suggest(const char *word);
+const char *cli_suggest(int argc, char **argv);
 
 /* ---- Messages on stderr */
 int cli_fail(const struct fail *f); /* prints what is wrong and what to do; CLI_FAILED */

@@ -5,14 +5,18 @@
 
 #include <stdio.h>
 
-#define HELP_COLUMN 24 /* where the words begin */
+#define HELP_COLUMN 26 /* where the words begin */
 
 /* ---- Help */
 
 static void row(const char *left, const char *right)
 {
     int pad = HELP_COLUMN - 2 - (int)strlen(left);
-    printf("  %s%*s%s\n", left, pad > 1 ? pad : 2, "", right);
+    printf("  %s", left);
+    if (pad < 2)
+        printf("\n%*s%s\n", HELP_COLUMN, "", right);
+    else
+        printf("%*s%s\n", pad, "", right);
 }
 
 static void command_row(const struct cli_command *c)
@@ -104,14 +108,15 @@ static void roff(struct text *t, const char *s)
 
 static void tagged(struct text *t, const char *bold, const char *italic, const char *words)
 {
-    text_str(t, ".TP\n.B ");
+    text_str(t, ".TP\n\\fB");
     roff(t, bold);
-    text_char(t, '\n');
+    text_str(t, "\\fR");
     if (italic && *italic) {
-        text_str(t, ".I ");
+        text_str(t, " \\fI");
         roff(t, italic);
-        text_char(t, '\n');
+        text_str(t, "\\fR");
     }
+    text_char(t, '\n');
     roff(t, words);
     text_char(t, '\n');
 }
@@ -129,10 +134,7 @@ static void header(struct text *t, const char *title, const char *version, const
 static void options_man(struct text *t, const struct cli_option *o)
 {
     for (; o && o->name; o++)
-        tagged(t,
-               arena_str(t->arena, arena_fmt(t->arena, "--%s%s%s", o->name, o->value ? " " : "",
-                                             o->value ? o->value : "")),
-               NULL, o->words);
+        tagged(t, arena_str(t->arena, arena_fmt(t->arena, "--%s", o->name)), o->value, o->words);
 }
 
 static void exit_codes(struct text *t)

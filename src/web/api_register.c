@@ -167,8 +167,8 @@ static enum err known_need(struct call *c, struct span kind)
     if (need != POLICY_NONE && span_is(policy_kind_source(p, KIND_NEED, need), "recipient"))
         return OK;
     fail_where(&c->fail, "/kind");
-    return fail_set(&c->fail, ERR_UNKNOWN_NAME, "The policy has no need `%.*s` that a recipient's paper satisfies.",
-                    SPAN_F(kind));
+    return fail_set(&c->fail, ERR_UNKNOWN_NAME,
+                    "The policy has no need `%.*s` that a recipient's paper satisfies.", SPAN_F(kind));
 }
 
 void api_paper_add(struct call *c)

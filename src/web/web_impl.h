@@ -156,7 +156,8 @@ struct span openapi_render(struct arena *a, const char *version);
 /* Errors of calls that want a page: HTML instead of a problem document. Fills c->res.
  * (page_*.c) */
 void page_problem(struct call *c);
-/* True if the answer to this call is a page: its row says so, or no row fits and the caller would rather read HTML. */
+/* True if the answer to this call is a page: its row says so, or no row fits and the caller would rather read
+ * HTML. */
 bool page_wanted(const struct call *c);
 
 #define X(method, path, handler, kind, who, csrf, body_max, rate, audit, summary, query, request, response)  \

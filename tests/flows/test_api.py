@@ -31,13 +31,19 @@ class Api(Flow):
         return self.expect(self.post(self.url(person, "/read"), {"purpose": purpose, "fields": fields, **more},
                                      token=service), status)
 
+    def identify(self, person):
+        """B5.1.b: whoever asks to see, correct or delete was checked first."""
+        self.daemon.cli("subject", "approve", person, "--need", "identity-verified", "--staff", "agent-1", "--purpose",
+                        "rights-requests", "--data", self.daemon.data)
+
     def operator(self, *args):
         return json.loads(self.daemon.cli(*args, "--json", "--data", self.daemon.data).stdout)
 
     # ---- The node
 
     def test_health(self):
-        got = self.expect(self.get("/healthz"), 200, status="ok", acknowledging=True)
+        got = self.expect(self.get("/healthz"), 200, acknowledging=True)
+        self.assertEqual(got["status"], "ok")
         self.assertRegex(got["revision"], r"^[0-9a-f]{16}$")
         self.assertGreater(got["record"], 0)
 
@@ -156,6 +162,9 @@ class Api(Flow):
         self.assertTrue(shown["masked"])
         self.assertNotIn(phone[6:-2], shown["value"])
         other = "+86136%08d" % secrets.randbelow(10 ** 8)
+        self.problem(self.delete(self.url(person, "/data/contact-phone"), token="shop"), 403, "refused",
+                     clause="group/rights.own")
+        self.identify(person)
         answer = self.put(self.url(person, "/data"), {"purpose": "rights-requests", "correct": True, "actor": "subject",
                                                       "values": {"contact-phone": other}}, token="shop")
         self.expect(answer, 200, stored=1)
@@ -171,6 +180,7 @@ class Api(Flow):
         got = self.read(person, "delivery", ["order-address"])["values"]["order-address"]
         self.assertEqual([(v["item"], v["value"]) for v in got],
                          [("order-17", "Lane of order-17"), ("order-18", "Lane of order-18")])
+        self.identify(person)
         self.expect(self.delete(self.url(person, "/data/order-address?item=order-17"), token="shop"), 200, deleted=1)
         self.assertEqual(len(self.read(person, "delivery", ["order-address"])["values"]["order-address"]), 1)
 

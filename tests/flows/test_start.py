@@ -125,7 +125,7 @@ class Start(unittest.TestCase):
         other = Daemon(demo=False)
         self.addCleanup(other.remove)
         other.start()
-        self.refused("in use", str(other.port), more=("--listen", "127.0.0.1:%d" % other.port))
+        self.refused("listens there already", str(other.port), more=("--listen", "127.0.0.1:%d" % other.port))
         other.stop()
         self.starts()
 
