@@ -229,7 +229,7 @@ class Flow(unittest.TestCase):
         except unittest.SkipTest:
             raise
         except BaseException:
-            print("the daemon said:\n" + self.daemon.stderr()[-8000:])
+            print("the daemon said:\n" + self.daemon.stderr()[self.seen:][-8000:])
             raise
 
     # ---- Shorthand

@@ -19,4 +19,6 @@ class Install(unittest.TestCase):
         pages = [os.path.join(root, "usr/share/man/man1", p) for p in os.listdir(root + "/usr/share/man/man1")]
         if shutil.which("mandoc"):
             lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", *pages], capture_output=True, text=True)
-            self.assertEqual(lint.stdout, "")
+            # A page without a date is the same page at every build.
+            said = [line for line in lint.stdout.splitlines() if "missing date" not in line]
+            self.assertEqual(said, [])
