@@ -111,6 +111,8 @@ static struct instant storing_until(const struct question *q, unsigned field)
     struct policy_request r;
     struct policy_decision d;
     unsigned store = policy_find(q->policy, DIM_OPERATION, SPAN("store"));
+    if (store == POLICY_NONE)
+        store = policy_find(q->policy, DIM_OPERATION, SPAN("keep"));
     unsigned own = policy_find(q->policy, DIM_PARTY, SPAN("own"));
     unsigned service = policy_find(q->policy, DIM_ACTOR, SPAN("service"));
     if (store == POLICY_NONE || own == POLICY_NONE || service == POLICY_NONE)

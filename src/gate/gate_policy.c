@@ -17,6 +17,12 @@ struct span document_language(struct span file)
 
 /* ---- Keeping */
 
+/* The catalogue has no document block of its own: it is in force as long as the rest. */
+static int64_t in_force_ms(const struct gate *g, const struct policy_document *d)
+{
+    return d->in_force.month ? date_start(d->in_force, g->offset_minutes).ms : 0;
+}
+
 /* Publishing rules come later; until then a changed text under an old number runs, and is said aloud. */
 static enum err warn_if_changed(struct store *st, const struct policy_document *d,
                                 const struct digest *digest, struct fail *f)
@@ -41,12 +47,11 @@ static enum err keep_document(struct gate *g, struct store *st, const struct pol
     struct digest digest;
     int64_t added = 0;
     crypto_sha256(d->text, &digest);
-    enum err e =
-        store_run(st, Q_DOCUMENT_PUT,
-                  ARGS(ARG_T(d->name), ARG_I(d->revision), ARG_B(span_of(digest.b, sizeof digest.b)),
-                       ARG_I(date_start(d->in_force, g->offset_minutes).ms),
-                       ARG_T(document_language(d->file)), ARG_T(d->title), ARG_B(d->text), ARG_I(now.ms)),
-                  &added, f);
+    enum err e = store_run(st, Q_DOCUMENT_PUT,
+                           ARGS(ARG_T(d->name), ARG_I(d->revision), ARG_B(span_of(digest.b, sizeof digest.b)),
+                                ARG_I(in_force_ms(g, d)), ARG_T(document_language(d->file)), ARG_T(d->title),
+                                ARG_B(d->text), ARG_I(now.ms)),
+                           &added, f);
     return e || !added ? e : warn_if_changed(st, d, &digest, f);
 }
 
