@@ -2,6 +2,8 @@
 /* policy_documents.c: documents and clauses: who speaks, where, since when, above whom. */
 #include "policy_parse_impl.h"
 
+#define CLAUSES_MAX POLICY_NORMS_MAX /* a clause without a norm is rare */
+
 /* ---- Clause ids, in the info strings. */
 
 static bool id_char(uint8_t c)
@@ -84,6 +86,10 @@ static void read_clause(struct load *l, struct source_file *f, struct block *b)
     bool rule = b->kind == BLOCK_RULE || b->kind == BLOCK_PLAIN;
     if (!rule && b->info.len > 0)
         policy_say(l, MSG_SYNTAX, b->info, "nothing may follow the word '%s'", policy_block_word[b->kind]);
+    if (l->p->n_clauses == CLAUSES_MAX) {
+        policy_say(l, MSG_SYNTAX, b->fence, "a policy has at most %u clauses", CLAUSES_MAX);
+        return;
+    }
     if (rule && !check_id(l, f, b, info))
         return;
     if (b->kind == BLOCK_RULE && !doc->declared)
