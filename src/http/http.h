@@ -2,8 +2,8 @@
 /*
  * http.h: HTTP/1.1 on libmicrohttpd; router, forms, cookies, problem documents. Knows no word of privacy.
  *
- * The server fills a struct request (message.h), calls handle() on one of its threads and suspends the connection;
- * http_reply may be called from any thread, once, and resumes it.
+ * The server fills a struct request (message.h), calls handle() on one of its threads and suspends the
+ * connection; http_reply may be called from any thread, once, and resumes it.
  */
 #ifndef TROTH_HTTP_H
 #define TROTH_HTTP_H
@@ -15,8 +15,8 @@
 
 #define HTTP_HEADER_BYTES_MAX 16384 /* all request headers: cookies, a token, nothing of ours is larger */
 #define HTTP_PATH_MAX         2048
-#define HTTP_PARAMS_MAX       4     /* {…} in one route */
-#define HTTP_IDLE_S           30    /* keep-alive and slow clients */
+#define HTTP_PARAMS_MAX       4  /* {…} in one route */
+#define HTTP_IDLE_S           30 /* keep-alive and slow clients */
 
 struct http_exchange {
     struct request req;
@@ -25,11 +25,12 @@ struct http_exchange {
 };
 
 struct http_config {
-    const char *listen;       /* "127.0.0.1:8080", "[::1]:8080"; port 0 picks one */
-    const char *operator_path;/* path of the operator's local socket (mode 0600), or null */
-    unsigned threads;         /* >= 2 (STACK.md: a pool of one collapses) */
+    const char *listen;        /* "127.0.0.1:8080", "[::1]:8080"; port 0 picks one */
+    const char *operator_path; /* path of the operator's local socket (mode 0600), or null */
+    unsigned threads;          /* >= 2 (STACK.md: a pool of one collapses) */
     unsigned connections_max;
-    /* The largest body this method and path may carry; beyond it the server answers 413 by itself and reads no more. */
+    /* The largest body this method and path may carry; beyond it the server answers 413 by itself and reads
+     * no more. */
     size_t (*body_max)(void *ctx, enum method m, struct span path);
     void (*handle)(void *ctx, struct http_exchange *x);
     void *ctx;
@@ -42,8 +43,8 @@ enum err http_start(const struct http_config *c, struct http_server **out, struc
 unsigned http_port(const struct http_server *s);
 /* Stops accepting, lets answers under way finish (at most grace_s), closes. */
 void http_stop(struct http_server *s, unsigned grace_s);
-/* Sends the response of an exchange; its spans must live in x->arena or be static. Security headers (nosniff, CSP,
- * referrer policy, frame options, no-store unless a cache-control was set) are added here. */
+/* Sends the response of an exchange; its spans must live in x->arena or be static. Security headers (nosniff,
+ * CSP, referrer policy, frame options, no-store unless a cache-control was set) are added here. */
 void http_reply(struct http_exchange *x, const struct response *res);
 
 /* ---- Paths */
@@ -51,8 +52,8 @@ struct http_params {
     struct span value[HTTP_PARAMS_MAX]; /* percent-decoded, in the order of the pattern */
     size_t n;
 };
-/* "/v1/subjects/{id}/data/{field}"; "{path...}" at the end takes the rest. Decodes into the arena; a malformed escape,
- * an encoded slash or zero byte does not match. */
+/* "/v1/subjects/{id}/data/{field}"; "{path...}" at the end takes the rest. Decodes into the arena; a
+ * malformed escape, an encoded slash or zero byte does not match. */
 bool http_match(struct arena *a, const char *pattern, struct span path, struct http_params *out);
 /* Decodes %XX (and '+' if form); false if malformed or not UTF-8. */
 bool http_decode(struct arena *a, struct span s, bool form, struct span *out);
@@ -66,16 +67,17 @@ size_t http_language(struct span accept_language, const char *const *languages, 
 
 /* ---- Answers */
 void http_header(struct response *res, const char *name, struct span value);
-/* A problem document (RFC 9457): type, title, status, detail, and pointer, clause, hint where the failure has them. `type`
- * is "/problems/<slug>". extra: more members, already as JSON text ("\"a\":1"), or empty. */
+/* A problem document (RFC 9457): type, title, status, detail, and pointer, clause, hint where the failure has
+ * them. `type` is "/problems/<slug>". extra: more members, already as JSON text ("\"a\":1"), or empty. */
 void http_problem(struct arena *a, struct response *res, const struct fail *f, struct span extra);
 void http_json(struct response *res, int status, const struct text *body);
 void http_html(struct response *res, int status, const struct text *body);
 void http_redirect(struct response *res, const char *location); /* 303 */
 
-/* ---- Templates: a logic-less subset of Mustache (variables, sections, inverted sections, partials, comments).
- * {{name}} is HTML-escaped; raw output has the long name {{{unescaped-html name}}}. Names are dotted. An unknown name
- * is an error at render time (ERR_INTERNAL naming template and line), not an empty string. */
+/* ---- Templates: a logic-less subset of Mustache (variables, sections, inverted sections, partials,
+ * comments).
+ * {{name}} is HTML-escaped; raw output has the long name {{{unescaped-html name}}}. Names are dotted. An
+ * unknown name is an error at render time (ERR_INTERNAL naming template and line), not an empty string. */
 struct view; /* object, list, string or bool; lives in an arena */
 struct view *view_object(struct arena *a);
 void view_str(struct view *o, const char *name, struct span v);
@@ -85,7 +87,7 @@ struct view *view_sub(struct view *o, const char *name);  /* nested object */
 struct view *view_list(struct view *o, const char *name); /* empty list */
 struct view *view_item(struct view *list);                /* new object at the end of a list */
 typedef bool (*template_find_fn)(void *ctx, struct span name, struct span *text);
-enum err template_render(struct text *out, struct span name, const struct view *v, template_find_fn find, void *ctx,
-                         struct fail *f);
+enum err template_render(struct text *out, struct span name, const struct view *v, template_find_fn find,
+                         void *ctx, struct fail *f);
 
 #endif

@@ -115,6 +115,16 @@ static void socket_close(struct http_socket *k)
     close(k->fd);
 }
 
+/* libmicrohttpd must not stop with suspended connections; handlers always come to an end. */
+static void await_handlers(const struct http_server *s)
+{
+    for (unsigned naps = 0; atomic_load(&s->handling); naps++) {
+        if (naps == HTTP_STOP_NAPS_QUIET)
+            log_line(LOG_LVL_WARN, "http", "answers are still under way; waiting for them");
+        nap();
+    }
+}
+
 void http_stop(struct http_server *s, unsigned grace_s)
 {
     int64_t until = monotonic_ms() + (int64_t)grace_s * 1000;
@@ -124,11 +134,7 @@ void http_stop(struct http_server *s, unsigned grace_s)
     while (atomic_load(&s->open) && monotonic_ms() < until)
         nap();
     atomic_store(&s->closing, true);
-    if (atomic_load(&s->handling))
-        log_line(LOG_LVL_WARN, "http", "answers are still under way; waiting for them");
-    while (atomic_load(
-        &s->handling)) /* libmicrohttpd must not stop with suspended connections; ours always end */
-        nap();
+    await_handlers(s);
     for (size_t i = 0; i < s->n_sockets; i++)
         socket_close(&s->socket[i]);
     if (s->operator_path[0])
