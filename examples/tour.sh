@@ -56,6 +56,11 @@ expect() {
     printf '    -> %s %s\n' "$status" "$*"
 }
 
+operator() { # the operator's own tool, on the machine of the daemon
+    echo "  troth $*"
+    "$troth" "$@" --data "$data" >"$answer" 2>&1 || fail "troth $1 $2 did not work"
+}
+
 absent() { # TEXT: must not be in the answer
     if grep -qF -- "$1" "$answer"; then
         fail "the answer holds $1"
@@ -71,6 +76,16 @@ number() { # NAME: the number of this name
 }
 
 # ---- The tour
+
+# The daemon may still be starting.
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    curl -sf -o "$answer" "$url/healthz" && break
+    sleep 1
+done
+[ -s "$answer" ] || {
+    echo "  FAILED: no troth answers at $url; start one with \`make run\`" >&2
+    exit 1
+}
 
 # Run twice on one folder, the tour must not trip over its own phone numbers.
 stamp=$(date +%s)
@@ -149,16 +164,20 @@ ask POST "/v1/subjects/$child/read" arena \
     '{"purpose":"customer-service","operation":"display","actor":"staff:agent-1","fields":["profile-nickname"]}'
 expect 403 '"clause":"children/' '"approval_required"'
 
-title "10. A parcel service gets the address only under an agreement, and it is on record"
-ask POST "/v1/subjects/$adult/shares" shop '{"recipient":"pay-a","purpose":"delivery","fields":["order-address"]}'
-expect 403 '"reason"'
-ask POST "/v1/subjects/$adult/shares" shop \
-    '{"recipient":"ship-b","purpose":"delivery","fields":["order-address"],"evidence":{"order":"17"}}'
+title "10. A parcel service gets the address only with its papers in force, and it is on record"
+parcels=parcels-$stamp
+operator recipient add "$parcels" --class logistics-company --title "Parcels of the tour"
+operator recipient grant "$parcels" --purpose delivery --fields order-address,order-recipient-name --until 2036-01-01
+share="{\"recipient\":\"$parcels\",\"purpose\":\"delivery\",\"fields\":[\"order-address\"],\"evidence\":{\"order\":\"17\"}}"
+ask POST "/v1/subjects/$adult/shares" shop "$share"
+expect 403 '"reason":"agreement_expired"' '"needs":["confidentiality"]'
+operator recipient paper "$parcels" --kind confidentiality --reference "contract 2026-4" --until 2036-01-01
+ask POST "/v1/subjects/$adult/shares" shop "$share"
 expect 200 '"answer":"allow"' '"record_disclosure"' '"share"'
 ask GET "/v1/subjects/$adult/shares" shop
-expect 200 '"recipient":"ship-b"' '"order-address"'
+expect 200 "\"recipient\":\"$parcels\"" '"order-address"'
 ask GET "/v1/subjects/$adult/history" shop
-expect 200 '"share"' '"ship-b"'
+expect 200 '"share"' "\"$parcels\""
 
 title "11. Erased: gone from the database, its log and the keys; the receipt stays"
 ask DELETE "/v1/subjects/$adult" shop

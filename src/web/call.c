@@ -131,6 +131,9 @@ void call_refuse(struct call *c, const struct gate_answer *a)
     c->extra = text_span(&t);
     if (worst && worst->clause.len)
         fail_clause(&c->fail, worst->clause);
+    if (worst && worst->asked.len)
+        fail_set(&c->fail, ERR_REFUSED, "`%.*s` is refused: %.*s.", SPAN_F(worst->asked),
+                 SPAN_F(worst->reason));
     fail_set(&c->fail, ERR_REFUSED, "The policy does not allow this.");
 }
 
