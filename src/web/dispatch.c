@@ -74,6 +74,7 @@ static void job_run(struct job *j, struct store *st, void *ctx)
     c->route->handler(c);
     take_entries(c, j);
     j->undo = c->gate.undo || c->fail.code != OK;
+    j->forget_history = c->gate.forget_history && !j->undo;
     if (c->fail.code != OK)
         answer_failure(c);
 }

@@ -81,6 +81,12 @@ static void on_registers(void *ctx, struct store *st)
     gate_registers_changed(w->gate, st);
 }
 
+static bool who(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16])
+{
+    struct web *w = ctx;
+    return gate_entry_subject(w->gate, st, leaf, detail, subject);
+}
+
 static struct instant engine_now(void *ctx)
 {
     const struct web *w = ctx;
@@ -95,6 +101,7 @@ static enum err start_engine(struct web *w, struct start *s, struct fail *f)
         .audit = w->audit,
         .readers = w->config.readers ? w->config.readers : WEB_READERS_DEFAULT,
         .ctx = w,
+        .who = who,
         .on_registers = on_registers,
         .now = engine_now,
     };
