@@ -191,7 +191,7 @@ static enum MHD_Result header_seen(void *cls, enum MHD_ValueKind kind, const cha
         fr->twice |= !span_u64(v, INT64_MAX, &fr->length);
     } else if (strcasecmp(key, "Transfer-Encoding") == 0) {
         fr->encodings++;
-        fr->chunked = v.len == 7 && strncasecmp(value, "chunked", 7) == 0;
+        fr->chunked = v.len == 7 && strncasecmp((const char *)v.p, "chunked", 7) == 0;
     } else if (strcasecmp(key, "Host") == 0) {
         fr->hosts++;
     } else {

@@ -11,6 +11,7 @@
 
 #define TEMPLATE_DEPTH_MAX 16 /* sections and partials within each other */
 #define RAW_PREFIX         "unescaped-html "
+#define UNKNOWN            "this name is not known:"
 
 struct source {
     struct span name, text;
@@ -156,15 +157,14 @@ static const struct view *path_walk(const struct view *v, struct span path)
     return v;
 }
 
-/* The innermost object that has the first part of the name decides about the rest. */
-static enum err lookup(struct render *r, const struct source *s, const struct tag *t,
-                       const struct scope *scope, const struct view **out)
+/* The innermost object that has the first part of the name decides about the rest. Null if the name is not
+ * known. */
+static const struct view *lookup(struct span name, const struct scope *scope)
 {
-    struct span first = span_sub(t->name, 0, span_find(t->name, '.', 0));
+    struct span first = span_sub(name, 0, span_find(name, '.', 0));
     while (scope && !view_find(scope->view, first))
         scope = scope->outer;
-    *out = scope ? path_walk(scope->view, t->name) : NULL;
-    return *out ? OK : complain(r, s, t->at, "this name is not known:", t->name);
+    return scope ? path_walk(scope->view, name) : NULL;
 }
 
 static bool truthy(const struct view *v)
@@ -186,10 +186,9 @@ static bool truthy(const struct view *v)
 static enum err put_variable(struct render *r, const struct source *s, const struct tag *t,
                              const struct scope *scope)
 {
-    const struct view *v;
-    enum err err = lookup(r, s, t, scope, &v);
-    if (err != OK)
-        return err;
+    const struct view *v = lookup(t->name, scope);
+    if (!v)
+        return complain(r, s, t->at, UNKNOWN, t->name);
     if (v->kind != VIEW_STRING)
         return complain(r, s, t->at, "this is no text:", t->name);
     if (t->kind == 'u')
@@ -216,11 +215,11 @@ static enum err put_each(struct render *r, const struct source *s, size_t from, 
 static enum err put_section(struct render *r, const struct source *s, struct tag *t, size_t to,
                             const struct scope *scope)
 {
-    const struct view *v;
+    const struct view *v = lookup(t->name, scope);
     struct tag close;
+    if (!v)
+        return complain(r, s, t->at, UNKNOWN, t->name);
     enum err err = close_find(r, s, t, to, &close);
-    if (err == OK)
-        err = lookup(r, s, t, scope, &v);
     if (err != OK)
         return err;
     size_t from = t->end;
