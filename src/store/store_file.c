@@ -217,7 +217,10 @@ enum err store_file_open(struct store_file *sf, enum store_mode mode, struct fai
      * index. */
     if (sqlite3_db_readonly(sf->db, "main") == 1)
         return store_file_fail(sf, SQLITE_READONLY, "write to it", f);
-    return writes(mode, sf->which) ? OK : store_file_exec(sf, "PRAGMA query_only = ON", f);
+    if (!writes(mode, sf->which))
+        return store_file_exec(sf, "PRAGMA query_only = ON", f);
+    /* A file restored with VACUUM INTO comes back without. */
+    return store_file_exec(sf, "PRAGMA journal_mode = WAL", f);
 }
 
 enum err store_file_create(struct store_file *sf, struct fail *f)

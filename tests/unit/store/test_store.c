@@ -278,6 +278,18 @@ TEST(a_read_only_folder_is_named)
     folder_drop();
 }
 
+TEST(a_restored_copy_gets_its_wal_back)
+{
+    struct store *st = store_fresh();
+    struct fail f = {0};
+    EXPECT_INT(store_file_exec(&st->file[STORE_MAIN], "PRAGMA journal_mode = DELETE", &f), OK);
+    store_close(st);
+    EXPECT_INT(store_open(folder, STORE_WRITE, &st, &f), OK);
+    EXPECT_INT(meta_put(st, "x", 1, &f), OK);
+    EXPECT(file_exists(path_of("troth.db-wal")));
+    store_drop(st);
+}
+
 /* ---- Migrations */
 
 #define FILE_ROW(name, text)                                                                                 \
@@ -630,8 +642,9 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(truncated_files_are_named), CASE(a_damaged_page_is_corrupt_not_a_crash),
           CASE(another_database_of_ours_under_the_wrong_name),
           CASE(missing_keys_are_a_damage_and_missing_history_is_made_anew), CASE(a_read_only_folder_is_named),
-          CASE(migrations_run_once_in_order), CASE(a_failing_migration_leaves_nothing),
-          CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
+          CASE(a_restored_copy_gets_its_wal_back), CASE(migrations_run_once_in_order),
+          CASE(a_failing_migration_leaves_nothing), CASE(arguments_are_checked_against_the_signature),
+          CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
           CASE(returning_counts_up), CASE(savepoints_span_both_databases), CASE(a_snapshot_does_not_move),
           CASE(rows_left_open_do_not_hold_the_snapshot), CASE(the_index_connection_writes_history_only),
