@@ -130,7 +130,7 @@ static enum err check_rate(struct call *c)
 {
     if (c->route->rate == RATE_FREE)
         return OK;
-    int64_t second = c->gate.now.ms / 1000;
+    int64_t second = clock_seconds();
     if (__atomic_exchange_n(&c->web->heavy_second, second, __ATOMIC_RELAXED) != second)
         __atomic_store_n(&c->web->heavy_count, 0, __ATOMIC_RELAXED);
     if (__atomic_add_fetch(&c->web->heavy_count, 1, __ATOMIC_RELAXED) <= HEAVY_PER_SECOND)

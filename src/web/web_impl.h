@@ -150,6 +150,7 @@ void dispatch_http(void *web, struct http_exchange *x);
 enum err dispatch_own(struct web *w, const struct route *r, struct fail *f);
 /* The folder's lock: held as long as the descriptor is open. */
 enum err folder_lock(const char *data, int *fd, struct fail *f);
+int64_t clock_seconds(void);
 enum err clock_check(const char *clock_file, struct fail *f);
 struct span openapi_render(struct arena *a, const char *version);
 

@@ -356,6 +356,32 @@ class Api(Flow):
         self.assertIn(self.get("/audit/proof/999999999").status, (404, 503))
         self.assertEqual(self.get("/audit/proof/x").status, 404)
 
+    def test_many_at_once(self):
+        """Readers, writers and a change of the registers together: every answer comes, no entry is given twice."""
+        from concurrent.futures import ThreadPoolExecutor
+        people = [self.adult() for _ in range(4)]
+
+        def one(i):
+            person = people[i % 4]
+            if i % 5 == 0:
+                return self.store(person, "delivery", {"order-address": {"value": "Lane %d" % i, "item": "o%d" % i}})["entry"]
+            return self.decide("shop", "delivery", ["order-address"], subject=person)["entry"]
+
+        with ThreadPoolExecutor(8) as pool:
+            running = [pool.submit(one, i) for i in range(200)]
+            self.daemon.service("during-" + secrets.token_hex(3), "forum")
+            entries = [r.result() for r in running]
+        self.assertEqual(len(set(entries)), 200)
+        for person in people:
+            rows = self.get(self.url(person, "/history?limit=500"), token="shop").json["history"]
+            self.assertEqual(len(rows), 52)
+
+    def test_proofs_are_limited(self):
+        entry = self.decide("shop", "delivery", ["contact-phone"])["entry"]
+        self.proof(entry)
+        for _ in range(3):
+            self.assertIn(self.get("/audit/proof/%d" % entry).status, (200, 429))
+
     def test_nothing_is_lost_when_killed(self):
         person = self.adult()
         self.store(person, "delivery", {"order-address": "Lane 9"})
