@@ -118,7 +118,7 @@ struct gate_answer {
     struct span obligations[32]; /* with underscores: "record_disclosure" */
     size_t n_obligations;
     struct span
-        tried[POLICY_TRIED_MAX]; /* clauses whose cases were tried and missed (explain, or default_deny) */
+        tried[POLICY_TRIED_MAX]; /* clauses whose cases came near and missed (explain, default_deny) */
     size_t n_tried;
     struct span hint;       /* "recipient 'ship-c' is not registered; did you mean 'ship-b'?", or empty */
     struct span trace_json; /* explain */
@@ -126,16 +126,21 @@ struct gate_answer {
 
 /*
  * How a field is answered, beyond what the policy says by itself:
- *   - A missing need that was held once and ended turns `needs` into `deny`: `withdrawn` (consents,
+ *
+ * 1. A missing need that was held once and ended turns `needs` into `deny`: `withdrawn` (consents,
  * agreements, permissions; a permission's own reason permission_off stays), `agreement_expired` (a
  * recipient's papers), `expired` (approvals). One that was never held leaves `needs` with the need's own
  * reason.
- *   - A recipient that is not registered, or suspended: deny, default_deny.
- *   - An allowed field also needs a registered grant of the recipient (purpose and explicit list of fields),
- * else deny with `scope` (B3.1.p). No grant is needed where the answer rests on the evidence or on a basis
- * other than consent that was claimed: where the policy would refuse without them (courts, guardians,
+ *
+ * 2. A recipient that is not registered, or suspended: deny, default_deny.
+ *
+ * 3. An allowed field also needs a registered grant of the recipient (purpose and explicit list of fields),
+ * else deny with `scope` (B3.1.p). No grant is needed where the answer rests on the evidence, or on a basis
+ * other than consent, that was claimed: where the policy would refuse without them (courts, guardians,
  * emergencies).
- *   - The policy's own refusal comes before both.
+ *
+ * The policy's own refusal comes before 3 and before suspension; that nobody registered the recipient before
+ * all.
  */
 /* Decide only; one DECISION entry. Errors: ERR_UNKNOWN_NAME for purpose, operation, basis, actor, service
  * (with a suggestion), ERR_UNDECLARED_FIELD naming all fields that are not declared, ERR_WILDCARD for "*",
@@ -177,7 +182,7 @@ enum err gate_delete(struct gate_call *c, const struct gate_request *q, struct s
 /* ---- Persons and their choices: changes with their record entry */
 
 enum err gate_subject_create(struct gate_call *c, struct date birth, struct subject *out, struct fail *f);
-/* Destroys the key, removes the rows, leaves the ledger line and an ERASE entry (the receipt points at it).
+/* Destroys the key, removes the rows, leaves the ledger line and an ERASE entry, which the receipt points at.
  */
 enum err gate_erase(struct gate_call *c, struct subject_id id, struct subject *out, struct fail *f);
 enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct subject_id guardian,
@@ -205,8 +210,7 @@ struct gate_history_row {
     uint64_t index;
     struct instant time;
     const char *kind;   /* audit_kind_name */
-    struct span detail; /* JSON object: actor, service, purpose, operation, recipient, fields, answer, clause,
-                           reason */
+    struct span detail; /* JSON object as recorded; its members are listed in gate_record.c */
 };
 /* The person's own record, newest first, opened under their key. */
 enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out,

@@ -129,7 +129,7 @@ static enum err fill_service(struct gate_call *c, struct consent_event *e, struc
 static enum err check_guardian(struct gate_call *c, const struct subject *s, struct consent_event *e,
                                struct fail *f)
 {
-    struct subject_id id;
+    struct subject_id id = {{0}};
     bool verified = false;
     if (!hex_get(e->actor_id, id.b, ID_LEN)) {
         fail_where(f, "/guardian");

@@ -223,7 +223,7 @@ static bool names_guardian(const struct question *q, const struct evidence *e)
 /* The acting guardian, or one named in the evidence, is verified for the person. */
 static enum err gather_guardian(struct question *q, struct fail *f)
 {
-    struct subject_id id;
+    struct subject_id id = {{0}};
     enum err e = OK;
     if (q->has_guardian)
         return guardian_linked(q->call->st, &q->subject, q->guardian, &q->guardian_link, f);

@@ -5,7 +5,10 @@
  * and 3.5).
  *
  * Detail, before sealing: 32 bytes r, then JSON. The leaf's commitment is HMAC-SHA256(r, JSON). The JSON has
- * names and references, never values.
+ * names and references, never values: actor, service, purpose, operation; recipient, source, basis, evidence
+ * where given; answer, clause, reason of the field that decided; fields; and where the fields differ,
+ * outcomes with the places
+ * (`at`) of their fields in that list. Entries without a question have an `event` instead.
  */
 #include "gate_impl.h"
 
@@ -158,7 +161,7 @@ static struct span detail_text(struct arena *arena, const struct record *r, enum
         put_if(&t, "actor", r->actor);
     if (r->q)
         put_evidence(&t, r->q, level);
-    if (r->answer)
+    if (r->q && r->answer)
         put_answer(&t, r->q, r->answer, level);
     if (r->extra.len) {
         text_str(&t, t.comma ? "," : "");
