@@ -98,20 +98,6 @@ static enum err store_all(const struct question *q, const struct gate_value *val
 
 /* ---- Deciding */
 
-static enum err refuse(struct question *q, const struct gate_answer *answer, struct span extra,
-                       struct fail *f)
-{
-    const struct gate_field *no = answer_refused(answer);
-    struct record r = {.kind = AUDIT_REFUSED, .q = q, .answer = answer, .extra = extra};
-    enum err e = record_add(q->call, &r, f);
-    if (e)
-        return e;
-    q->call->undo = true;
-    fail_clause(f, no->clause);
-    return fail_set(f, ERR_REFUSED, "'%.*s' is refused: %.*s", SPAN_F(span_sub(no->asked, 0, 64)),
-                    SPAN_F(no->reason));
-}
-
 static enum err collect(struct question *q, const struct gate_value *values, const struct gate_answer *answer,
                         enum audit_kind kind, size_t dropped, struct fail *f)
 {
@@ -120,7 +106,7 @@ static enum err collect(struct question *q, const struct gate_value *values, con
     if (e)
         return e;
     if (q->n_fields && answer_refused(answer))
-        return refuse(q, answer, extra, f);
+        return record_refusal(q, answer, extra, f);
     e = store_all(q, values, answer, f);
     if (e)
         return e;

@@ -155,6 +155,10 @@ struct record {
 };
 enum err record_add(struct gate_call *c, const struct record *r, struct fail *f);
 
+/* A change the policy refused: the entry stays, the change is undone; ERR_REFUSED with the first refused
+ * field's clause. */
+enum err record_refusal(const struct question *q, const struct gate_answer *answer, struct span extra,
+                        struct fail *f);
 /* An entry about a person that no question led to. gate_people.c */
 enum err record_person(struct gate_call *c, enum audit_kind kind, const struct subject *s, struct span extra,
                        struct fail *f);

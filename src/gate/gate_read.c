@@ -234,18 +234,6 @@ static enum err delete_field(struct question *q, struct span item, int64_t *dele
     return e || item.len ? e : drop_index(q, field, f);
 }
 
-static enum err refuse_delete(struct question *q, const struct gate_answer *answer, struct fail *f)
-{
-    const struct gate_field *no = answer_refused(answer);
-    enum err e = record_add(q->call, &(struct record){.kind = AUDIT_REFUSED, .q = q, .answer = answer}, f);
-    if (e)
-        return e;
-    q->call->undo = true;
-    fail_clause(f, no->clause);
-    return fail_set(f, ERR_REFUSED, "'%.*s' is refused: %.*s", SPAN_F(span_sub(no->asked, 0, 64)),
-                    SPAN_F(no->reason));
-}
-
 enum err gate_delete(struct gate_call *c, const struct gate_request *asked, struct span item,
                      struct gate_answer *answer, int64_t *deleted, struct fail *f)
 {
@@ -257,7 +245,7 @@ enum err gate_delete(struct gate_call *c, const struct gate_request *asked, stru
     if (!e)
         e = question_ask(&q, c, asked, SPAN("erase"), answer, f);
     if (!e && answer_refused(answer))
-        e = refuse_delete(&q, answer, f);
+        e = record_refusal(&q, answer, SPAN_EMPTY, f);
     else if (!e)
         e = delete_field(&q, item, deleted, f);
     if (!e)

@@ -268,3 +268,17 @@ enum err record_add(struct gate_call *c, const struct record *given, struct fail
     c->n_entries++;
     return OK;
 }
+
+enum err record_refusal(const struct question *q, const struct gate_answer *answer, struct span extra,
+                        struct fail *f)
+{
+    const struct gate_field *no = answer_refused(answer);
+    struct record r = {.kind = AUDIT_REFUSED, .q = q, .answer = answer, .extra = extra};
+    enum err e = record_add(q->call, &r, f);
+    if (e)
+        return e;
+    q->call->undo = true;
+    fail_clause(f, no->clause);
+    return fail_set(f, ERR_REFUSED, "'%.*s' is refused: %.*s", SPAN_F(span_sub(no->asked, 0, 64)),
+                    SPAN_F(no->reason));
+}
