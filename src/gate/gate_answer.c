@@ -75,6 +75,14 @@ static void add_tried(const struct question *q, unsigned clause, struct gate_ans
         out->tried[out->n_tried++] = ref;
 }
 
+/* Whoever is not registered stands for no party: seen from inside, every case of sharing is a near miss (R087). */
+static void tried_by_anybody(const struct question *q, struct policy_request *r)
+{
+    unsigned own = policy_find(q->policy, DIM_PARTY, SPAN("own"));
+    if (q->recipient_unknown && own != POLICY_NONE)
+        r->value[DIM_PARTY] = (uint16_t)own;
+}
+
 static void explain_field(const struct question *q, const struct asked_field *in, struct gate_answer *out,
                           struct text *json)
 {
@@ -82,6 +90,7 @@ static void explain_field(const struct question *q, const struct asked_field *in
     struct policy_decision d;
     struct policy_trace trace = {0};
     question_request(q, in->field, &r);
+    tried_by_anybody(q, &r);
     policy_explain(q->policy, &r, &d, q->call->arena, &trace);
     for (size_t i = 0; i < trace.n; i++)
         if (trace.rows[i].fate == FATE_NEAR)

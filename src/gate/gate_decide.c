@@ -45,6 +45,12 @@ static bool collecting(const struct question *q)
     return operates(q, "collect");
 }
 
+/* The operations after which a value lies with us, so that its end is part of the answer. */
+static bool keeping(const struct question *q)
+{
+    return collecting(q) || operates(q, "correct") || operates(q, "store");
+}
+
 /* B3.1.p, R099: an explicit list of fields for a purpose, or nothing. */
 static void apply_grant(const struct question *q, unsigned field, struct verdict *v)
 {
@@ -133,7 +139,7 @@ static void judge_all(struct question *q, struct gate_answer *out)
         fields[0] = judge_whole(q);
     for (size_t i = 0; i < q->n_fields; i++) {
         fields[i] = judge_field(q, i);
-        if (collecting(q) || operates(q, "correct"))
+        if (keeping(q))
             fields[i].keep_until = storing_until(q, q->fields[i]);
     }
     answer_fill(q, fields, q->n_fields ? q->n_fields : 1, out);

@@ -260,7 +260,7 @@ class Sharing(Requirements):
         person = self.adult()
         base = {"subject": person, "operation": "share", "recipient": "ship-b", "purpose": "delivery"}
         self.problem(self.post("/v1/decisions", {**base, "fields": ["*"]}, token="shop"), 422, "wildcard")
-        self.problem(self.post("/v1/decisions", {**base, "fields": ["order-address"], "purpose": ""}, token="shop"), 422, "missing-member", contains="purpose")
+        self.problem(self.post("/v1/decisions", {**base, "fields": ["order-address"], "purpose": ""}, token="shop"), 422, "bad-value", contains="purpose")
         asked = ["order-address", "order-recipient-name", "order-contact-phone", "order-number"]
         d = self.decide("shop", "delivery", asked, subject=person, operation="share", recipient="ship-b")
         got = {f: d["fields"][f]["answer"] for f in asked}
