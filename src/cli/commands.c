@@ -77,6 +77,17 @@ static const struct cli_option verify_options[] = {
     {"evidence", CLI_STRING, "TEXT", false, "evidence", "reference of the proof, not the proof"},
     {0},
 };
+static const struct cli_option agree_options[] = {
+    {"document", CLI_STRING, "NAME", true, "document", "the document: group, games, ..."},
+    {"service", CLI_STRING, "NAME", false, "service",
+     "the service it was done in; the person is its own from then on"},
+    {"guardian", CLI_STRING, "ID", false, "guardian", "the guardian, with --actor guardian"},
+    {"actor", CLI_STRING, "WHO", false, "actor", "subject (default) or guardian"},
+    {"language", CLI_STRING, "TAG", false, "language", "what was shown (BCP 47)"},
+    {"channel", CLI_STRING, "NAME", false, "channel", "web, letter, ..."},
+    {"evidence", CLI_STRING, "TEXT", false, "evidence", "reference"},
+    {0},
+};
 static const struct cli_option approve_options[] = {
     {"need", CLI_STRING, "NAME", true, "need", "officer-approval, assignment, ..."},
     {"staff", CLI_STRING, "NAME", true, "staff", "who approves"},
@@ -145,6 +156,8 @@ const struct cli_command cli_commands[] = {
     ASK("subject shares", "ID", 1, "what was shared with whom", NULL, GET, "/v1/subjects/{0}/shares", NULL, NULL),
     ASK("subject verify", "CHILD", 1, "link a guardian whose guardianship was proved", verify_options, POST,
         "/v1/subjects/{0}/guardians", NULL, "\"verified\":true"),
+    ASK("subject agree", "ID", 1, "record an agreement given on paper or by phone", agree_options, POST,
+        "/v1/subjects/{0}/consents", NULL, "\"state\":\"given\""),
     ASK("subject approve", "ID", 1, "approve an access that needs it", approve_options, POST,
         "/v1/subjects/{0}/consents", NULL, "\"state\":\"given\",\"actor\":\"staff\""),
     ASK("subject erase", "ID", 1, "erase a person: destroy the key, keep the proof", erase_options, DELETE,

@@ -95,6 +95,13 @@ static void answer_consent(struct call *c, const struct consent_event *e, const 
     http_json(c->res, 201, &t);
 }
 
+/* Where the operator records an act for a service, the person is that service's from then on. */
+static enum err relate_named(struct call *c, const struct subject *s, struct span service)
+{
+    bool known = registers_service(c->gate.view->registers, service) != NULL;
+    return c->role == ROLE_OPERATOR && known ? call_relate(c, s, service) : OK;
+}
+
 void api_consent_add(struct call *c)
 {
     struct subject s;
@@ -103,8 +110,9 @@ void api_consent_add(struct call *c)
         return;
     take_state(c, &e);
     take_rest(c, &e);
-    if (gate_consent(&c->gate, s.id, &e, &s, &c->fail) == OK)
-        answer_consent(c, &e, &s);
+    if (gate_consent(&c->gate, s.id, &e, &s, &c->fail) != OK || relate_named(c, &s, e.service) != OK)
+        return;
+    answer_consent(c, &e, &s);
 }
 
 void api_consent_list(struct call *c)

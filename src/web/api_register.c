@@ -196,8 +196,6 @@ static enum err check_fields(struct call *c)
         else
             err = call_known(c, DIM_FIELD, "fields", json_span(json_at(list, i)));
     }
-    if (err == OK && json_count(list) == 0)
-        err = fail_set(&c->fail, ERR_MISSING_MEMBER, "`fields` must name at least one field.");
     fail_where(&c->fail, err == OK ? "" : "/fields");
     return err;
 }

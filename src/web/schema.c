@@ -158,6 +158,8 @@ static enum err check_names(const struct member *m, const struct json *body, str
     if (json_kind(v) != JSON_ARRAY)
         return wrong(f, m->name, "a list of strings");
     enum err err = check_count(m, v, f);
+    if (err == OK && m->required && json_count(v) == 0)
+        err = bad(f, m->name, "not empty");
     for (size_t i = 0; i < json_count(v) && err == OK; i++) {
         if (json_kind(json_at(v, i)) != JSON_STRING)
             return wrong(f, m->name, "a list of strings");

@@ -16,7 +16,7 @@ enum member_type {
     TYPE_BOOL,
     TYPE_INT,    /* 0..limit (0: no limit) */
     TYPE_ENUM,   /* one of `of` */
-    TYPE_NAMES,  /* list of names, at most `limit` */
+    TYPE_NAMES,  /* list of names, at most `limit`; not empty if required */
     TYPE_MAP,    /* object of texts, at most `limit` */
     TYPE_VALUES, /* object: field -> text or {value, item} */
     TYPE_OBJECT, /* schema `of` */

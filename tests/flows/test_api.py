@@ -215,6 +215,30 @@ class Api(Flow):
         proof = self.proof(got["receipt"]["entry"])
         self.assertIn(got["receipt"]["origin"], proof)
 
+    def test_lenient_service(self):
+        name = "lenient-" + secrets.token_hex(3)
+        self.daemon.service(name, "shop", "--lenient")
+        person = self.adult(name)
+        got = self.store(person, "delivery", {"order-address": "Lane 7", "shoe-size": "43", "star-sign": "x"}, name)
+        self.assertEqual((got["stored"], got["dropped"]), (1, 2))
+        self.assertEqual([v["field"] for v in self.get(self.url(person, "/data"), token=name).json["data"]],
+                         ["order-address"])
+
+    def test_sources(self):
+        person = self.adult("log-1")
+        body = {"purpose": "basic-service", "values": {"log-ip-address": "192.0.2.7"}}
+        self.problem(self.put(self.url(person, "/data"), {**body, "source": "subject"}, token="log-1"), 403,
+                     "source-forbidden")
+        self.expect(self.put(self.url(person, "/data"), {**body, "source": "observed"}, token="log-1"), 200)
+        held = self.get(self.url(person, "/data?source=observed"), token="log-1").json["data"]
+        self.assertEqual([v["source"] for v in held], ["observed"])
+
+    def test_operator_brings_a_person_to_another_service(self):
+        person = self.adult("shop")
+        self.problem(self.get(self.url(person), token="forum"), 404, "not-found")
+        self.daemon.cli("subject", "agree", person, "--document", "group", "--service", "forum", "--data", self.daemon.data)
+        self.expect(self.get(self.url(person), token="forum"), 200, services=["forum"])
+
     # ---- Choices
 
     def test_consents(self):

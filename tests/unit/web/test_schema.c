@@ -67,7 +67,9 @@ TEST(bodies)
          "/evidence"},
         {"read_request", "{\"purpose\":\"p\",\"fields\":\"a\"}", ERR_WRONG_TYPE, "/fields"},
         {"read_request", "{\"purpose\":\"p\",\"fields\":[\"a\",\"\"]}", ERR_BAD_VALUE, "/fields"},
-        {"read_request", "{\"purpose\":\"p\",\"fields\":[],\"operation\":\"collect\"}", ERR_BAD_VALUE,
+        {"read_request", "{\"purpose\":\"p\",\"fields\":[]}", ERR_BAD_VALUE, "/fields"},
+        {"decision_request", "{\"purpose\":\"p\",\"fields\":[]}", OK, ""},
+        {"read_request", "{\"purpose\":\"p\",\"fields\":[\"a\"],\"operation\":\"collect\"}", ERR_BAD_VALUE,
          "/operation"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
