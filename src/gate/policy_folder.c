@@ -3,12 +3,14 @@
 #include "policy_folder.h"
 
 #include "file.h"
+#include "policy_translate.h"
 
-/* group.md is a document; group.zh-CN.md is its translation. */
-static bool is_document(struct span name)
+/* group.md is a document; group.zh-CN.md is its translation; notes.draft.md is neither. */
+static bool is_source(struct span name)
 {
     struct span stem = span_sub(name, 0, name.len - strlen(".md"));
-    return stem.len > 0 && stem.p[0] != '.' && span_find(stem, '.', 0) == stem.len;
+    bool document = stem.len > 0 && span_find(stem, '.', 0) == stem.len;
+    return document || policy_translation_named(name);
 }
 
 static enum err read_source(struct arena *a, const char *dir, struct policy_source *s, struct fail *f)
@@ -28,7 +30,7 @@ static enum err read_sources(struct arena *a, const char *dir, struct policy_sou
     *list = ARENA_ARRAY(a, n_names, struct policy_source);
     *n = 0;
     for (size_t i = 0; i < n_names && e == OK; i++) {
-        if (!is_document(names[i]))
+        if (!is_source(names[i]))
             continue;
         (*list)[*n].name = names[i];
         e = read_source(a, dir, &(*list)[(*n)++], f);

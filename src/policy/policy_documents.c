@@ -79,6 +79,11 @@ static void add_clause(struct load *l, struct source_file *f, struct block *b, s
     };
 }
 
+static struct span stem(struct span file)
+{
+    return span_sub(file, 0, span_find(file, '.', 0));
+}
+
 static void read_clause(struct load *l, struct source_file *f, struct block *b)
 {
     struct document *doc = &l->p->documents[f->document];
@@ -86,6 +91,9 @@ static void read_clause(struct load *l, struct source_file *f, struct block *b)
     bool rule = b->kind == BLOCK_RULE || b->kind == BLOCK_PLAIN;
     if (!rule && b->info.len > 0)
         policy_say(l, MSG_SYNTAX, b->info, "nothing may follow the word '%s'", policy_block_word[b->kind]);
+    if (b->kind == BLOCK_WORDS)
+        policy_say(l, MSG_SYNTAX, b->fence, "words stand in a translation, as in %.*s.zh-CN.md",
+                   SPAN_F(stem(f->name)));
     if (l->p->n_clauses == CLAUSES_MAX) {
         policy_say(l, MSG_SYNTAX, b->fence, "a policy has at most %u clauses", CLAUSES_MAX);
         return;
@@ -104,11 +112,6 @@ static void read_clause(struct load *l, struct source_file *f, struct block *b)
 }
 
 /* ---- Names of documents, before anything refers to them. */
-
-static struct span stem(struct span file)
-{
-    return span_sub(file, 0, span_find(file, '.', 0));
-}
 
 static struct block *document_block(struct load *l, struct source_file *f)
 {

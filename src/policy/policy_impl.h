@@ -9,6 +9,7 @@
 #define TROTH_POLICY_IMPL_H
 
 #include "policy.h"
+#include "policy_translate.h"
 
 /* ---- Sets of the members of one dimension. */
 
@@ -216,6 +217,27 @@ struct document {
     struct place place;
 };
 
+/* ---- Translations (policy_translate.h). */
+
+struct translated {
+    unsigned clause;
+    struct span body; /* of a plain; else empty */
+    struct place place;
+};
+
+struct translation {
+    struct policy_translation pub; /* first: handed out by pointer */
+    struct translated *clauses;
+    size_t n_clauses;
+};
+
+/* What one language calls the names; sorted by name once all are read. */
+struct lexicon {
+    struct span language;
+    struct word *list;
+    size_t n;
+};
+
 /* The index that deciding runs on: bit i of a row is norm i. */
 struct norm_index {
     size_t words;             /* of one row */
@@ -244,12 +266,16 @@ struct policy {
     size_t n_promises;
     struct policy_duty *duties;
     size_t n_duties;
+    struct translation *translations;
+    size_t n_translations;
+    struct lexicon *lexicons;
+    size_t n_lexicons;
     struct norm_index index;
 };
 
 /* ---- Reading. */
 
-enum block_kind { BLOCK_DOCUMENT, BLOCK_CATALOGUE, BLOCK_RULE, BLOCK_PLAIN, BLOCK_KIND_COUNT };
+enum block_kind { BLOCK_DOCUMENT, BLOCK_CATALOGUE, BLOCK_RULE, BLOCK_PLAIN, BLOCK_WORDS, BLOCK_KIND_COUNT };
 extern const char *const policy_block_word[BLOCK_KIND_COUNT];
 
 struct block {
@@ -285,6 +311,7 @@ struct load {
     struct policy_messages *m;
     struct source_file *files;
     size_t n_files;
+    size_t n_translations; /* files behind those */
     unsigned clause;       /* the one being read, for messages; POLICY_NONE */
     bool catalogue_broken; /* a catalogue sentence failed: unknown names in rules are not news */
     bool deeds_declared;
@@ -346,6 +373,11 @@ struct span policy_reason_suggest(struct arena *a, struct span reason);
  */
 void policy_resolve_despite(struct load *l);
 void policy_index_build(struct load *l);
+
+/* policy_translate.c: documents first, translations behind them; reads these when all else is read. */
+const struct policy_source *policy_sources_split(struct load *l, const struct policy_source *sources,
+                                                 size_t n);
+void policy_read_translations(struct load *l);
 
 /* policy_check.c: what is wrong with the whole. */
 void policy_check_all(struct load *l);

@@ -4,7 +4,7 @@
 
 static void open_files(struct load *l, const struct policy_source *sources)
 {
-    for (unsigned i = 0; i < l->n_files; i++)
+    for (unsigned i = 0; i < l->n_files + l->n_translations; i++)
         if (policy_source_open(l, i, &sources[i]))
             policy_markdown_read(l, i);
 }
@@ -21,16 +21,17 @@ struct policy *policy_load(struct arena *a, const struct policy_source *sources,
                            struct policy_messages *m)
 {
     *m = (struct policy_messages){0};
-    struct load l = {
-        .arena = a, .p = ARENA_NEW(a, struct policy), .m = m, .n_files = n, .clause = POLICY_NONE};
+    struct load l = {.arena = a, .p = ARENA_NEW(a, struct policy), .m = m, .clause = POLICY_NONE};
     l.files = ARENA_ARRAY(a, n, struct source_file);
-    if (n == 0)
+    sources = policy_sources_split(&l, sources, n);
+    if (l.n_files == 0)
         say_empty(&l);
     open_files(&l, sources);
     policy_read_document_names(&l);
     policy_read_catalogues(&l);
     policy_read_documents(&l);
     policy_read_rules(&l);
+    policy_read_translations(&l);
     policy_resolve_despite(&l);
     policy_check_all(&l);
     policy_messages_sort(m);

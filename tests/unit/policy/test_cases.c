@@ -6,6 +6,7 @@
  */
 #include "file.h"
 #include "policy_test.h"
+#include "policy_translate.h"
 
 #include <sys/stat.h>
 
@@ -14,7 +15,7 @@
 
 static bool is_document(struct span name)
 {
-    return span_find(name, '.', 0) + 3 == name.len;
+    return span_find(name, '.', 0) + 3 == name.len || policy_translation_named(name);
 }
 
 static struct policy *load_folder(struct arena *a, const char *dir, struct policy_messages *m)
