@@ -25,7 +25,7 @@ static bool is_tag(struct span tag)
         for (size_t i = 0; i < part.len; i++)
             good &= alphanumeric(part.p[i]);
     }
-    return good && tag.len <= 35;
+    return good && tag.len <= 35 && tag.p[tag.len - 1] != '-';
 }
 
 /* "group.zh-CN.md" -> "zh-CN"; empty if the file is no translation. */
