@@ -38,6 +38,15 @@ class Runner(unittest.TestCase):
         self.assertIn("why", out)
         self.assertEqual(states, {"a": "passed", "b": "passed", "c": "failed"})
 
+    def test_runner_names_what_was_skipped(self):
+        code, out, states = self.results("echo ok a; echo no such tool; echo skip b")
+        self.assertEqual((code, out), (0, "skipped: b (no such tool)\n1 passed, 0 failed\n"))
+        self.assertEqual(states, {"a": "passed", "b": "skipped"})
+
+    def test_runner_nothing_but_skips_is_a_failure(self):
+        code, out, _ = self.results("echo skip b")
+        self.assertEqual((code, out), (1, "skipped: b ()\n0 passed, 0 failed\n"))
+
     def test_runner_all_passed(self):
         code, out, _ = self.results("echo ok a")
         self.assertEqual((code, out), (0, "1 passed, 0 failed\n"))
