@@ -90,6 +90,7 @@ struct policy_messages {
     size_t n;      /* kept */
     size_t errors; /* counted, kept or not */
     size_t warnings;
+    size_t counts[MSG_KIND_COUNT]; /* the same, by kind */
 };
 
 struct policy;
@@ -101,7 +102,9 @@ struct policy *policy_load(struct arena *a, const struct policy_source *sources,
 
 /* "file:line:column: error: ...", the source line, carets; one message. */
 void policy_message_put(struct text *t, const struct policy_message *m);
-/* The stable JSON of `check --json`. */
+/* The stable JSON of `check --json`: {"errors": [MESSAGE], "warnings": [MESSAGE], "counts": {KIND: N}}, where a
+ * MESSAGE has kind, message, file, line, column, clause (empty outside a clause), and other and witness when
+ * there are any. Every kind has its count; the lists hold at most POLICY_MESSAGES_MAX together. */
 void policy_messages_json(struct text *t, const struct policy_messages *m);
 const char *policy_message_kind_name(enum policy_message_kind k);
 

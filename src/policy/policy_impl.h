@@ -317,6 +317,10 @@ struct load {
     bool deeds_declared;
 };
 
+/* policy_load.c: all phases but the index. What could be read is in l, errors or not. */
+void policy_load_open(struct load *l, struct arena *a, const struct policy_source *sources, size_t n,
+                      struct policy_messages *m);
+
 /* Room for one more element of an array that only grows; returns the array, maybe moved. */
 void *policy_grow(struct arena *a, void *list, size_t n, size_t size);
 #define POLICY_PUSH(a, list, n) ((list) = policy_grow((a), (list), (n), sizeof *(list)), &(list)[(n)++])

@@ -15,26 +15,34 @@ static void say_empty(struct load *l)
     *m = (struct policy_message){.kind = MSG_SYNTAX, .file = SPAN("."), .line = 1, .column = 1, .width = 1};
     m->message = SPAN("there is no document to read");
     l->m->errors++;
+    l->m->counts[MSG_SYNTAX]++;
+}
+
+void policy_load_open(struct load *l, struct arena *a, const struct policy_source *sources, size_t n,
+                      struct policy_messages *m)
+{
+    *m = (struct policy_messages){0};
+    *l = (struct load){.arena = a, .p = ARENA_NEW(a, struct policy), .m = m, .clause = POLICY_NONE};
+    l->files = ARENA_ARRAY(a, n, struct source_file);
+    sources = policy_sources_split(l, sources, n);
+    if (l->n_files == 0)
+        say_empty(l);
+    open_files(l, sources);
+    policy_read_document_names(l);
+    policy_read_catalogues(l);
+    policy_read_documents(l);
+    policy_read_rules(l);
+    policy_read_translations(l);
+    policy_resolve_despite(l);
+    policy_check_all(l);
+    policy_messages_sort(m);
 }
 
 struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n,
                            struct policy_messages *m)
 {
-    *m = (struct policy_messages){0};
-    struct load l = {.arena = a, .p = ARENA_NEW(a, struct policy), .m = m, .clause = POLICY_NONE};
-    l.files = ARENA_ARRAY(a, n, struct source_file);
-    sources = policy_sources_split(&l, sources, n);
-    if (l.n_files == 0)
-        say_empty(&l);
-    open_files(&l, sources);
-    policy_read_document_names(&l);
-    policy_read_catalogues(&l);
-    policy_read_documents(&l);
-    policy_read_rules(&l);
-    policy_read_translations(&l);
-    policy_resolve_despite(&l);
-    policy_check_all(&l);
-    policy_messages_sort(m);
+    struct load l;
+    policy_load_open(&l, a, sources, n, m);
     if (m->errors > 0)
         return NULL;
     policy_index_build(&l);

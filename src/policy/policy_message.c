@@ -62,9 +62,11 @@ struct span policy_place_text(struct load *l, struct place at)
     return arena_fmt(l->arena, "%.*s:%u:%u", SPAN_F(m.file), m.line, m.column);
 }
 
-static struct policy_message *message_new(struct load *l, enum policy_severity severity)
+static struct policy_message *message_new(struct load *l, enum policy_severity severity,
+                                          enum policy_message_kind kind)
 {
     struct policy_messages *m = l->m;
+    m->counts[kind]++;
     if (severity == POLICY_ERROR)
         m->errors++;
     else
@@ -86,7 +88,7 @@ static void say(struct load *l, enum policy_severity severity, enum policy_messa
 static void say(struct load *l, enum policy_severity severity, enum policy_message_kind kind, struct place at,
                 const char *fmt, va_list args)
 {
-    struct policy_message *m = message_new(l, severity);
+    struct policy_message *m = message_new(l, severity, kind);
     if (!m)
         return;
     char text[MESSAGE_MAX];
@@ -210,15 +212,12 @@ void policy_message_put(struct text *t, const struct policy_message *m)
 static void message_json(struct text *t, const struct policy_message *m)
 {
     json_open(t, NULL, '{');
-    json_str(t, "severity", m->severity == POLICY_ERROR ? "error" : "warning");
     json_str(t, "kind", policy_message_kind_name(m->kind));
+    json_string(t, "message", m->message);
     json_string(t, "file", m->file);
     json_i64(t, "line", m->line);
     json_i64(t, "column", m->column);
-    json_i64(t, "width", m->width);
-    json_string(t, "message", m->message);
-    if (m->clause.len > 0)
-        json_string(t, "clause", m->clause);
+    json_string(t, "clause", m->clause);
     if (m->other.len > 0)
         json_string(t, "other", m->other);
     if (m->witness.len > 0)
@@ -226,14 +225,24 @@ static void message_json(struct text *t, const struct policy_message *m)
     json_close(t, '}');
 }
 
+static void list_json(struct text *t, const char *name, const struct policy_messages *m,
+                      enum policy_severity severity)
+{
+    json_open(t, name, '[');
+    for (size_t i = 0; i < m->n; i++)
+        if (m->list[i].severity == severity)
+            message_json(t, &m->list[i]);
+    json_close(t, ']');
+}
+
 void policy_messages_json(struct text *t, const struct policy_messages *m)
 {
     json_open(t, NULL, '{');
-    json_i64(t, "errors", (int64_t)m->errors);
-    json_i64(t, "warnings", (int64_t)m->warnings);
-    json_open(t, "messages", '[');
-    for (size_t i = 0; i < m->n; i++)
-        message_json(t, &m->list[i]);
-    json_close(t, ']');
+    list_json(t, "errors", m, POLICY_ERROR);
+    list_json(t, "warnings", m, POLICY_WARNING);
+    json_open(t, "counts", '{');
+    for (int k = 0; k < MSG_KIND_COUNT; k++)
+        json_i64(t, kind_name[k], (int64_t)m->counts[k]);
+    json_close(t, '}');
     json_close(t, '}');
 }

@@ -174,10 +174,12 @@ TEST(messages_have_a_stable_json_form)
     policy_messages_json(&text, &t.m);
     EXPECT(t.p == NULL);
     EXPECT_SPAN(text_span(&text),
-                "{\"errors\":1,\"warnings\":0,\"messages\":[{\"severity\":\"error\",\"kind\":\"name\","
-                "\"file\":\"first.md\",\"line\":11,\"column\":22,\"width\":8,"
+                "{\"errors\":[{\"kind\":\"name\","
                 "\"message\":\"there is no purpose called 'marketng'; did you mean 'marketing'?\","
-                "\"clause\":\"group/a\"}]}");
+                "\"file\":\"first.md\",\"line\":11,\"column\":22,\"clause\":\"group/a\"}],\"warnings\":[],"
+                "\"counts\":{\"syntax\":0,\"name\":1,\"contradiction\":0,\"silent-lifting\":0,"
+                "\"unranked-overlap\":0,\"cycle\":0,\"broken-promise\":0,\"no-keep-rule\":0,\"dead-norm\":0,"
+                "\"redundant-norm\":0,\"unused\":0,\"unmasked\":0,\"uncovered\":0,\"untranslated\":0}}");
     arena_free(t.arena);
 }
 
