@@ -84,20 +84,37 @@ static const char *const reasons[] = {
     "basis-not-for-child",
 };
 
-bool policy_reason_known(struct span reason)
+/* Where a need or a fact is known: closed, because a daemon would have to refuse a policy with any other. */
+static const char *const need_sources[] = {
+    "agreement",     "deemed", "guardian-agreement", "consent", "guardian",
+    "guardian-link", "device", "recipient",          "staff",   "evidence",
+};
+static const char *const fact_sources[] = {"preference", "service", "value", "evidence"};
+
+static bool in_list(const char *const *list, size_t n, struct span word)
 {
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-        if (span_is(reason, reasons[i]))
+    for (size_t i = 0; i < n; i++)
+        if (span_is(word, list[i]))
             return true;
     return false;
 }
 
+static struct span suggest_from(const char *const *list, size_t n, struct arena *a, struct span word)
+{
+    struct nearest near = policy_nearest(word);
+    for (size_t i = 0; i < n; i++)
+        policy_nearest_try(&near, span_str(list[i]));
+    return policy_nearest_text(&near, a);
+}
+
+bool policy_reason_known(struct span reason)
+{
+    return in_list(reasons, sizeof reasons / sizeof reasons[0], reason);
+}
+
 struct span policy_reason_suggest(struct arena *a, struct span reason)
 {
-    struct nearest n = policy_nearest(reason);
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-        policy_nearest_try(&n, span_str(reasons[i]));
-    return policy_nearest_text(&n, a);
+    return suggest_from(reasons, sizeof reasons / sizeof reasons[0], a, reason);
 }
 
 /* ---- Reading one declaration. The parse carries the list of all of them behind it. */
@@ -151,18 +168,31 @@ static bool read_reason(struct parse *s, struct span *out)
                       SPAN_F(t.text), SPAN_F(policy_reason_suggest(s->load->arena, t.text)));
 }
 
+static bool read_source(struct parse *s, struct declaration *d)
+{
+    struct token t;
+    bool need = d->word == WORD_NEED;
+    const char *const *list = need ? need_sources : fact_sources;
+    size_t n =
+        need ? sizeof need_sources / sizeof need_sources[0] : sizeof fact_sources / sizeof fact_sources[0];
+    if (!parse_name(s, "a source", &t))
+        return false;
+    d->source = t.text;
+    return in_list(list, n, t.text) ||
+           policy_say(s->load, MSG_NAME, t.place, "'%.*s' is not a source of a %s%.*s", SPAN_F(t.text),
+                      need ? "need" : "fact", SPAN_F(suggest_from(list, n, s->load->arena, t.text)));
+}
+
 /* "words" [from SOURCE] [otherwise REASON] */
 static bool read_words(struct parse *s, struct declaration *d)
 {
-    struct token source = {0};
     const struct token *t = parse_peek(s);
     if (!parse_need_kind(s, TOKEN_STRING, "what it means, in quotation marks"))
         return false;
     d->words = t->text;
     bool open = d->word == WORD_NEED || d->word == WORD_FACT;
-    if (open && parse_word(s, WORD_FROM) && !parse_name(s, "a source", &source))
+    if (open && parse_word(s, WORD_FROM) && !read_source(s, d))
         return false;
-    d->source = source.text;
     return !(d->word == WORD_NEED && parse_word(s, WORD_OTHERWISE)) || read_reason(s, &d->reason);
 }
 

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documents show is done as they show it: examples are taken out of README.md and docs/ and run."""
+import json, os, re, shlex, subprocess
+
+from troth_flow import ROOT, TROTH, Flow, run_troth
+
+
+def document(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as f:
+        return f.read()
+
+
+def block(name, opening, marks="```"):
+    """The first code block of a document whose text holds these words."""
+    for found in re.findall(r"^%s\w*\n(.*?)^%s$" % (marks, marks), document(name), re.M | re.S):
+        if opening in found:
+            return found
+    raise AssertionError("%s has no block with %r" % (name, opening))
+
+
+class Readme(Flow):
+    def test_the_five_minutes(self):
+        """Literally, but for the address, the folder, and the id that a person would copy from the first answer."""
+        lines = block("README.md", "URL=http").split("\n")
+        at = next(i for i, line in enumerate(lines) if line.startswith("ID=..."))
+        lines[at] = """ID=$(sed -n 's/.*"id":"\\([^"]*\\)".*/\\1/p' "$FIRST")"""
+        lines[at - 1] += " | tee \"$FIRST\""
+        script = "\n".join(lines).replace("http://127.0.0.1:8080", "http://127.0.0.1:%d" % self.daemon.port)
+        script = script.replace("data/demo-tokens.json", self.daemon.data + "/demo-tokens.json")
+        script = script.replace("build/troth audit verify data", "%s audit verify %s" % (TROTH, self.daemon.data))
+        done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300,
+                              env={**os.environ, "FIRST": os.path.join(self.daemon.home, "first")})
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        said = [line for line in done.stdout.split("\n") if line]
+        promised = ['"band":"adult"', '"reason":"no_agreement"', '"receipt"', '"stored":1', '"answer":"allow-masked"',
+                    '"reason":"consent_required"', '"history"', '"erased":true', "every one as it was recorded"]
+        self.assertEqual(len(said), len(promised), done.stdout)
+        for line, words in zip(said, promised):
+            self.assertIn(words, line)
+
+    def test_what_a_policy_says_before_anything_runs(self):
+        for line in block("README.md", "policy explain").strip().split("\n"):
+            words = shlex.split(line)
+            self.assertEqual(words[0], "build/troth")
+            done = subprocess.run([TROTH, *words[1:]], cwd=ROOT, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_the_addresses_in_a_browser(self):
+        for path in re.search(r"In a browser: (.*?)\n\n", document("README.md"), re.S).group(1).split("`")[1::2]:
+            self.assertEqual(self.get(path).status, 200, path)
+
+
+class Language(Flow):
+    def test_the_first_look_is_a_policy(self):
+        """The example is clean, runs in a daemon, and its ban answers as the prose says."""
+        folder = os.path.join(self.daemon.home, "shop")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "shop.md"), "w") as f:
+            f.write(block("docs/policy-language.md", "bookshop", "````"))
+        done = run_troth("policy", "check", folder)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertTrue(done.stdout.startswith("0 errors, 0 warnings;"), done.stdout)
+        request = "operation=use field=email purpose=marketing facts=opted-out"
+        done = run_troth("policy", "explain", folder, "--request", request, "--json")
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["answer"], answer["clause"], answer["reason"]), ("deny", "shop/marketing.stop", "unsubscribed"))
+        done = run_troth("init", os.path.join(self.daemon.home, "shop-data"), "--policy", folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_version_is_the_one_that_runs(self):
+        version = re.search(r"version (\d+\.\d+) of the language", document("docs/policy-language.md")).group(1)
+        self.assertIn("policy language " + version, run_troth("--version").stdout)
+
+    def test_every_source_and_reason_listed_is_known_and_no_other(self):
+        text = document("docs/policy-language.md")
+        needs = re.findall(r"^\| `([a-z-]+)` \|", text.split("Sources of needs:")[1].split("Sources of facts:")[0], re.M)
+        facts = re.findall(r"`([a-z-]+)` \(", text.split("Sources of facts:")[1].split("Reasons are")[0])
+        reasons = re.findall(r"`([a-z-]+)`", text.split("Reasons are a closed list:")[1].split("## Meaning")[0])
+        code = document("src/policy/policy_catalogue.c")
+        for name, listed in (("need_sources", needs), ("fact_sources", facts), ("reasons", reasons)):
+            table = re.search(r"%s\[\] = \{(.*?)\}" % name, code, re.S).group(1)
+            self.assertEqual(re.findall(r'"([a-z-]+)"', table), listed, name)
+
+
+class Operating(Flow):
+    def test_services_and_recipients_are_registered_as_shown(self):
+        for line in block("docs/operating.md", "troth service add").strip().split("\n"):
+            words = shlex.split(line.replace("DIR", self.daemon.data), comments=True)
+            if words[1:3] == ["service", "add"]:
+                words += ["--renew"]  # the demo has a shop already
+            done = run_troth(*words[1:])
+            self.assertEqual(done.returncode, 0, line + done.stderr)
+
+    def test_the_files_of_the_folder_are_those_listed(self):
+        listed = re.findall(r"^\| ((?:`[\w./-]+`(?:, )?)+) \|", document("docs/operating.md"), re.M)
+        names = {name.rstrip("/") for cell in listed for name in re.findall(r"`([^`]+)`", cell)}
+        there = {n for n in os.listdir(self.daemon.data) if not n.endswith(("-wal", "-shm")) and n != "demo-tokens.json"}
+        self.assertEqual(there, names)
+
+
+class Services(Flow):
+    def test_every_address_exists(self):
+        paths = {re.sub(r"\{\w+\}", "{}", path): rows for path, rows in self.get("/openapi.json").json["paths"].items()}
+        shown = re.findall(r"`(GET|POST|PUT|DELETE) (/[^`? ]+)", document("docs/services.md"))
+        self.assertGreater(len(shown), 10)
+        for method, path in shown:
+            self.assertIn(method.lower(), paths.get(re.sub(r"\{\w+\}", "{}", path), {}), "%s %s" % (method, path))
+
+    def test_the_decision_shown_is_understood(self):
+        body = json.loads(block("docs/services.md", '"subject"').replace("0f…", self.person("1990-05-05")))
+        run_troth("recipient", "add", body["recipient"], "--class", "logistics-company", "--data", self.daemon.data)
+        answer = self.expect(self.post("/v1/decisions", body, token="shop"), 200)
+        self.assertEqual(sorted(answer["fields"]), sorted(body["fields"]))
+        for name in ("answer", "obligations", "revision", "entry"):
+            self.assertIn(name, answer)
+        for field in answer["fields"].values():
+            self.assertLessEqual({"answer", "clause", "reason"}, set(field))
+            self.assertNotIn("-", field["reason"])  # words of the policy, with `_`
+
+    def test_names_may_be_spelled_with_dots(self):
+        for spelled in ("contact.phone", "contact_phone", "contact-phone"):
+            field = self.decide("shop", "delivery", [spelled])["fields"][spelled]
+            self.assertEqual(field["clause"], "group/order.place")
