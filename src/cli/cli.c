@@ -40,12 +40,16 @@ static bool asks_help(int argc, char **argv)
     return false;
 }
 
+/* Of a word that begins commands of two, the second is what is wrong. */
 static int unknown(int argc, char **argv)
 {
     const char *near = cli_suggest(argc, argv);
+    bool two = argc > 1 && cli_is_group(argv[0]);
+    const char *blank = two ? " " : "", *second = two ? argv[1] : "";
     if (near)
-        return cli_usage(NULL, "There is no command `%s`; did you mean `%s`?", argv[0], near);
-    return cli_usage(NULL, "There is no command `%s`.", argv[0]);
+        return cli_usage(NULL, "There is no command `%s%s%s`; did you mean `%s`?", argv[0], blank, second,
+                         near);
+    return cli_usage(NULL, "There is no command `%s%s%s`.", argv[0], blank, second);
 }
 
 static int version_line(const char *version, const char *commit)
@@ -94,7 +98,7 @@ int cli_daemon(int argc, char **argv, const char *version, const char *commit)
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return version_line(version, commit);
     if (asks_help(argc - 1, argv + 1)) {
-        cli_help_command(command);
+        cli_help_daemon(command);
         return CLI_OK;
     }
     return run_command(command, argc - 1, argv + 1, 0, version, commit);

@@ -47,7 +47,8 @@ struct cli_command {
     const char *path;                 /* where; {0} is the first argument */
     const char *member; /* member of the body that the first argument fills; null: it is in the path */
     const char *fixed;  /* further members, as JSON text; null: none */
-    int (*raw)(int argc, char **argv); /* the command reads its own arguments */
+    int (*raw)(int argc, char **argv); /* the command reads its own arguments; its options are shown only */
+    const char *more;                  /* a further paragraph of its help and man page; null: none */
 };
 
 struct cli {
@@ -86,8 +87,11 @@ void cli_policy_messages(const struct policy_messages *m);
 /* ---- Help and man pages, from the rows */
 void cli_help(void);
 void cli_help_command(const struct cli_command *c);
+/* The same for trothd, which is `troth serve` under a name of its own. */
+void cli_help_daemon(const struct cli_command *serve);
 /* A group of commands ("policy"): true if there are any. */
 bool cli_help_group(const char *word);
+bool cli_is_group(const char *word);
 int cmd_man(struct cli *c);
 
 /* ---- Requests */

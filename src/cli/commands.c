@@ -29,7 +29,8 @@ static const struct cli_option serve_options[] = {
     {0},
 };
 static const struct cli_option service_options[] = {
-    {"class", CLI_STRING, "CLASS", true, "class", "service class of the policy: games, shop, uncovered, ..."},
+    {"class", CLI_STRING, "CLASS", true, "class",
+     "service class of the policy: games, shop, uncovered and others"},
     {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
     {"sources", CLI_LIST, "A,B", false, "sources", "sources it may claim (default: all)"},
     {"lenient", CLI_FLAG, NULL, false, "lenient", "drop and count undeclared fields instead of refusing"},
@@ -38,7 +39,8 @@ static const struct cli_option service_options[] = {
     {0},
 };
 static const struct cli_option recipient_options[] = {
-    {"class", CLI_STRING, "CLASS", true, "class", "party of the policy: logistics-company, merchant, ..."},
+    {"class", CLI_STRING, "CLASS", true, "class",
+     "party of the policy: logistics-company, merchant and others"},
     {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
     {"country", CLI_STRING, "CN", false, "country", "ISO 3166-1 alpha-2 (default: CN)"},
     {"suspended", CLI_FLAG, NULL, false, "suspended", "stop everything to it at once"},
@@ -78,7 +80,7 @@ static const struct cli_option verify_options[] = {
     {0},
 };
 static const struct cli_option agree_options[] = {
-    {"document", CLI_STRING, "NAME", true, "document", "the document: group, games, ..."},
+    {"document", CLI_STRING, "NAME", true, "document", "the document: group, games and others"},
     {"service", CLI_STRING, "NAME", false, "service",
      "the service it was done in; the person is its own from then on"},
     {"guardian", CLI_STRING, "ID", false, "guardian", "the guardian, with --actor guardian"},
@@ -89,7 +91,7 @@ static const struct cli_option agree_options[] = {
     {0},
 };
 static const struct cli_option approve_options[] = {
-    {"need", CLI_STRING, "NAME", true, "need", "officer-approval, assignment, ..."},
+    {"need", CLI_STRING, "NAME", true, "need", "officer-approval, assignment and others"},
     {"staff", CLI_STRING, "NAME", true, "staff", "who approves"},
     {"party", CLI_STRING, "ACTOR", false, "party", "whom: `staff:agent-1`"},
     {"purpose", CLI_STRING, "NAME", false, "purpose", "what for (default: every purpose)"},
@@ -111,14 +113,24 @@ static const struct cli_option decide_options[] = {
     {0},
 };
 
+static const struct cli_option json_options[] = {
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
+    {0},
+};
+static const struct cli_option explain_options[] = {
+    {"request", CLI_STRING, "TEXT", true, NULL, "the request: NAME=VALUE, separated by blanks"},
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
+    {0},
+};
+
 /* OWN: a function of ours. RAW: reads its own arguments. ASK: one request, and nothing but its row. */
 #define OWN(w, a, lo, hi, s, f, o)                                                                           \
     {                                                                                                        \
         .words = w, .args = a, .min = lo, .max = hi, .summary = s, .run = f, .options = o                    \
     }
-#define RAW(w, a, s, f)                                                                                      \
+#define RAW(w, a, s, f, o, m)                                                                                \
     {                                                                                                        \
-        .words = w, .args = a, .summary = s, .raw = f                                                        \
+        .words = w, .args = a, .summary = s, .raw = f, .options = o, .more = m                               \
     }
 #define ASK(w, a, n, s, o, meth, p, mem, fix)                                                                \
     {                                                                                                        \
@@ -130,9 +142,13 @@ static const struct cli_option decide_options[] = {
 const struct cli_command cli_commands[] = {
     OWN("init", "DIR", 1, 1, "make a data folder: databases, keys, record, policy", cmd_init, init_options),
     OWN("serve", "DIR", 1, 1, "serve a data folder (the same as trothd)", cmd_serve, serve_options),
-    RAW("policy check", "DIR", "read policy documents and name what is wrong with them", cli_policy_check),
+    RAW("policy check", "DIR", "read policy documents and name what is wrong with them", cli_policy_check,
+        json_options, "Exit codes: 0 no error, 1 errors, 2 usage, or the folder cannot be read."),
     RAW("policy explain", "DIR --request TEXT", "which norms match a request, what lifts what, and the answer",
-        cli_policy_explain),
+        cli_policy_explain, explain_options,
+        "A request names operation=, actor=, subject=, service=, jurisdiction=, party=, purpose=, basis= and field=, "
+        "and what holds: needs=A,B and facts=A,!B,?C (true, false, unknown). A dimension left out takes its first "
+        "declared value; a fact left out is false."),
     ASK("decide", "", 0, "ask the running policy; the question goes on record", decide_options, POST, "/v1/decisions",
         NULL, NULL),
     ASK("service add", "NAME", 1, "register a service and print its token, once", service_options, POST,
@@ -162,9 +178,11 @@ const struct cli_command cli_commands[] = {
         "/v1/subjects/{0}/consents", NULL, "\"state\":\"given\",\"actor\":\"staff\""),
     ASK("subject erase", "ID", 1, "erase a person: destroy the key, keep the proof", erase_options, DELETE,
         "/v1/subjects/{0}", NULL, NULL),
-    RAW("audit verify", "DIR", "recompute the whole record and name the first fault", cli_audit_verify),
-    RAW("audit checkpoint", "DIR", "print the signed head of the record", cli_audit_checkpoint),
-    RAW("audit prove", "DIR INDEX", "print the proof that an entry is in the record", cli_audit_prove),
+    RAW("audit verify", "DIR", "recompute the whole record and name the first fault", cli_audit_verify, json_options,
+        "Exit codes: 0 the record is as it was written, 1 it is not or cannot be read, 2 usage."),
+    RAW("audit checkpoint", "DIR", "print the signed head of the record", cli_audit_checkpoint, NULL, NULL),
+    RAW("audit prove", "DIR INDEX", "print the proof that an entry is in the record", cli_audit_prove, NULL,
+        NULL),
     ASK("health", "", 0, "policy revision and size of the record", NULL, GET, "/healthz", NULL, NULL),
     OWN("man", "[DIR]", 0, 1, "print troth.1, or write all man pages into a folder", cmd_man, NULL),
     OWN("help", "[COMMAND]", 0, 4, "this list, or one command", cmd_help, NULL),

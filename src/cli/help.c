@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-#define HELP_COLUMN 26 /* where the words begin */
+#define HELP_COLUMN        26 /* where the words begin */
+#define CLI_DAEMON_SUMMARY "serve a data folder (the same as `troth serve`)"
 
 /* ---- Help */
 
@@ -47,13 +48,33 @@ static void options_rows(const struct cli_option *o)
     }
 }
 
-void cli_help_command(const struct cli_command *c)
+/* Those of its own or those of every request. */
+static bool takes_options(const struct cli_command *c)
 {
-    printf("Usage: troth %s%s%s%s\n\n%s\n", c->words, c->args[0] ? " " : "", c->args,
-           c->raw ? "" : " [OPTIONS]", c->summary);
-    if (!c->raw && (c->options || c->run == cmd_request))
+    return c->options || c->run == cmd_request;
+}
+
+static void help_body(const char *program, const struct cli_command *c, const char *summary)
+{
+    printf("Usage: %s%s%s%s\n\n%s\n", program, c->args[0] ? " " : "", c->args,
+           takes_options(c) ? " [OPTIONS]" : "", summary);
+    if (c->more)
+        printf("\n%s\n", c->more);
+    if (takes_options(c))
         puts("\nOptions (* must be given):");
     options_rows(c->options);
+}
+
+void cli_help_daemon(const struct cli_command *serve)
+{
+    help_body("trothd", serve, CLI_DAEMON_SUMMARY);
+}
+
+void cli_help_command(const struct cli_command *c)
+{
+    char program[64];
+    snprintf(program, sizeof program, "troth %s", c->words);
+    help_body(program, c, c->summary);
     if (c->run == cmd_request)
         options_rows(cli_common);
     if (c->run == cmd_request)
@@ -61,12 +82,25 @@ void cli_help_command(const struct cli_command *c)
              "request.");
 }
 
+static bool in_group(const struct cli_command *c, const char *word)
+{
+    size_t len = strlen(word);
+    return strncmp(c->words, word, len) == 0 && c->words[len] == ' ';
+}
+
+bool cli_is_group(const char *word)
+{
+    for (size_t i = 0; i < cli_commands_count; i++)
+        if (in_group(&cli_commands[i], word))
+            return true;
+    return false;
+}
+
 bool cli_help_group(const char *word)
 {
-    size_t len = strlen(word), found = 0;
+    size_t found = 0;
     for (size_t i = 0; i < cli_commands_count; i++) {
-        const char *words = cli_commands[i].words;
-        if (strncmp(words, word, len) != 0 || words[len] != ' ')
+        if (!in_group(&cli_commands[i], word))
             continue;
         if (!found++)
             printf("Usage: troth %s COMMAND\n\n", word);
@@ -161,19 +195,32 @@ static struct span main_page(struct arena *a, const char *version)
     return text_span(&t);
 }
 
+static void paragraph(struct text *t, const char *words)
+{
+    text_str(t, ".PP\n");
+    roff(t, words);
+    text_char(t, '\n');
+}
+
 static struct span command_page(struct arena *a, const char *version, const char *title,
                                 const struct cli_command *c)
 {
     struct text t = text_new(a, 4096);
-    header(&t, title, version, c->summary);
+    bool daemon = strcmp(title, "trothd") == 0;
+    const char *summary = daemon ? CLI_DAEMON_SUMMARY : c->summary;
+    header(&t, title, version, summary);
     text_str(&t, ".B ");
-    roff(&t, strcmp(title, "trothd") == 0 ? title : arena_str(a, arena_fmt(a, "troth %s", c->words)));
-    text_str(&t, "\n.I ");
-    roff(&t, c->args);
-    text_str(&t, "\n[\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n");
-    roff(&t, c->summary);
+    roff(&t, daemon ? title : arena_str(a, arena_fmt(a, "troth %s", c->words)));
+    if (c->args[0]) {
+        text_str(&t, "\n.I ");
+        roff(&t, c->args);
+    }
+    text_fmt(&t, "\n%s.SH DESCRIPTION\n", takes_options(c) ? "[\\fIOPTIONS\\fR]\n" : "");
+    roff(&t, summary);
     text_str(&t, ".\n");
-    if (c->options || c->run == cmd_request)
+    if (c->more)
+        paragraph(&t, c->more);
+    if (takes_options(c))
         text_str(&t, ".SH OPTIONS\n");
     options_man(&t, c->options);
     if (c->run == cmd_request)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts that must fail: exit code 1, a message that says what and what to do, and nothing changed."""
-import hashlib, os, shutil, subprocess, sys, unittest
+import hashlib, os, re, shutil, subprocess, sys, unittest
 
-from troth_flow import POLICY, READY_S, ROOT, Daemon, run_troth
+from troth_flow import BUILD, POLICY, READY_S, ROOT, Daemon, run_troth
 
 
 def tree(folder):
@@ -223,15 +223,27 @@ class Start(unittest.TestCase):
 
     def test_suggestion(self):
         self.assertIn("did you mean `serve`", run_troth("sevre").stderr)
+        self.assertIn("no command `subject shw`; did you mean `subject show`", run_troth("subject", "shw", "x").stderr)
 
     def test_help_everywhere(self):
-        listed = run_troth("--help").stdout
-        for words in (["init"], ["serve"], ["service", "add"], ["recipient", "grant"], ["subject", "erase"],
-                      ["policy", "check"], ["audit", "verify"], ["policy"], ["audit"]):
-            self.assertIn(" ".join(words), listed)
-            done = run_troth(*words, "--help")
-            self.assertEqual(done.returncode, 0)
-            self.assertIn("Usage: troth " + " ".join(words), done.stdout)
+        """Every command that the list names, and every group of them."""
+        listed = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= [A-Z\[-]|  |$)", run_troth("--help").stdout, re.M)
+        self.assertGreater(len(listed), 20)
+        for words in sorted(set(listed) | {words.split()[0] for words in listed}):
+            with self.subTest(words=words):
+                done = run_troth(*words.split(), "--help")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn("Usage: troth " + words, done.stdout)
+
+    def test_help_tells_what_a_policy_request_is(self):
+        done = run_troth("policy", "explain", "--help")
+        for words in ("--request TEXT", "--json", "purpose=", "facts=A,!B,?C"):
+            self.assertIn(words, done.stdout)
+
+    def test_help_of_the_daemon(self):
+        done = subprocess.run([os.path.join(BUILD, "trothd"), "--help"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("Usage: trothd DIR", done.stdout)
 
     def test_version(self):
         self.assertRegex(run_troth("--version").stdout, r"^troth \d+\.\d+\.\d+ \(\w+\), policy language \d+\.\d+$")
