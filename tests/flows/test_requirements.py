@@ -1,93 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The requirements of the reference policy, by number, through the interface a service sees (docs/requirements.tsv)."""
-import hashlib, http.client, json, os, socket, subprocess, sys, unittest
+import hashlib, json, os, subprocess, sys, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from troth_flow import Flow, POLICY, START, Answer, run_troth
-
-REFUSED = ("deny", "needs")
-
-
-class Unix(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=60)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(self.path)
-
-
-class Requirements(Flow):
-    """Persons, guardians, agreements and consents in the words of the requirements."""
-
-    phones = 13800000000
-
-    @classmethod
-    def phone(cls):
-        cls.phones += 1
-        return "+86%d" % cls.phones
-
-    def operator(self, method, path, body=None, status=None):
-        link = Unix(os.path.join(self.daemon.data, "operator.sock"))
-        link.request(method, path, json.dumps(body) if body is not None else None, {"content-type": "application/json"})
-        got = link.getresponse()
-        answer = Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
-        link.close()
-        if status:
-            self.assertEqual(answer.status, status, answer)
-        return answer
-
-    def act(self, person, token="shop", status=201, **body):
-        body = {"state": "given", "language": "zh-CN", "channel": "web", **body}
-        return self.expect(self.post(f"/v1/subjects/{person}/consents", body, token=token), status)
-
-    def adult(self, service="shop", agreed=True, documents=("group",), **values):
-        person = self.person("1990-01-01", service)
-        for d in documents if agreed else ():
-            self.act(person, service, document=d)
-        if values:
-            self.collect(person, service, **values)
-        return person
-
-    def collect(self, person, service="shop", purpose="registration-login", **values):
-        values = {k.replace("_", "-"): v for k, v in values.items()}
-        return self.expect(self.put(f"/v1/subjects/{person}/data", {"purpose": purpose, "values": values}, token=service), 200)
-
-    def consent(self, person, need, service="shop", **more):
-        return self.act(person, service, need=need, **more)
-
-    def child(self, service="arena", agreed=False, documents=("group", "games", "children")):
-        """A child and a verified guardian; with agreed, the guardian agreed to everything that applies."""
-        child, guardian = self.person("2014-08-20", service), self.person("1985-05-05", service)
-        link = {"guardian": guardian, "verified": True, "evidence": "household register, checked"}
-        self.expect(self.post(f"/v1/subjects/{child}/guardians", link, token=service), 201)
-        if agreed:
-            for d in documents:
-                self.act(child, service, document=d, actor="guardian", guardian=guardian)
-        return child, guardian
-
-    def one(self, service, purpose, field, **more):
-        """The answer for one field, with the whole decision's entry checked."""
-        d = self.decide(service, purpose, [field], **more)
-        self.assertIsInstance(d["entry"], int)
-        self.assertEqual(d["fields"][field]["answer"], d["answer"])
-        return d["fields"][field]
-
-    def allowed(self, answer, clause=None, masked=False):
-        self.assertEqual(answer["answer"], "allow-masked" if masked else "allow", answer)
-        if clause:
-            self.assertEqual(answer["clause"], clause, answer)
-
-    def refused(self, answer, reason, clause=None):
-        self.assertIn(answer["answer"], REFUSED, answer)
-        self.assertEqual(answer.get("reason"), reason, answer)
-        if clause:
-            self.assertEqual(answer["clause"], clause, answer)
-
-    def withdraw(self, person, service="shop", **body):
-        return self.act(person, service, **{"state": "withdrawn", **body})
-
+from troth_flow import POLICY, START
+from troth_people import REFUSED, People as Requirements
 
 class Documents(Requirements):
     def test_R001_text_in_force_at_any_instant(self):
