@@ -11,7 +11,10 @@ TREE = {
     "src/policy/policy.c": SPDX + '#include "policy.h"\n#include "base.h"\n',
     "src/store/store.c": SPDX + 'const char *q = "SELECT 1 FROM t";\n',
     "src/gate/gate.c": SPDX + '#include "vault.h"\n',
-    "README.md": "`make test` reads `src/base/base.h`.\n",
+    "README.md": "`make test` reads `src/base/base.h`.\n" + "".join(
+        "| `%s` | words |\n" % f for f in ("src/base", "src/vault", "src/policy", "src/store", "src/gate", "docs", "tools")),
+    "docs/architecture.md": "| 0 | `base` | words | - |\n| 1 | `policy` | words | base |\n| 2 | `store` | words | base |\n"
+                            "| 3 | `vault` | words | base store |\n| 3 | `gate` | words | base policy store vault |\n",
 }
 
 
@@ -67,7 +70,21 @@ class Checkers(unittest.TestCase):
         self.finds("check-sql", "src/store/x.c", SPDX + 'f(arena_fmt(a, "SELECT %s", x));\n', "bind the value")
 
     def test_docs_finds_missing_path(self):
-        self.finds("check-docs", "README.md", "see `src/base/none.h`\n", "src/base/none.h does not exist")
+        self.finds("check-docs", "README.md", TREE["README.md"] + "see `src/base/none.h`\n", "src/base/none.h does not exist")
+
+    def test_docs_finds_a_folder_that_is_not_there(self):
+        self.finds("check-docs", "README.md", TREE["README.md"] + "| `man` | pages |\n", "there is no folder man")
+
+    def test_docs_finds_a_folder_without_a_row(self):
+        self.finds("check-docs", "README.md", TREE["README.md"].replace("| `src/gate`", "| gate"), "src/gate is not in the table")
+
+    def test_docs_finds_a_row_that_is_not_the_makefile_s(self):
+        self.finds("check-docs", "docs/architecture.md", TREE["docs/architecture.md"].replace("base store |", "base |"),
+                   "the row of vault is not the Makefile's: base store")
+
+    def test_docs_finds_a_part_without_a_row(self):
+        self.finds("check-docs", "docs/architecture.md", TREE["docs/architecture.md"].replace("| 3 | `gate`", "| `gate`"),
+                   "part gate has no row")
 
     def test_docs_finds_missing_target(self):
         self.finds("check-docs", "README.md", "run `make SAN=thread tset`\n", "no make target tset")
