@@ -238,6 +238,12 @@ struct lexicon {
     size_t n;
 };
 
+/* A line of a `vocabulary` block (policy_vocabulary.h). */
+struct vocable {
+    struct span name, term;
+    struct place place;
+};
+
 /* The index that deciding runs on: bit i of a row is norm i. */
 struct norm_index {
     size_t words;             /* of one row */
@@ -270,12 +276,22 @@ struct policy {
     size_t n_translations;
     struct lexicon *lexicons;
     size_t n_lexicons;
+    struct vocable *vocables;
+    size_t n_vocables;
     struct norm_index index;
 };
 
 /* ---- Reading. */
 
-enum block_kind { BLOCK_DOCUMENT, BLOCK_CATALOGUE, BLOCK_RULE, BLOCK_PLAIN, BLOCK_WORDS, BLOCK_KIND_COUNT };
+enum block_kind {
+    BLOCK_DOCUMENT,
+    BLOCK_CATALOGUE,
+    BLOCK_RULE,
+    BLOCK_PLAIN,
+    BLOCK_WORDS,
+    BLOCK_VOCABULARY,
+    BLOCK_KIND_COUNT
+};
 extern const char *const policy_block_word[BLOCK_KIND_COUNT];
 
 struct block {
@@ -366,6 +382,7 @@ unsigned policy_word_add(struct arena *a, struct wordlist *w, struct span name, 
 
 /* policy_catalogue.c, policy_documents.c, policy_rules.c, policy_duties.c */
 void policy_read_catalogues(struct load *l);
+void policy_read_vocabularies(struct load *l);
 void policy_read_document_names(struct load *l);
 void policy_read_documents(struct load *l);
 void policy_read_rules(struct load *l);

@@ -30,6 +30,7 @@ void policy_load_open(struct load *l, struct arena *a, const struct policy_sourc
     open_files(l, sources);
     policy_read_document_names(l);
     policy_read_catalogues(l);
+    policy_read_vocabularies(l);
     policy_read_documents(l);
     policy_read_rules(l);
     policy_read_translations(l);

@@ -17,6 +17,7 @@ const char *const policy_block_word[BLOCK_KIND_COUNT] = {
     [BLOCK_RULE] = "rule",
     [BLOCK_PLAIN] = "plain",
     [BLOCK_WORDS] = "words",
+    [BLOCK_VOCABULARY] = "vocabulary",
 };
 
 /* A line that opens a fence, as far as the line alone can tell. */

@@ -252,7 +252,7 @@ static void read_block(struct load *l, struct translation *t, const struct block
 {
     if (b->kind == BLOCK_WORDS)
         read_words(l, b, t->pub.language);
-    else if (b->kind != BLOCK_CATALOGUE)
+    else if (b->kind != BLOCK_CATALOGUE && b->kind != BLOCK_VOCABULARY)
         read_clause(l, t, b);
     else if (span_trim(policy_place_span(l, b->body)).len)
         policy_say(
