@@ -124,6 +124,7 @@ void call_refuse(struct call *c, const struct gate_answer *a)
 {
     const struct gate_field *worst = render_worst(a);
     struct text t = text_new(c->arena, 1024);
+    c->gate.undo = true; /* nothing changes, and the entry stays */
     json_string(&t, "reason", worst ? worst->reason : SPAN_EMPTY);
     json_open(&t, "decision", '{');
     render_decision_members(c, &t, a);

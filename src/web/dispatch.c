@@ -36,13 +36,30 @@ static void keep_headers(struct response *to, const struct response *from)
     memcpy(to->headers, from->headers, sizeof to->headers);
 }
 
+/* A refusal's sentence may repeat what the caller wrote, which may be anybody's data: the log gets its kind.
+ * A failure of ours is told in full. */
+static void log_failure(const struct call *c, const struct err_row *row)
+{
+    log_line((enum log_level)row->level, "web", "%s %s: %s", method_name(c->req->method),
+             c->route ? c->route->path : "(no route)", row->status < 500 ? row->slug : c->fail.detail);
+}
+
+/* What failed in here names files and statements: for the log and the operator, not for whoever asked. */
+static void keep_inside(struct call *c, const struct err_row *row)
+{
+    if (row->status < 500 || c->req->operator_socket)
+        return;
+    c->fail = (struct fail){.code = c->fail.code};
+    fail_hint(&c->fail, "The operator finds the cause in the log of the service.");
+}
+
 static void answer_failure(struct call *c)
 {
     const struct err_row *row = err_row(c->fail.code);
     struct response before = *c->res;
     keep_headers(c->res, &before);
-    log_line((enum log_level)row->level, "web", "%s %s: %s", method_name(c->req->method),
-             c->route ? c->route->path : "(no route)", c->fail.detail);
+    log_failure(c, row);
+    keep_inside(c, row);
     if (page_wanted(c))
         page_problem(c);
     else
@@ -52,9 +69,16 @@ static void answer_failure(struct call *c)
 
 /* ---- In the engine */
 
-/* Entries stay even if the change is undone: a refusal is on record. */
+/* A refusal is on record though nothing changed; a change that failed on its way did not happen. */
+static bool leaves_entries(const struct call *c, const struct job *j)
+{
+    return c->fail.code == OK || c->gate.undo || j->kind == JOB_READ;
+}
+
 static void take_entries(struct call *c, struct job *j)
 {
+    if (!leaves_entries(c, j))
+        c->gate.n_entries = 0;
     j->n_entries = c->gate.n_entries;
     for (size_t i = 0; i < c->gate.n_entries; i++) {
         j->entries[i] = c->gate.entries[i];
