@@ -38,7 +38,7 @@ struct gate_config {
 };
 
 /* Opens policy (ERR_POLICY with the messages printed into *messages), vault and registers. `st` is a write
- * connection used only during the call. Stores the revision if its digest is new. */
+ * connection used only during the call. Stores the texts whose digests are new. */
 enum err gate_open(const struct gate_config *c, struct store *st, struct instant now, struct gate **out,
                    struct policy_messages *m, struct arena *a, struct fail *f);
 void gate_close(struct gate *g);
@@ -184,7 +184,8 @@ enum err gate_delete(struct gate_call *c, const struct gate_request *q, struct s
 enum err gate_subject_create(struct gate_call *c, struct date birth, struct subject *out, struct fail *f);
 /* Destroys the key, removes the rows, leaves the ledger line and an ERASE entry, which the receipt points at.
  */
-enum err gate_erase(struct gate_call *c, struct subject_id id, struct subject *out, struct fail *f);
+enum err gate_erase(struct gate_call *c, struct subject_id id, struct span actor, struct subject *out,
+                    struct fail *f);
 enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct subject_id guardian,
                            bool verified, struct span evidence, struct fail *f);
 /* Who may say it follows from the need's source: `consent`, `device`, `preference`: the person, or a child's
@@ -221,6 +222,9 @@ enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, s
 bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct span detail,
                         uint8_t subject[16]);
 
+/* Once a start, in a WRITE job: a set of documents that did not run before is kept, and its coming into force
+ * is on record (B0.1). */
+enum err gate_note_policy(struct gate_call *c, struct fail *f);
 /* An entry about a register or a start (no person). `detail`: JSON without personal data. */
 enum err gate_note(struct gate_call *c, enum audit_kind kind, struct span detail, struct fail *f);
 

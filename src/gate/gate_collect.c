@@ -2,16 +2,26 @@
 /* Collecting and correcting: all of it or nothing. See gate.h. */
 #include "gate_impl.h"
 
-/* B1.1.3: a service that observes may not pretend that the person said it. */
-static enum err check_source(const struct question *q, struct fail *f)
+static bool may_claim(const struct service *s, struct span source)
 {
-    struct span rest = q->service->sources, one;
-    struct span source = q->asked->source.len ? q->asked->source : SPAN("subject");
-    if (rest.len == 0)
-        return OK;
+    struct span rest = s->sources, one;
     while (span_cut(&rest, ',', &one))
         if (span_eq(span_trim(one), source))
-            return OK;
+            return true;
+    return s->sources.len == 0;
+}
+
+/* B1.1.3: a service that observes may not pretend that the person said it. That it tried is on record. */
+static enum err check_source(const struct question *q, struct fail *f)
+{
+    struct span source = q->asked->source.len ? q->asked->source : SPAN("subject");
+    struct record r = {.kind = AUDIT_REFUSED, .q = q, .extra = SPAN("\"event\":\"source forbidden\"")};
+    if (may_claim(q->service, source))
+        return OK;
+    enum err e = record_add(q->call, &r, f);
+    if (e)
+        return e;
+    q->call->undo = true;
     fail_where(f, "/source");
     fail_hint(f, "it may claim: %.*s", SPAN_F(q->service->sources));
     return fail_set(f, ERR_SOURCE_FORBIDDEN, "service '%.*s' may not claim the source '%.*s'",

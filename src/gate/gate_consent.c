@@ -111,9 +111,13 @@ static enum err fill_party(struct gate_call *c, struct consent_event *e, struct 
     return OK;
 }
 
+/* What a service records, it records for itself: what was on its screen spoke of nobody else. Agreement to a
+ * document is the group's (B0.2), and the operator may speak for all. */
 static enum err fill_service(struct gate_call *c, struct consent_event *e, struct fail *f)
 {
     const struct service *s;
+    if (e->service.len == 0 && c->service && e->kind != CONSENT_AGREEMENT)
+        e->service = c->service->name;
     if (e->service.len == 0)
         return OK;
     enum err err = question_service(c, e->service, &s, f);

@@ -39,10 +39,19 @@ enum err gate_subject_create(struct gate_call *c, struct date birth, struct subj
 
 /* ---- Going */
 
+/* Whose wish it was is told without the id of the guardian, which would outlive both. */
+static struct span wish_members(struct gate_call *c, struct span actor)
+{
+    struct span who = span_sub(actor, 0, span_find(actor, ':', 0));
+    return who.len ? arena_fmt(c->arena, "\"event\":\"erased\",\"wish\":\"%.*s\"", SPAN_F(who))
+                   : SPAN("\"event\":\"erased\"");
+}
+
 /* The entry carries the pseudonym the person had, so that it is found among their entries; its detail is
  * under the node's key, because it must outlive theirs. A key that is lost or damaged already must not stop
  * an erasure. */
-static enum err record_erasure(struct gate_call *c, const struct subject *s, struct fail *f)
+static enum err record_erasure(struct gate_call *c, const struct subject *s, struct span actor,
+                               struct fail *f)
 {
     struct vault_person person = vault_of(s);
     struct person_key *key = NULL;
@@ -55,17 +64,18 @@ static enum err record_erasure(struct gate_call *c, const struct subject *s, str
                        .key = key,
                        .node_detail = true,
                        .actor = caller(c),
-                       .extra = SPAN("\"event\":\"erased\"")};
+                       .extra = wish_members(c, actor)};
     e = record_add(c, &r, f);
     vault_key_close(key);
     return e;
 }
 
-enum err gate_erase(struct gate_call *c, struct subject_id id, struct subject *out, struct fail *f)
+enum err gate_erase(struct gate_call *c, struct subject_id id, struct span actor, struct subject *out,
+                    struct fail *f)
 {
     enum err e = subject_get(c->st, id, c->now, out, f);
     if (!e)
-        e = record_erasure(c, out, f);
+        e = record_erasure(c, out, actor, f);
     if (!e)
         e = subject_erase(c->st, out, c->now, f);
     if (e)
@@ -79,6 +89,19 @@ enum err gate_erase(struct gate_call *c, struct subject_id id, struct subject *o
 
 /* ---- Guardians */
 
+/* One service may not take back what was proved to another. */
+static enum err keep_verified(struct gate_call *c, const struct subject *ward, struct subject_id guardian,
+                              struct fail *f)
+{
+    bool verified = false;
+    enum err e = guardian_linked(c->st, ward, guardian, &verified, f);
+    if (e || !verified)
+        return e;
+    fail_where(f, "/verified");
+    return fail_set(f, ERR_CONFLICT,
+                    "this guardian is verified already; only the operator can take that back");
+}
+
 enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct subject_id guardian,
                            bool verified, struct span evidence, struct fail *f)
 {
@@ -86,6 +109,8 @@ enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct 
     enum err e = subject_get(c->st, child, c->now, &ward, f);
     if (!e)
         e = subject_get(c->st, guardian, c->now, &adult, f);
+    if (!e && c->service && !verified)
+        e = keep_verified(c, &ward, guardian, f);
     if (!e)
         e = guardian_add(c->st, &ward, &adult, verified, evidence, c->now, f);
     if (e)

@@ -96,7 +96,7 @@ static enum err resolve_actor(struct question *q, struct fail *f)
     struct span actor = q->asked->actor.len ? q->asked->actor : SPAN("service");
     size_t colon = span_find(actor, ':', 0);
     struct span kind = span_sub(actor, 0, colon), id = span_sub(actor, colon + 1, actor.len);
-    enum err e = take(q, DIM_ACTOR, kind, "service", f);
+    enum err e = take(q, DIM_ACTOR, kind, "", f);
     if (!e && span_is(kind, "guardian"))
         e = resolve_guardian(q, id, f);
     q->actor = actor;
@@ -295,6 +295,19 @@ static enum err undeclared(const struct question *q, const struct span *names, c
     return fail_set(f, ERR_UNDECLARED_FIELD, "the policy does not declare %.*s", SPAN_F(text_span(&t)));
 }
 
+/* Two spellings of one field are one field: which of two answers or values would count? */
+static enum err check_twice(const struct question *q, struct fail *f)
+{
+    for (size_t i = 1; i < q->n_fields; i++)
+        for (size_t k = 0; k < i; k++)
+            if (q->fields[k] == q->fields[i]) {
+                fail_where(f, "/fields/%zu", i);
+                return fail_set(f, ERR_BAD_VALUE, "'%.*s' is listed twice",
+                                SPAN_F(policy_name(q->policy, DIM_FIELD, q->fields[i])));
+            }
+    return OK;
+}
+
 static enum err resolve_fields(struct question *q, struct fail *f)
 {
     struct span bad[GATE_FIELDS_MAX];
@@ -312,7 +325,7 @@ static enum err resolve_fields(struct question *q, struct fail *f)
         }
     }
     q->n_fields = q->asked->n_fields;
-    return n_bad ? undeclared(q, bad, at, n_bad, f) : OK;
+    return n_bad ? undeclared(q, bad, at, n_bad, f) : check_twice(q, f);
 }
 
 /* ---- All of it */

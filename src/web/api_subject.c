@@ -166,15 +166,15 @@ void api_history(struct call *c)
 
 /* ---- Erasing */
 
-/* Whose wish the service relays: the person's, or a guardian's (A2.4.3). */
+/* Who acts: the service that passes a wish on, the person at its screen, or a guardian (A2.4.3). */
 enum err call_wish(struct call *c, const struct subject *s, struct span *actor)
 {
-    struct span who = SPAN("subject"), guardian = SPAN_EMPTY;
+    struct span who = SPAN_EMPTY, guardian = SPAN_EMPTY;
     struct subject_id id;
     bool verified = false;
     call_query(c, "actor", &who);
     *actor = who;
-    if (span_is(who, "subject"))
+    if (!span_is(who, "guardian"))
         return OK;
     if (!call_query(c, "guardian", &guardian) || !hex_get(guardian, id.b, ID_LEN))
         return fail_set(&c->fail, ERR_MISSING_MEMBER, "With `actor=guardian`, `guardian` says who.");
@@ -192,7 +192,7 @@ void api_subject_erase(struct call *c)
     struct text t = text_new(c->arena, 256);
     if (call_subject(c, 0, &s) != OK || call_wish(c, &s, &actor) != OK)
         return;
-    if (gate_erase(&c->gate, s.id, &s, &c->fail) != OK)
+    if (gate_erase(&c->gate, s.id, actor, &s, &c->fail) != OK)
         return;
     json_open(&t, NULL, '{');
     json_bool(&t, "erased", true);

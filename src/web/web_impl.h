@@ -106,8 +106,8 @@ bool call_is_name(struct span s);
 enum err call_known(struct call *c, enum policy_dimension d, const char *member, struct span name);
 /* The person a decision is about, if the body names one. */
 enum err call_asked_subject(struct call *c, struct gate_request *q);
-/* Whose wish a deletion is: query actor=subject (default) or guardian with guardian=ID, who must be verified.
- */
+/* Who deletes: query actor=service (default, empty: it passes on what the person asked for), subject, or
+ * guardian with guardian=ID, who must be verified. */
 enum err call_wish(struct call *c, const struct subject *s, struct span *actor);
 /* Answers a read (share null) or a share: the allowed subset, or 403 when nothing is allowed. */
 void answer_values(struct call *c, const struct gate_answer *answer, const struct gate_out *values, size_t n,

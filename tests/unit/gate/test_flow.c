@@ -249,7 +249,7 @@ TEST(R118_an_erasure_leaves_one_ledger_line)
     subject_service_add(scratch_st, &fx_kid, SPAN("shop"), FX_NOW, &fx_fail);
     EXPECT(rows_of_person(scratch_dir, fx_kid.sid, fx_kid.id.b) >= 8);
     scratch_begin();
-    EXPECT_INT(gate_erase(fx_as("shop"), fx_kid.id, &s, &fx_fail), OK);
+    EXPECT_INT(gate_erase(fx_as("shop"), fx_kid.id, SPAN_EMPTY, &s, &fx_fail), OK);
     EXPECT_INT(last_kind(), AUDIT_ERASE);
     EXPECT(fx_call.forget_history && s.state == SUBJECT_ERASED);
     static const uint8_t nobody[16];
@@ -257,10 +257,10 @@ TEST(R118_an_erasure_leaves_one_ledger_line)
     scratch_commit();
     EXPECT_INT(rows_of_person(scratch_dir, fx_kid.sid, fx_kid.id.b), 1);
     EXPECT_SAYS(&fx_kid, "purpose=delivery fields=contact-phone service=shop", "GONE");
-    EXPECT_INT(gate_erase(fx_as("shop"), fx_kid.id, &s, &fx_fail), ERR_GONE);
+    EXPECT_INT(gate_erase(fx_as("shop"), fx_kid.id, SPAN_EMPTY, &s, &fx_fail), ERR_GONE);
     /* The guardian goes too: no link to them stays. */
     scratch_begin();
-    EXPECT_INT(gate_erase(fx_as("shop"), fx_mum.id, &s, &fx_fail), OK);
+    EXPECT_INT(gate_erase(fx_as("shop"), fx_mum.id, SPAN_EMPTY, &s, &fx_fail), OK);
     scratch_commit();
     EXPECT_INT(rows_of_person(scratch_dir, fx_mum.sid, fx_mum.id.b), 1);
     fx_close();
@@ -275,7 +275,7 @@ TEST(a_person_whose_key_is_lost_can_still_be_erased)
         &fx_fail);
     EXPECT_SAYS(&fx_ann, "purpose=delivery fields=contact-phone service=shop", "GONE");
     scratch_begin();
-    EXPECT_INT(gate_erase(fx_as("shop"), fx_ann.id, &s, &fx_fail), OK);
+    EXPECT_INT(gate_erase(fx_as("shop"), fx_ann.id, SPAN_EMPTY, &s, &fx_fail), OK);
     scratch_commit();
     EXPECT_INT(rows_of_person(scratch_dir, fx_ann.sid, fx_ann.id.b), 1);
     fx_close();
@@ -355,7 +355,7 @@ TEST(entries_are_attributed_to_the_living)
     EXPECT_INT(last_kind(), AUDIT_REGISTER);
     EXPECT(!who(subject));
     scratch_begin();
-    gate_erase(fx_as("shop"), fx_stranger.id, &s, &fx_fail);
+    gate_erase(fx_as("shop"), fx_stranger.id, SPAN_EMPTY, &s, &fx_fail);
     scratch_commit();
     struct audit_entry e = fx_call.entries[0];
     gate_release(fx_gate, fx_call.view);
@@ -391,8 +391,10 @@ TEST(many_fields_and_references_fit_the_record)
     static char ref[400];
     memset(ref, 'r', sizeof ref - 1);
     struct gate_request q = fx_ask_for(&fx_ann, "purpose=delivery service=shop");
-    for (size_t i = 0; i < GATE_FIELDS_MAX; i++)
-        q.fields[q.n_fields++] = i % 2 ? SPAN("health-physiological") : SPAN("contact-phone");
+    const struct gate_view *v = gate_hold(fx_gate);
+    for (unsigned i = 0; i < policy_count(v->policy, DIM_FIELD) && i < GATE_FIELDS_MAX; i++)
+        q.fields[q.n_fields++] = policy_name(v->policy, DIM_FIELD, i);
+    gate_release(fx_gate, v);
     for (size_t i = 0; i < GATE_EVIDENCE_MAX; i++)
         q.evidence[q.n_evidence++] =
             (struct evidence){arena_fmt(scratch_a, "%.60s%zu", ref, i), span_str(ref)};
