@@ -55,15 +55,28 @@ static enum err keep_document(struct gate *g, struct store *st, const struct pol
     return e || !added ? e : warn_if_changed(st, d, &digest, f);
 }
 
-static enum err keep_set(struct gate *g, struct store *st, struct instant now, struct fail *f)
+static struct span set_members(const struct gate_call *c)
+{
+    struct text t = text_new(c->arena, 128);
+    json_open(&t, NULL, '{');
+    json_str(&t, "policy", c->view->revision);
+    json_hex(&t, "sha256", c->view->digest.b, sizeof c->view->digest.b);
+    json_close(&t, '}');
+    return text_span(&t);
+}
+
+enum err gate_note_policy(struct gate_call *c, struct fail *f)
 {
     struct store_rows rows;
-    struct span digest = span_of(g->digest.b, sizeof g->digest.b);
-    bool found = store_one(st, Q_SET_LAST, NO_ARGS, &rows, f);
+    struct span digest = span_of(c->view->digest.b, sizeof c->view->digest.b);
+    bool found = store_one(c->st, Q_SET_LAST, NO_ARGS, &rows, f);
     bool same = found && span_eq(store_t(&rows, 1), digest);
     enum err e = found ? OK : rows.err;
     store_done(&rows);
-    return e || same ? e : store_run(st, Q_SET_PUT, ARGS(ARG_I(now.ms), ARG_B(digest)), NULL, f);
+    if (e || same)
+        return e;
+    e = store_run(c->st, Q_SET_PUT, ARGS(ARG_I(c->now.ms), ARG_B(digest)), NULL, f);
+    return e ? e : gate_note(c, AUDIT_POLICY, set_members(c), f);
 }
 
 enum err policy_keep(struct gate *g, struct store *st, struct instant now, struct fail *f)
@@ -71,7 +84,7 @@ enum err policy_keep(struct gate *g, struct store *st, struct instant now, struc
     enum err e = OK;
     for (unsigned i = 0; !e && i < policy_documents(g->policy); i++)
         e = keep_document(g, st, policy_document(g->policy, i), now, f);
-    return e ? e : keep_set(g, st, now, f);
+    return e;
 }
 
 /* ---- Asking */

@@ -114,11 +114,14 @@ static void stop_engine(struct web *w)
         engine_stop(w->engine);
 }
 
-/* ---- The start is on record: who ran what, under which policy */
+/* ---- The start is on record: who ran what, under which policy. The tool opens a folder without serving it:
+ * then only a policy that did not run before is noted. */
 
 static void note_start(struct call *c)
 {
     struct text t = text_new(c->arena, 128);
+    if (gate_note_policy(&c->gate, &c->fail) != OK || !c->web->config.listen)
+        return;
     json_open(&t, NULL, '{');
     json_str(&t, "version", c->web->config.version);
     json_str(&t, "commit", c->web->config.commit);
@@ -136,7 +139,7 @@ static enum err start_note(struct web *w, struct start *s, struct fail *f)
                                      .kind = KIND_WRITE,
                                      .response = "none"};
     (void)s;
-    return w->config.listen ? dispatch_own(w, &row, f) : OK;
+    return dispatch_own(w, &row, f);
 }
 
 /* ---- Sockets */
