@@ -244,6 +244,30 @@ void history_init(struct engine *e)
     h->lost_from = UINT64_MAX;
 }
 
+/* Erasures whose rows a crash kept from going: the mark and the rows before it were written together, so that
+ * none was lost where it is at the end of the record. */
+static enum err drop_erased(struct store *st, struct fail *f)
+{
+    struct store_rows r;
+    enum err err = store_query(st, Q_ERASED_ALL, NO_ARGS, &r, f);
+    while (err == OK && store_next(&r, f))
+        err = store_run(st, Q_HISTORY_DROP, ARGS(ARG_B(store_t(&r, 0))), NULL, f);
+    if (err == OK)
+        err = r.err;
+    store_done(&r);
+    return err;
+}
+
+static enum err catch_up(struct engine *e, uint64_t mark, uint64_t size, struct fail *f)
+{
+    enum err err = mark > size ? cut(e, size, f) : rebuild(e, mark, size, f);
+    if (err == OK && mark != size)
+        err = store_begin_write(e->history.st, f);
+    if (err != OK || mark == size)
+        return err;
+    return finish(e->history.st, drop_erased(e->history.st, f), size, f);
+}
+
 enum err history_start(struct engine *e, struct fail *f)
 {
     struct history *h = &e->history;
@@ -252,7 +276,7 @@ enum err history_start(struct engine *e, struct fail *f)
     if (err == OK)
         err = mark_read(h->st, &mark, f);
     if (err == OK)
-        err = mark > size ? cut(e, size, f) : rebuild(e, mark, size, f);
+        err = catch_up(e, mark, size, f);
     if (err != OK)
         return err;
     h->done = h->upto = size;
