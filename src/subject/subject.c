@@ -92,6 +92,8 @@ enum err subject_get(struct store *st, struct subject_id id, struct instant now,
                             .state = (enum subject_state)store_i(&rows, 4)};
     snprintf(out->region, sizeof out->region, "%.*s", SPAN_F(store_t(&rows, 5)));
     out->band = subject_band_at(out->teen_from, out->adult_from, now);
+    if (out->band != BAND_CHILD && out->state == SUBJECT_AWAITING_GUARDIAN)
+        out->state = SUBJECT_ACTIVE; /* at fourteen nobody is waited for any more (B7.2) */
     store_done(&rows);
     return OK;
 }
