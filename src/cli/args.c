@@ -155,8 +155,8 @@ static int take_option(struct cli *c, int argc, char **argv, int *i)
         o = option_find(cli_common, span_sub(word, 0, cut));
     if (!o)
         return cli_usage(c->command, "There is no option %.*s here.", (int)cut + 2, argv[*i]);
-    if (o->type == CLI_FLAG) {
-        option_set(c, o, "true");
+    if (o->type == CLI_FLAG || o->type == CLI_OFF) {
+        option_set(c, o, "given");
         return value ? cli_usage(c->command, "--%s takes no value.", o->name) : CLI_OK;
     }
     if (!value && *i + 1 < argc)

@@ -21,6 +21,7 @@
 
 enum cli_type {
     CLI_FLAG, /* true when given */
+    CLI_OFF,  /* false when given */
     CLI_STRING,
     CLI_NUMBER,
     CLI_LIST /* comma separated */

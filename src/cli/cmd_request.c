@@ -42,7 +42,8 @@ static void put_option(struct text *t, const struct cli_option *o, const char *v
 {
     switch (o->type) {
     case CLI_FLAG:
-        json_bool(t, o->member, true);
+    case CLI_OFF:
+        json_bool(t, o->member, o->type == CLI_FLAG);
         break;
     case CLI_STRING:
         json_str(t, o->member, value);

@@ -44,6 +44,7 @@ static const struct cli_option recipient_options[] = {
     {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
     {"country", CLI_STRING, "CN", false, "country", "ISO 3166-1 alpha-2 (default: CN)"},
     {"suspended", CLI_FLAG, NULL, false, "suspended", "stop everything to it at once"},
+    {"resumed", CLI_OFF, NULL, false, "suspended", "let a suspended one receive again"},
     {0},
 };
 static const struct cli_option paper_options[] = {

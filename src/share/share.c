@@ -148,6 +148,16 @@ enum err recipient_put(struct store *st, const struct recipient *r, struct fail 
         NULL, f);
 }
 
+enum err recipient_suspended(struct store *st, struct span recipient, bool *out, struct fail *f)
+{
+    struct store_rows rows;
+    bool found = store_one(st, Q_RECIPIENT_GET, ARGS(ARG_T(recipient)), &rows, f);
+    enum err e = found ? OK : rows.err;
+    *out = found && store_i(&rows, 0) != 0;
+    store_done(&rows);
+    return e;
+}
+
 static enum err must_exist(struct store *st, struct span recipient, struct fail *f)
 {
     struct store_rows rows;

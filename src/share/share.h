@@ -81,6 +81,8 @@ bool recipient_granted(const struct recipient *r, struct span purpose, struct sp
 /* Register changes (WRITE jobs). Adding again changes what is given. */
 enum err service_put(struct store *st, const struct service *s, struct fail *f);
 enum err recipient_put(struct store *st, const struct recipient *r, struct fail *f);
+/* As it stands; false for one that is not registered. */
+enum err recipient_suspended(struct store *st, struct span recipient, bool *out, struct fail *f);
 /* ERR_UNKNOWN_NAME if the recipient is not registered. */
 enum err recipient_paper_put(struct store *st, struct span recipient, const struct paper *p, struct fail *f);
 /* As above; ERR_WILDCARD for a grant of everything, ERR_MISSING_MEMBER without purpose or fields (R099). */

@@ -119,7 +119,6 @@ void api_recipient_add(struct call *c)
     r->class_name = call_member(c, "class");
     r->title = call_member(c, "title");
     r->country = json_get(c->body, "country") ? call_member(c, "country") : SPAN(WEB_HOME_REGION);
-    json_read_bool(c->body, "suspended", false, &r->suspended, NULL);
     if (call_name(c, "name", &r->name) != OK || call_known(c, DIM_PARTY, "class", r->class_name) != OK)
         return;
     if (!is_country(r->country)) {
@@ -127,11 +126,15 @@ void api_recipient_add(struct call *c)
         fail_set(&c->fail, ERR_BAD_VALUE, "A country is two capital letters (ISO 3166-1 alpha-2).");
         return;
     }
+    /* A suspension stays until somebody lifts it by saying so. */
+    if (recipient_suspended(c->gate.st, r->name, &r->suspended, &c->fail) != OK)
+        return;
+    json_read_bool(c->body, "suspended", r->suspended, &r->suspended, NULL);
     if (recipient_put(c->gate.st, r, &c->fail) != OK)
         return;
     json_open(&t, NULL, '{');
     json_string(&t, "name", r->name);
-    changed(c, &t, r->name, "recipient");
+    changed(c, &t, r->name, r->suspended ? "recipient, suspended" : "recipient");
 }
 
 /* The recipient of the path. */
