@@ -53,9 +53,9 @@ def run_troth(*args, stdin=None, env=None):
 
 
 class Daemon:
-    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None):
+    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None):
         self.home = tempfile.mkdtemp(prefix="troth-flow-")
-        self.data = os.path.join(self.home, "data")
+        self.data = data or os.path.join(self.home, "data")
         self.clock = os.path.join(self.home, "clock")
         self.args, self.env = list(args), dict(env or {})
         self.tokens, self.process, self.port = {}, None, 0
