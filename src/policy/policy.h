@@ -217,8 +217,16 @@ struct policy_decision {
     unsigned n_conditions;
 };
 
-/* Decides by the plain evaluator: section 3 to the letter. No allocation; any thread. */
+/* Decides on the compiled form (section 4). No allocation; any thread. */
 void policy_decide(const struct policy *p, const struct policy_request *q, struct policy_decision *d);
+/* The same by the plain evaluator, section 3 to the letter: the specification, which tests compare with. They
+ * differ in one thing: this one says no when more than twelve unknown facts stand in norms within reach, the
+ * compiled form when more than twelve of them make a difference. */
+void policy_decide_plain(const struct policy *p, const struct policy_request *q, struct policy_decision *d);
+
+/* The compiled form: no pointers, the same bytes for the same rules; its SHA-256 is the identity of what
+ * decides. Lives as long as the policy. */
+struct span policy_packed(const struct policy *p);
 
 /* How one norm fared, for explain and for `the cases tried`. */
 enum policy_fate { FATE_STANDS, FATE_LIFTED, FATE_OUTRANKED, FATE_BINDS, FATE_WAIVED, FATE_NEAR };

@@ -5,69 +5,13 @@
  * No allocation. One world is one assignment of the facts; a request whose facts are all known has one world,
  * another is decided in each of its worlds and gets the worst of the answers (step 7).
  */
-#include "policy_impl.h"
-
-#define ALTERNATIVES_MAX  64 /* need-sets at a time; the smallest are kept */
-#define UNKNOWN_FACTS_MAX 12 /* 4,096 worlds; beyond that the answer is no */
-#define MISSING_MAX       8  /* policy_decision.alternatives */
-#define CONDITIONS_MAX    16 /* policy_decision.conditions */
-
-#define EACH_NORM(set, words, i)                                                                             \
-    for (size_t each_w = 0; each_w < (words); each_w++)                                                      \
-        for (uint64_t each_b = (set)[each_w];                                                                \
-             each_b && ((i) = each_w * 64 + (size_t)__builtin_ctzll(each_b), true); each_b &= each_b - 1)
-
-/* ---- Sets of need-sets: the smallest, none holding another. */
-
-struct alternatives {
-    uint64_t set[ALTERNATIVES_MAX];
-    size_t n;
-};
-
-static bool smaller(uint64_t a, uint64_t b)
-{
-    int na = __builtin_popcountll(a), nb = __builtin_popcountll(b);
-    return na != nb ? na < nb : a < b;
-}
-
-/* Sorted by size. A set that holds another is no alternative to it. */
-static void alternatives_add(struct alternatives *x, uint64_t set)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < x->n; i++)
-        if ((set & x->set[i]) == x->set[i])
-            return;
-    for (size_t i = 0; i < x->n; i++)
-        if ((x->set[i] & set) != set)
-            x->set[kept++] = x->set[i];
-    x->n = kept;
-    size_t at = x->n;
-    while (at > 0 && smaller(set, x->set[at - 1]))
-        at--;
-    if (at == ALTERNATIVES_MAX)
-        return;
-    if (x->n == ALTERNATIVES_MAX)
-        x->n--;
-    memmove(&x->set[at + 1], &x->set[at], (x->n - at) * sizeof x->set[0]);
-    x->set[at] = set;
-    x->n++;
-}
-
-/* Both must be satisfied. */
-static void alternatives_meet(struct alternatives *x, const struct alternatives *y)
-{
-    struct alternatives out = {.n = 0};
-    for (size_t i = 0; i < x->n; i++)
-        for (size_t k = 0; k < y->n; k++)
-            alternatives_add(&out, x->set[i] | y->set[k]);
-    *x = out;
-}
+#include "policy_answer_impl.h"
 
 static void alternatives_of(const struct formula *f, uint64_t held, struct alternatives *out)
 {
     out->n = 0;
     for (size_t i = 0; i < f->n; i++)
-        alternatives_add(out, f->terms[i].needs & ~held);
+        policy_alternatives_add(out, f->terms[i].needs & ~held);
 }
 
 /* The smallest need-set of the formula that is held, if any. */
@@ -76,7 +20,7 @@ static bool held_set(const struct formula *f, uint64_t held, uint64_t *out)
     bool found = false;
     for (size_t i = 0; i < f->n; i++) {
         uint64_t set = f->terms[i].needs;
-        if ((set & ~held) != 0 || (found && !smaller(set, *out)))
+        if ((set & ~held) != 0 || (found && !policy_needs_smaller(set, *out)))
             continue;
         *out = set;
         found = true;
@@ -127,7 +71,7 @@ static void drop_set(uint64_t *set, const uint64_t *other, size_t words)
 
 /* Norms are stored most exceptional first, so those that are lifted always come later in the walk. A word is
  * read again after each lifting: what was just lifted lifts nothing. */
-static void lift(const struct policy *p, uint64_t *standing)
+void policy_world_lift(const struct policy *p, uint64_t *standing)
 {
     const struct norm_index *x = &p->index;
     for (size_t w = 0; w < x->words; w++) {
@@ -141,7 +85,7 @@ static void lift(const struct policy *p, uint64_t *standing)
 }
 
 /* Step 4: the highest document that still has a grant. */
-static unsigned speaker_of(const struct policy *p, const uint64_t *standing)
+unsigned policy_world_speaker(const struct policy *p, const uint64_t *standing)
 {
     const struct norm_index *x = &p->index;
     for (size_t r = 0; r < x->n_by_rank; r++) {
@@ -159,8 +103,8 @@ static void world_finish(const struct policy *p, uint64_t facts, struct world *w
 {
     drop_facts(p, facts, w->matched);
     memcpy(w->standing, w->matched, p->index.words * sizeof w->matched[0]);
-    lift(p, w->standing);
-    w->speaker = speaker_of(p, w->standing);
+    policy_world_lift(p, w->standing);
+    w->speaker = policy_world_speaker(p, w->standing);
 }
 
 void policy_world_match(const struct policy *p, const struct policy_request *q, uint64_t facts,
@@ -171,12 +115,6 @@ void policy_world_match(const struct policy *p, const struct policy_request *q, 
 }
 
 /* ---- Step 6: the answer of one world. */
-
-static void decision_init(struct policy_decision *d)
-{
-    *d = (struct policy_decision){
-        .answer = ANSWER_DENY, .clause = POLICY_NONE, .mask = POLICY_NONE, .until_event = POLICY_NONE};
-}
 
 static bool first_of(const uint64_t *set, const uint64_t *kind, size_t words, size_t *out)
 {
@@ -258,6 +196,16 @@ static unsigned dimensions_named(const struct norm *n)
     return count;
 }
 
+int policy_grant_cmp(const struct policy *p, const struct norm *a, const struct norm *b)
+{
+    if (a->n_fields != b->n_fields)
+        return a->n_fields < b->n_fields ? -1 : 1;
+    unsigned named_a = dimensions_named(a), named_b = dimensions_named(b);
+    if (named_a != named_b)
+        return named_a > named_b ? -1 : 1;
+    return until_cmp(p, &a->act.until, &b->act.until);
+}
+
 /* Which of two satisfied grants speaks: one with a time limit, the one that rests on fewer needs, the
  * narrower one, the shorter limit. */
 static bool grant_better(const struct policy *p, const struct norm *a, uint64_t needs_a, const struct norm *b,
@@ -267,11 +215,8 @@ static bool grant_better(const struct policy *p, const struct norm *a, uint64_t 
     if (limit_a != limit_b)
         return limit_a;
     if (needs_a != needs_b)
-        return smaller(needs_a, needs_b);
-    if (a->n_fields != b->n_fields)
-        return a->n_fields < b->n_fields;
-    unsigned named_a = dimensions_named(a), named_b = dimensions_named(b);
-    return named_a != named_b ? named_a > named_b : until_cmp(p, &a->act.until, &b->act.until) < 0;
+        return policy_needs_smaller(needs_a, needs_b);
+    return policy_grant_cmp(p, a, b) < 0;
 }
 
 /* The grant that is satisfied by what is held; `missing` collects what each of the others lacks. */
@@ -289,7 +234,7 @@ static const struct norm *choose_grant(const struct policy *p, const struct poli
         const struct norm *n = &p->norms[i];
         uint64_t set = 0;
         for (size_t k = 0; k < n->act.needs.n; k++)
-            alternatives_add(missing, n->act.needs.terms[k].needs & ~q->needs);
+            policy_alternatives_add(missing, n->act.needs.terms[k].needs & ~q->needs);
         if (!held_set(&n->act.needs, q->needs, &set) || (best && !grant_better(p, n, set, best, *used)))
             continue;
         best = n;
@@ -298,22 +243,13 @@ static const struct norm *choose_grant(const struct policy *p, const struct poli
     return best;
 }
 
-static void cite_condition(struct policy_decision *d, unsigned clause)
-{
-    for (unsigned i = 0; i < d->n_conditions; i++)
-        if (d->conditions[i] == clause)
-            return;
-    if (d->n_conditions < CONDITIONS_MAX)
-        d->conditions[d->n_conditions++] = clause;
-}
-
 /* Step 5 for one condition: its deed or mask joins the answer, its needs join what is missing. */
 static bool bind_condition(const struct norm *n, uint64_t held, struct policy_decision *d,
                            struct alternatives *missing)
 {
     uint64_t set = 0;
     struct alternatives lacks;
-    cite_condition(d, n->clause);
+    policy_decision_cite(d, n->clause);
     if (n->must.kind == MUST_DEED)
         d->deeds |= 1ull << n->must.index;
     if (n->must.kind == MUST_MASK && (d->mask == POLICY_NONE || n->must.index > d->mask))
@@ -325,7 +261,7 @@ static bool bind_condition(const struct norm *n, uint64_t held, struct policy_de
         return true;
     }
     alternatives_of(&n->must.needs, held, &lacks);
-    alternatives_meet(missing, &lacks);
+    policy_alternatives_meet(missing, &lacks);
     return false;
 }
 
@@ -383,35 +319,17 @@ static const struct norm *grant_lacking(const struct policy *p, const struct wor
     return NULL;
 }
 
-/* The reason of the first missing need of the norm that asks for it. A need with no reason of its own is
- * evidence. */
-static struct span missing_reason(const struct policy *p, uint64_t missing)
-{
-    if (missing == 0)
-        return SPAN("evidence-missing");
-    struct span reason = policy_need_reason(p, (unsigned)__builtin_ctzll(missing));
-    return reason.len > 0 ? reason : SPAN("evidence-missing");
-}
-
-static void put_missing(struct policy_decision *d, const struct alternatives *missing)
-{
-    d->missing = missing->n > 0 ? missing->set[0] : 0;
-    d->n_alternatives = 0;
-    for (size_t i = 1; i < missing->n && d->n_alternatives < MISSING_MAX; i++)
-        d->alternatives[d->n_alternatives++] = missing->set[i];
-}
-
 static void answer_needs(const struct policy *p, const struct policy_request *q, const struct world *w,
                          const struct norm *unmet, const struct alternatives *missing,
                          struct policy_decision *d)
 {
-    decision_init(d); /* what conditions added so far is for an answer that allows */
-    put_missing(d, missing);
+    policy_decision_init(d); /* what conditions added so far is for an answer that allows */
+    policy_decision_missing(d, missing);
     uint64_t asked = unmet ? d->missing & formula_needs(&unmet->must.needs) : d->missing;
     const struct norm *n = unmet ? unmet : grant_lacking(p, w, q->needs, d->missing);
     d->answer = ANSWER_NEEDS;
     d->clause = n ? n->clause : POLICY_NONE;
-    d->reason = missing_reason(p, asked);
+    d->reason = policy_missing_reason(p, asked);
 }
 
 static void answer_allow(const struct norm *grant, uint64_t used, struct policy_decision *d)
@@ -424,14 +342,19 @@ static void answer_allow(const struct norm *grant, uint64_t used, struct policy_
     d->until_unit = grant->act.until.unit;
 }
 
+bool policy_world_bar(const struct policy *p, const uint64_t *standing, size_t *bar)
+{
+    return first_of(standing, p->index.kind[NORM_BAR], p->index.words, bar);
+}
+
 static void decide_world(const struct policy *p, const struct policy_request *q, uint64_t facts,
                          const struct world *w, struct policy_decision *d, struct alternatives *missing)
 {
     size_t bar = 0;
     uint64_t used = 0;
     missing->n = 0;
-    decision_init(d);
-    if (first_of(w->standing, p->index.kind[NORM_BAR], p->index.words, &bar)) { /* step 3 */
+    policy_decision_init(d);
+    if (policy_world_bar(p, w->standing, &bar)) { /* step 3 */
         d->clause = p->norms[bar].clause;
         d->reason = p->norms[bar].reason.len > 0 ? p->norms[bar].reason : SPAN("default-deny");
         return;
@@ -461,52 +384,6 @@ static uint64_t unknown_facts(const struct policy *p, const struct policy_reques
     return read & ~q->facts_known;
 }
 
-/* Two worlds that both allow: what must be done in either, must be done. */
-static void join_allowed(struct policy_decision *d, const struct policy_decision *one)
-{
-    d->deeds |= one->deeds;
-    d->needs_used |= one->needs_used;
-    if (one->mask != POLICY_NONE && (d->mask == POLICY_NONE || one->mask > d->mask))
-        d->mask = one->mask;
-    for (unsigned i = 0; i < one->n_conditions; i++)
-        cite_condition(d, one->conditions[i]);
-    if (d->until_event == POLICY_NONE) {
-        d->until_event = one->until_event;
-        d->until_number = one->until_number;
-        d->until_unit = one->until_unit;
-    }
-}
-
-/* The next assignment of the unknown bits: counting within the mask. */
-static uint64_t next_world(uint64_t world, uint64_t unknown)
-{
-    return (world - unknown) & unknown;
-}
-
-static void deny_unknown(struct policy_decision *d)
-{
-    decision_init(d);
-    d->reason = SPAN("evidence-missing");
-}
-
-/* One more world. `total` is what is missing in all of them together. True if it is worse than those before.
- */
-static bool join_world(struct policy_decision *d, const struct policy_decision *one,
-                       struct alternatives *total, const struct alternatives *missing)
-{
-    struct policy_decision before = *d;
-    bool worse = one->answer > d->answer, allowed = one->answer <= ANSWER_ALLOW_MASKED;
-    if (one->answer == ANSWER_NEEDS)
-        alternatives_meet(total, missing);
-    if (worse)
-        *d = *one;
-    if (worse && allowed)
-        join_allowed(d, &before);
-    if (!worse && allowed && d->answer <= ANSWER_ALLOW_MASKED)
-        join_allowed(d, one);
-    return worse;
-}
-
 static void decide_cells(const struct policy *p, const struct policy_request *q, const uint64_t *cells,
                          uint64_t facts, struct policy_decision *d, struct alternatives *missing)
 {
@@ -524,23 +401,22 @@ static uint64_t decide_worlds(const struct policy *p, const struct policy_reques
     uint64_t known = q->facts & q->facts_known, world = 0, worst = known;
     decide_cells(p, q, cells, known, d, &missing);
     if (d->answer == ANSWER_NEEDS)
-        alternatives_meet(&total, &missing);
-    while ((world = next_world(world, unknown)) != 0) {
+        policy_alternatives_meet(&total, &missing);
+    while ((world = policy_world_next(world, unknown)) != 0) {
         decide_cells(p, q, cells, known | world, &one, &missing);
-        if (join_world(d, &one, &total, &missing))
+        if (policy_world_join(d, &one, &total, &missing))
             worst = known | world;
     }
     if (d->answer == ANSWER_NEEDS)
-        put_missing(d, &total);
+        policy_decision_missing(d, &total);
     return worst;
 }
 
-uint64_t policy_decide_world(const struct policy *p, const struct policy_request *q,
-                             struct policy_decision *d)
+static uint64_t plain_world(const struct policy *p, const struct policy_request *q, struct policy_decision *d)
 {
     uint64_t cells[NORM_WORDS], known = q->facts & q->facts_known;
     if (!policy_request_valid(p, q)) {
-        deny_unknown(d);
+        policy_decision_unknown(d);
         return known;
     }
     match_cells(p, q, cells);
@@ -548,7 +424,7 @@ uint64_t policy_decide_world(const struct policy *p, const struct policy_request
     if (unknown != 0 && __builtin_popcountll(unknown) <= UNKNOWN_FACTS_MAX)
         return decide_worlds(p, q, cells, unknown, d);
     if (unknown != 0) {
-        deny_unknown(d);
+        policy_decision_unknown(d);
         return known;
     }
     struct alternatives missing;
@@ -556,9 +432,9 @@ uint64_t policy_decide_world(const struct policy *p, const struct policy_request
     return known;
 }
 
-void policy_decide(const struct policy *p, const struct policy_request *q, struct policy_decision *d)
+void policy_decide_plain(const struct policy *p, const struct policy_request *q, struct policy_decision *d)
 {
-    policy_decide_world(p, q, d);
+    plain_world(p, q, d);
 }
 
 const char *policy_answer_name(enum policy_answer a)

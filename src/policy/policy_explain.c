@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_explain.c: why a decision came out as it did: the norms that matched, what lifted what, what nearly
  * fitted. */
-#include "policy_impl.h"
+#include "policy_diagram_impl.h"
 
 static const char *const kind_name[] = {"grant", "bar", "condition", "waiver"};
 static const char *const fate_name[] = {"stands", "lifted", "outranked", "binds", "waived", "near"};

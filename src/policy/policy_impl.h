@@ -279,6 +279,8 @@ struct policy {
     struct vocable *vocables;
     size_t n_vocables;
     struct norm_index index;
+    struct span packed; /* the compiled form, and the same opened */
+    const struct diagram *diagram;
 };
 
 /* ---- Reading. */
@@ -412,13 +414,22 @@ struct world {
 };
 void policy_world_match(const struct policy *p, const struct policy_request *q, uint64_t facts,
                         struct world *w);
-/* As policy_decide; returns the values of all facts in the world that decided. */
-uint64_t policy_decide_world(const struct policy *p, const struct policy_request *q,
-                             struct policy_decision *d);
+/* Steps 2, 3 and 4 on a set of norms: lifts (waivers too), finds the first ban, the document that speaks. */
+void policy_world_lift(const struct policy *p, uint64_t *standing);
+bool policy_world_bar(const struct policy *p, const uint64_t *standing, size_t *bar);
+unsigned policy_world_speaker(const struct policy *p, const uint64_t *standing);
+/* Which of two satisfied grants that rest on the same needs speaks: <0 the first. Never by place. */
+int policy_grant_cmp(const struct policy *p, const struct norm *a, const struct norm *b);
 /* The grants that fit in every dimension but d, as a set of index.words words, facts left aside. */
 void policy_near_set(const struct policy *p, const struct policy_request *q, enum policy_dimension d,
                      uint64_t *set);
 bool policy_request_valid(const struct policy *p, const struct policy_request *q);
+
+/* Walks a set of norms, or of anything else that is numbered. */
+#define EACH_NORM(set, words, i)                                                                             \
+    for (size_t each_w = 0; each_w < (words); each_w++)                                                      \
+        for (uint64_t each_b = (set)[each_w];                                                                \
+             each_b && ((i) = each_w * 64 + (size_t)__builtin_ctzll(each_b), true); each_b &= each_b - 1)
 
 static inline bool norm_set_has(const uint64_t *set, size_t i)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_load.c: the phases of reading, in the order that policy_impl.h tells. */
-#include "policy_impl.h"
+#include "policy_compile_impl.h"
 
 static void open_files(struct load *l, const struct policy_source *sources)
 {
@@ -39,6 +39,16 @@ void policy_load_open(struct load *l, struct arena *a, const struct policy_sourc
     policy_messages_sort(m);
 }
 
+/* What the analysis needs besides the policy lives in an arena of its own and ends with it. */
+static void compile_and_analyse(struct load *l)
+{
+    struct compiled k = {.scratch = arena_new(1 << 20)};
+    policy_index_build(l);
+    if (policy_compile(l, &k))
+        policy_analyse(l, &k);
+    arena_free(k.scratch);
+}
+
 struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n,
                            struct policy_messages *m)
 {
@@ -46,6 +56,7 @@ struct policy *policy_load(struct arena *a, const struct policy_source *sources,
     policy_load_open(&l, a, sources, n, m);
     if (m->errors > 0)
         return NULL;
-    policy_index_build(&l);
-    return l.p;
+    compile_and_analyse(&l);
+    policy_messages_sort(m);
+    return m->errors > 0 ? NULL : l.p;
 }

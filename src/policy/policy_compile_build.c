@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+/* policy_compile_build.c: one half of the compiled form, as nodes and leaves that are not packed yet. */
+#include "policy_compile_impl.h"
+
+#define FIRST_SLOTS 4096 /* of the hash tables; powers of two */
+#define FIRST_ROOM  16384
+
+static uint32_t hash_cells(const uint32_t *cell, size_t n)
+{
+    uint64_t h = n;
+    for (size_t i = 0; i < n; i++) {
+        h = (h ^ cell[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    return (uint32_t)h;
+}
+
+static uint32_t hash_leaf(const uint16_t *word, size_t n)
+{
+    uint64_t h = n;
+    for (size_t i = 0; i < n; i++) {
+        h = (h ^ word[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    return (uint32_t)h;
+}
+
+static void *grown(struct arena *a, const void *list, size_t n, size_t *cap, size_t want, size_t size)
+{
+    while (*cap < want)
+        *cap *= 2;
+    void *bigger = arena_array(a, *cap, size);
+    memcpy(bigger, list, n * size);
+    return bigger;
+}
+
+/* ---- Nodes. */
+
+static size_t cell_len(const uint32_t *cell)
+{
+    return 2 + (size_t)cell[1];
+}
+
+/* The slot holds the place of an equal node plus one, or 0 and is where it belongs. */
+static uint32_t *node_slot(struct building *b, const uint32_t *cell)
+{
+    size_t i = hash_cells(cell, cell_len(cell)) & (b->n_node_slots - 1);
+    for (; b->node_slots[i] != 0; i = (i + 1) & (b->n_node_slots - 1)) {
+        const uint32_t *other = b->cells + b->node_slots[i] - 1;
+        if (other[1] == cell[1] && memcmp(other, cell, cell_len(cell) * sizeof *cell) == 0)
+            break;
+    }
+    return &b->node_slots[i];
+}
+
+static void more_node_slots(struct building *b)
+{
+    b->n_node_slots *= 2;
+    b->node_slots = ARENA_ARRAY(b->scratch, b->n_node_slots, uint32_t);
+    for (size_t at = 0; at < b->n_cells; at += cell_len(b->cells + at))
+        *node_slot(b, b->cells + at) = (uint32_t)at + 1;
+}
+
+/* Words it will take when packed: the kind that is shorter. */
+static size_t packed_size(const uint32_t *child, unsigned n)
+{
+    size_t different = 0;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned k = 0;
+        while (k < i && child[k] != child[i])
+            k++;
+        different += k == i;
+    }
+    return n <= different + 1 ? n + 1 : different + 2;
+}
+
+/* The new node stands at the end of `cells`; it stays there if there is none like it. */
+static uint32_t node_keep(struct building *b)
+{
+    const uint32_t *cell = b->cells + b->n_cells;
+    bool same = true;
+    for (unsigned i = 1; i < cell[1]; i++)
+        same = same && cell[2 + i] == cell[2];
+    if (same)
+        return cell[2];
+    uint32_t *slot = node_slot(b, cell);
+    if (*slot != 0)
+        return *slot - 1;
+    uint32_t at = (uint32_t)b->n_cells;
+    *slot = at + 1;
+    b->size += packed_size(cell + 2, cell[1]);
+    b->n_cells += cell_len(cell);
+    if (++b->n_nodes * 2 > b->n_node_slots)
+        more_node_slots(b);
+    b->over = b->over || b->n_nodes > COMPILE_NODES_MAX;
+    return at;
+}
+
+static uint32_t node_make(struct building *b, unsigned axis, const uint32_t *child, unsigned n)
+{
+    if (b->n_cells + n + 2 > b->cap_cells)
+        b->cells =
+            grown(b->scratch, b->cells, b->n_cells, &b->cap_cells, b->n_cells + n + 2, sizeof *b->cells);
+    uint32_t *cell = b->cells + b->n_cells;
+    cell[0] = axis;
+    cell[1] = n;
+    memcpy(cell + 2, child, n * sizeof *child);
+    return node_keep(b);
+}
+
+/* ---- Leaves. */
+
+static uint32_t *leaf_slot(struct building *b, const uint16_t *leaf)
+{
+    size_t i = hash_leaf(leaf, leaf[0] + 1u) & (b->n_leaf_slots - 1);
+    for (; b->leaf_slots[i] != 0; i = (i + 1) & (b->n_leaf_slots - 1)) {
+        const uint16_t *other = b->leaves + b->leaf_at[b->leaf_slots[i] - 1];
+        if (memcmp(other, leaf, (leaf[0] + 1u) * sizeof *leaf) == 0)
+            break;
+    }
+    return &b->leaf_slots[i];
+}
+
+static void more_leaf_slots(struct building *b)
+{
+    b->n_leaf_slots *= 2;
+    b->leaf_slots = ARENA_ARRAY(b->scratch, b->n_leaf_slots, uint32_t);
+    for (size_t i = 0; i < b->n_leaves; i++)
+        *leaf_slot(b, b->leaves + b->leaf_at[i]) = (uint32_t)i + 1;
+}
+
+static uint32_t leaf_make(struct building *b, const uint64_t *set)
+{
+    size_t room = b->c->n + 4;
+    if (b->n_leaf_words + room > b->cap_leaf_words)
+        b->leaves = grown(b->scratch, b->leaves, b->n_leaf_words, &b->cap_leaf_words, b->n_leaf_words + room,
+                          sizeof *b->leaves);
+    uint16_t *leaf = b->leaves + b->n_leaf_words;
+    leaf[0] = (uint16_t)policy_build_leaf(b, set, leaf + 1, room - 1);
+    uint32_t *slot = leaf_slot(b, leaf);
+    if (*slot != 0)
+        return BUILD_LEAF | (*slot - 1);
+    if (b->n_leaves == b->cap_leaves)
+        b->leaf_at =
+            grown(b->scratch, b->leaf_at, b->n_leaves, &b->cap_leaves, b->n_leaves + 1, sizeof *b->leaf_at);
+    b->leaf_at[b->n_leaves] = (uint32_t)b->n_leaf_words;
+    b->n_leaf_words += leaf[0] + 1u;
+    b->size += leaf[0] + 1u;
+    *slot = (uint32_t)++b->n_leaves;
+    uint32_t made = BUILD_LEAF | (uint32_t)(b->n_leaves - 1);
+    if (b->n_leaves * 2 > b->n_leaf_slots)
+        more_leaf_slots(b);
+    b->over = b->over || b->n_nodes + b->n_leaves > COMPILE_NODES_MAX;
+    return made;
+}
+
+/* ---- The recursion. */
+
+static const struct axis *axis_at(const struct building *b, unsigned level)
+{
+    return &b->c->axis[b->order[level]];
+}
+
+static bool level_matters(const struct building *b, unsigned level, const uint64_t *set)
+{
+    const uint64_t *same = axis_at(b, level)->same;
+    uint64_t any = 0;
+    for (size_t w = 0; w < b->c->words; w++)
+        any |= set[w] & ~same[w];
+    return any != 0;
+}
+
+static uint32_t build_level(struct building *b, unsigned level);
+
+/* The children's sets are made one after the other in the next row of the stack. A set like the one before
+ * gives the child before. */
+static uint32_t build_children(struct building *b, unsigned level, const uint64_t *set)
+{
+    const struct axis *x = axis_at(b, level);
+    size_t words = b->c->words;
+    uint64_t *next = b->stack[level + 1] + 1, *before = b->stack[level] + 1 + words;
+    uint32_t child[POLICY_VALUES_MAX];
+    for (unsigned k = 0; k < x->n; k++) {
+        const uint64_t *row = cases_row(b->c, x, k);
+        uint64_t differs = k == 0;
+        for (size_t w = 0; w < words; w++) {
+            next[w] = set[w] & row[w];
+            differs |= next[w] ^ before[w];
+        }
+        memcpy(before, next, words * sizeof *next);
+        child[k] = differs ? build_level(b, level + 1) : child[k - 1];
+    }
+    b->steps += x->n;
+    b->over = b->over || b->steps > b->steps_max;
+    return node_make(b, x->id, child, x->n);
+}
+
+/* The set stands behind the level in the row of the stack, which is so the key of what is remembered. */
+static uint32_t build_level(struct building *b, unsigned level)
+{
+    uint64_t *key = b->stack[level], *set = key + 1;
+    unsigned down = level;
+    if (b->over)
+        return BUILD_LEAF;
+    policy_build_settle(b, level, set);
+    while (down < b->c->n_axes && !level_matters(b, down, set))
+        down++;
+    key[0] = down;
+    uint32_t *slot = policy_memo_slot(&b->memo, key);
+    if (*slot != UINT32_MAX)
+        return *slot;
+    uint32_t made;
+    if (down == b->c->n_axes)
+        made = leaf_make(b, set);
+    else {
+        if (down != level)
+            memcpy(b->stack[down], key, (b->c->words + 1) * sizeof *key);
+        made = build_children(b, down, b->stack[down] + 1);
+    }
+    *policy_memo_slot(&b->memo, key) = made;
+    return made;
+}
+
+/* rest[level]: the cases that hold whatever the levels from here on are. */
+static void fill_rest(struct building *b)
+{
+    size_t words = b->c->words;
+    memcpy(b->rest[b->c->n_axes], b->c->all, words * sizeof(uint64_t));
+    for (unsigned level = b->c->n_axes; level-- > 0;)
+        for (size_t w = 0; w < words; w++)
+            b->rest[level][w] = b->rest[level + 1][w] & axis_at(b, level)->same[w];
+}
+
+static void make_room(struct building *b)
+{
+    size_t levels = b->c->n_axes + 1, words = b->c->words;
+    b->rest = ARENA_ARRAY(b->scratch, levels, uint64_t *);
+    b->stack = ARENA_ARRAY(b->scratch, levels, uint64_t *);
+    for (size_t i = 0; i < levels; i++) {
+        b->rest[i] = ARENA_ARRAY(b->scratch, words + 1, uint64_t);
+        b->stack[i] = ARENA_ARRAY(b->scratch, 2 * words + 1, uint64_t);
+    }
+    b->memo = policy_memo(b->scratch, words + 1);
+    b->cap_cells = b->cap_leaf_words = FIRST_ROOM;
+    b->cap_leaves = FIRST_SLOTS;
+    b->n_node_slots = b->n_leaf_slots = FIRST_SLOTS;
+    b->cells = ARENA_ARRAY(b->scratch, b->cap_cells, uint32_t);
+    b->leaves = ARENA_ARRAY(b->scratch, b->cap_leaf_words, uint16_t);
+    b->leaf_at = ARENA_ARRAY(b->scratch, b->cap_leaves, uint32_t);
+    b->node_slots = ARENA_ARRAY(b->scratch, b->n_node_slots, uint32_t);
+    b->leaf_slots = ARENA_ARRAY(b->scratch, b->n_leaf_slots, uint32_t);
+}
+
+/* Those of the axes that this half has. */
+static void take_order(struct building *b, const struct level_order *order)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < DIAGRAM_AXES; i++)
+        for (unsigned k = 0; k < b->c->n_axes; k++)
+            if (b->c->axis[k].id == order->axis[i])
+                b->order[n++] = k;
+}
+
+void policy_build(struct building *b, const struct cases *c, enum diagram_half half,
+                  const struct level_order *order, const uint64_t *start, size_t steps_max,
+                  struct arena *scratch)
+{
+    *b = (struct building){.c = c, .half = half, .scratch = scratch, .steps_max = steps_max};
+    take_order(b, order);
+    make_room(b);
+    fill_rest(b);
+    memcpy(b->stack[0] + 1, start, c->words * sizeof *start);
+    b->root = build_level(b, 0);
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * policy_compile_impl.h: building the diagrams of policy_diagram_impl.h, and going over all combinations.
+ *
+ * Both are one recursion: at each level the set of norms that still match meets the row of each atom, and
+ * what differs is remembered by (level, set). A norm whose facts have several cases ("when a or b") is as
+ * many elements of the set, one for each case, so that facts are rows like any other value.
+ *
+ * Everything here lives in a scratch arena that is gone when the policy is loaded.
+ */
+#ifndef TROTH_POLICY_COMPILE_IMPL_H
+#define TROTH_POLICY_COMPILE_IMPL_H
+
+#include "policy_diagram_impl.h"
+
+/* Stated limits (section 4): a policy beyond them is refused, naming the sentence that led there. */
+#define COMPILE_CASES_MAX 8192    /* norms times the cases of their facts */
+#define COMPILE_NODES_MAX 32000   /* nodes and leaves of each half: a reference has 16 bits */
+#define COMPILE_STEPS_MAX 4000000 /* a few seconds */
+
+#define KIND_SET(kind) (1u << (kind))
+#define GROUND_KINDS   (KIND_SET(NORM_GRANT) | KIND_SET(NORM_BAR))
+#define BIND_KINDS     (KIND_SET(NORM_CONDITION) | KIND_SET(NORM_WAIVER))
+
+/* The values of each dimension that no norm and no document's scope tells apart. */
+struct atoms {
+    unsigned n[DIM_COUNT];
+    uint16_t *of[DIM_COUNT];    /* value -> atom */
+    uint16_t *first[DIM_COUNT]; /* atom -> its first value */
+    uint32_t *scope[DIM_COUNT]; /* atom -> documents whose scope holds it */
+};
+
+/* One level: the rows of its atoms. */
+struct axis {
+    unsigned id, n;
+    uint64_t *row;  /* n rows */
+    uint64_t *same; /* the cases that hold in every row: this level does not matter to them */
+};
+
+/* Norms of some kinds, by case. */
+struct cases {
+    const struct policy *p;
+    const struct atoms *atoms;
+    size_t n, words;
+    uint16_t *norm;    /* of each case; ascending */
+    uint64_t *all;     /* every case */
+    uint64_t *kind[4]; /* of each enum norm_kind */
+    uint64_t **lifts;  /* cases that each case lifts; null if none */
+    uint64_t **lifter; /* cases that lift it; null if none */
+    struct axis axis[DIAGRAM_AXES];
+    unsigned n_axes;
+};
+
+/* policy_cases.c */
+struct atoms *policy_atoms(const struct policy *p, struct arena *scratch);
+/* Null: more than COMPILE_CASES_MAX; *culprit is the norm that passed it. */
+struct cases *policy_cases(const struct policy *p, const struct atoms *atoms, unsigned kinds,
+                           struct arena *scratch, size_t *culprit);
+
+static inline uint64_t *cases_row(const struct cases *c, const struct axis *a, unsigned atom)
+{
+    return a->row + atom * c->words;
+}
+
+static inline bool set_meets(const uint64_t *a, const uint64_t *b, size_t words)
+{
+    uint64_t any = 0;
+    for (size_t w = 0; w < words; w++)
+        any |= a[w] & b[w];
+    return any != 0;
+}
+
+static inline bool set_empty(const uint64_t *a, size_t words)
+{
+    return !set_meets(a, a, words);
+}
+
+static inline void set_drop(uint64_t *a, const uint64_t *b, size_t words)
+{
+    for (size_t w = 0; w < words; w++)
+        a[w] &= ~b[w];
+}
+
+static inline void set_put(uint64_t *set, size_t i)
+{
+    set[i / 64] |= 1ull << (i % 64);
+}
+
+static inline void set_out(uint64_t *set, size_t i)
+{
+    set[i / 64] &= ~(1ull << (i % 64));
+}
+
+/* ---- A table from keys of words to numbers; open addressing. */
+struct memo_slot {
+    uint32_t key, value; /* key: index + 1 in `keys`, 0 empty */
+};
+struct memo {
+    struct arena *arena;
+    size_t words; /* of a key */
+    uint64_t *keys;
+    size_t n, cap;
+    struct memo_slot *slots;
+    size_t n_slots;
+};
+struct memo policy_memo(struct arena *a, size_t words);
+void policy_memo_clear(struct memo *m);
+/* The slot of the key, made with value UINT32_MAX if it is new. Valid until the next call. */
+uint32_t *policy_memo_slot(struct memo *m, const uint64_t *key);
+
+/* ---- Building one half. */
+
+/* Nodes and leaves of one build, before packing. A reference is LEAF | leaf or the place of a node in
+ * `cells`: axis, atoms, children. */
+#define BUILD_LEAF 0x80000000u
+struct building {
+    const struct cases *c;
+    enum diagram_half half;
+    struct arena *scratch;
+    unsigned order[DIAGRAM_AXES]; /* indices of c->axis */
+    uint64_t **rest;              /* for each level: cases no later level matters to */
+    uint64_t **stack;
+    struct memo memo; /* (level, set) -> reference */
+    uint32_t *cells;
+    size_t n_cells, cap_cells;
+    uint32_t *node_slots; /* hash-consing */
+    size_t n_node_slots, n_nodes;
+    uint16_t *leaves; /* all leaves: length, then content */
+    size_t n_leaf_words, cap_leaf_words;
+    uint32_t *leaf_slots;
+    size_t n_leaf_slots;
+    uint32_t *leaf_at; /* leaf -> place in `leaves` */
+    size_t n_leaves, cap_leaves;
+    size_t steps, steps_max, size; /* size: words the nodes will take when packed */
+    bool over;                     /* steps_max or nodes reached: what was built is worthless */
+    uint32_t root;
+};
+
+/* The levels from the top: a permutation of all axes, dimensions before facts. */
+struct level_order {
+    uint8_t axis[DIAGRAM_AXES];
+};
+void policy_build(struct building *b, const struct cases *c, enum diagram_half half,
+                  const struct level_order *order, const uint64_t *start, size_t steps_max,
+                  struct arena *scratch);
+/* policy_compile_leaf.c: the leaf of a set at the last level, as 16-bit words in `out`; returns how many. */
+size_t policy_build_leaf(const struct building *b, const uint64_t *set, uint16_t *out, size_t max);
+/* Takes out of the set what can no longer matter at this level. */
+void policy_build_settle(const struct building *b, unsigned level, uint64_t *set);
+
+/* policy_compile_pack.c */
+const uint8_t *policy_pack(struct arena *a, const struct policy *p, const struct atoms *atoms,
+                           const struct level_order *order, const struct building *halves, size_t *len);
+
+/* policy_compile.c: sets p->packed and p->diagram. False: a limit was passed; l->m has the message. */
+struct compiled {
+    struct atoms *atoms;
+    struct cases *half[HALF_COUNT];
+    struct level_order order;
+    struct arena *scratch;
+};
+bool policy_compile(struct load *l, struct compiled *k);
+/* policy_analyse.c: what is wrong with the norms together (section 5). */
+void policy_analyse(struct load *l, const struct compiled *k);
+
+#endif

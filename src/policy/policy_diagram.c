@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * policy_diagram.c: deciding on the compiled form. Two walks, two leaves, and the needs.
+ *
+ * The answers are those of the plain evaluator (policy_decide.c), to the last clause: tests compare them.
+ */
+#include "policy_answer_impl.h"
+#include "policy_diagram_impl.h"
+
+#define NEAR_WORDS_MAX (POLICY_NORMS_MAX / 64)
+
+/* One request, in one world. */
+struct deciding {
+    const struct policy *p;
+    const struct diagram *g;
+    const struct policy_request *q;
+    uint64_t facts;
+    struct policy_decision *d;
+    struct alternatives *missing;
+};
+
+static unsigned atom_at(const struct deciding *s, unsigned axis)
+{
+    if (axis < DIM_COUNT)
+        return diagram_atom(s->g, axis, s->q->value[axis]);
+    return s->facts >> (axis - DIM_COUNT) & 1;
+}
+
+static uint32_t walk(const struct deciding *s, uint32_t ref)
+{
+    while (diagram_is_node(s->g, ref)) {
+        const uint16_t *node = diagram_node(s->g, ref);
+        ref = diagram_child(s->g, node, atom_at(s, diagram_axis(node)));
+    }
+    return ref;
+}
+
+/* ---- Silence: why nothing was said. */
+
+static bool facts_hold(const struct diagram *g, const struct diagram_grant *grant, uint64_t facts)
+{
+    bool hold = false;
+    for (unsigned i = 0; i < grant->n_when; i++) {
+        const struct diagram_term *t = &g->terms[grant->when + i];
+        hold = hold || (facts & t->facts) == t->value;
+    }
+    return hold;
+}
+
+/* The first permission of the set that lets the facts through. */
+static unsigned near_clause(const struct deciding *s, const uint64_t *set)
+{
+    size_t i = 0;
+    EACH_NORM(set, s->g->h->near_words, i)
+    if (facts_hold(s->g, &s->g->grants[i], s->facts))
+        return s->g->grants[i].clause;
+    return POLICY_NONE;
+}
+
+static bool meet_row(const struct deciding *s, unsigned dimension, uint64_t *set)
+{
+    size_t words = s->g->h->near_words;
+    const uint64_t *row = s->g->near + diagram_row(s->g, dimension, s->q->value[dimension]) * words;
+    uint64_t any = 0;
+    for (size_t w = 0; w < words; w++)
+        any |= set[w] &= row[w];
+    return any != 0;
+}
+
+/* The permissions that fit in everything but purpose and party; usually none, and that is soon known. */
+static bool near_rest(const struct deciding *s, uint64_t *set)
+{
+    static const uint8_t order[] = {DIM_OPERATION, DIM_FIELD,   DIM_BASIS,       DIM_ACTOR,
+                                    DIM_SUBJECT,   DIM_SERVICE, DIM_JURISDICTION};
+    bool any = true;
+    memset(set, 0xff, s->g->h->near_words * sizeof *set);
+    for (size_t i = 0; i < sizeof order && any; i++)
+        any = meet_row(s, order[i], set);
+    return any;
+}
+
+static bool applies(const struct deciding *s)
+{
+    uint32_t documents = UINT32_MAX;
+    for (unsigned d = 0; d < DIM_COUNT; d++)
+        documents &= s->g->scopes[diagram_row(s->g, d, s->q->value[d])];
+    return documents != 0;
+}
+
+static void answer_silence(const struct deciding *s)
+{
+    uint64_t rest[NEAR_WORDS_MAX], set[NEAR_WORDS_MAX];
+    size_t bytes = s->g->h->near_words * sizeof *set;
+    if (!applies(s)) {
+        s->d->answer = ANSWER_NOT_APPLICABLE;
+        s->d->reason = SPAN("scope");
+        s->d->clause = s->g->h->nothing;
+        return;
+    }
+    s->d->reason = SPAN("default-deny");
+    if (!near_rest(s, rest))
+        return;
+    memcpy(set, rest, bytes);
+    if (meet_row(s, DIM_PARTY, set) && (s->d->clause = near_clause(s, set)) != POLICY_NONE) {
+        s->d->reason = SPAN("purpose-mismatch");
+        return;
+    }
+    if (meet_row(s, DIM_PURPOSE, rest))
+        s->d->clause = near_clause(s, rest);
+}
+
+/* ---- Permission: needs against need-sets. */
+
+/* The smallest of the need-sets that is held, if any. */
+static bool held_set(const uint64_t *sets, unsigned n, uint64_t held, uint64_t *out)
+{
+    bool found = false;
+    for (unsigned i = 0; i < n; i++) {
+        if ((sets[i] & ~held) != 0 || (found && !policy_needs_smaller(sets[i], *out)))
+            continue;
+        *out = sets[i];
+        found = true;
+    }
+    return found;
+}
+
+/* As grant_better of the plain evaluator. */
+static bool better(const struct diagram_grant *a, uint64_t needs_a, const struct diagram_grant *b,
+                   uint64_t needs_b)
+{
+    bool limit_a = a->until_event != POLICY_NONE, limit_b = b->until_event != POLICY_NONE;
+    if (limit_a != limit_b)
+        return limit_a;
+    if (needs_a != needs_b)
+        return policy_needs_smaller(needs_a, needs_b);
+    return a->preference < b->preference;
+}
+
+static const struct diagram_grant *choose_grant(const struct deciding *s, const uint16_t *list,
+                                                uint64_t *used)
+{
+    const struct diagram_grant *best = NULL;
+    for (unsigned i = 0; i < list[0]; i++) {
+        const struct diagram_grant *grant = &s->g->grants[list[1 + i]];
+        const uint64_t *needs = s->g->needs + grant->needs;
+        uint64_t set = 0;
+        for (unsigned k = 0; k < grant->n_needs; k++)
+            policy_alternatives_add(s->missing, needs[k] & ~s->q->needs);
+        if (!held_set(needs, grant->n_needs, s->q->needs, &set) || (best && !better(grant, set, best, *used)))
+            continue;
+        best = grant;
+        *used = set;
+    }
+    return best;
+}
+
+static bool have_met(const struct deciding *s, const struct diagram_have *have)
+{
+    const uint64_t *needs = s->g->needs + have->needs;
+    uint64_t set = 0;
+    struct alternatives lacks = {.n = 0};
+    if (held_set(needs, have->n_needs, s->q->needs, &set)) {
+        s->d->needs_used |= set;
+        return true;
+    }
+    for (unsigned i = 0; i < have->n_needs; i++)
+        policy_alternatives_add(&lacks, needs[i] & ~s->q->needs);
+    policy_alternatives_meet(s->missing, &lacks);
+    return false;
+}
+
+/* Of the higher document, then the one whose need is declared first. */
+static bool told_first(const struct deciding *s, const struct diagram_have *a, const struct diagram_have *b)
+{
+    uint64_t lacks_a = a->all & ~s->q->needs, lacks_b = b->all & ~s->q->needs;
+    if (a->rank != b->rank)
+        return a->rank < b->rank;
+    return (lacks_a & (0 - lacks_a)) < (lacks_b & (0 - lacks_b));
+}
+
+/* All conditions; returns the one that is not met and to be told, or null. */
+static const struct diagram_have *bind(const struct deciding *s, const struct diagram_bind *b)
+{
+    const uint16_t *list = s->g->lists + b->list;
+    const struct diagram_have *unmet = NULL;
+    s->d->deeds = b->deeds;
+    s->d->mask = b->mask;
+    s->d->n_conditions = b->n_clauses;
+    for (unsigned i = 0; i < b->n_clauses; i++)
+        s->d->conditions[i] = list[i];
+    for (unsigned i = 0; i < b->n_haves; i++) {
+        const struct diagram_have *have = &s->g->haves[list[b->n_clauses + i]];
+        if (!have_met(s, have) && (!unmet || told_first(s, have, unmet)))
+            unmet = have;
+    }
+    return unmet;
+}
+
+/* The permission one of whose need-sets lacks no more than is missing. */
+static unsigned clause_lacking(const struct deciding *s, const uint16_t *list, uint64_t missing)
+{
+    for (unsigned i = 0; i < list[0]; i++) {
+        const struct diagram_grant *grant = &s->g->grants[list[1 + i]];
+        for (unsigned k = 0; k < grant->n_needs; k++)
+            if ((s->g->needs[grant->needs + k] & ~s->q->needs & ~missing) == 0)
+                return grant->clause;
+    }
+    return POLICY_NONE;
+}
+
+static void answer_needs(const struct deciding *s, const uint16_t *list, const struct diagram_have *unmet)
+{
+    policy_decision_init(s->d);
+    policy_decision_missing(s->d, s->missing);
+    s->d->answer = ANSWER_NEEDS;
+    s->d->clause = unmet ? unmet->clause : clause_lacking(s, list, s->d->missing);
+    s->d->reason = policy_missing_reason(s->p, unmet ? s->d->missing & unmet->all : s->d->missing);
+}
+
+static void answer_allow(const struct deciding *s, const struct diagram_grant *grant, uint64_t used)
+{
+    s->d->answer = s->d->mask == POLICY_NONE ? ANSWER_ALLOW : ANSWER_ALLOW_MASKED;
+    s->d->clause = grant->clause;
+    s->d->needs_used |= used;
+    s->d->until_event = grant->until_event;
+    s->d->until_number = grant->until_number;
+    s->d->until_unit = (enum policy_until_unit)grant->until_unit;
+}
+
+static void answer_permit(const struct deciding *s, const uint16_t *list)
+{
+    uint64_t used = 0;
+    const struct diagram_grant *grant = choose_grant(s, list, &used);
+    const struct diagram_have *unmet = bind(s, &s->g->binds[walk(s, s->g->h->root[HALF_BIND])]);
+    if (grant && !unmet)
+        answer_allow(s, grant, used);
+    else
+        answer_needs(s, list, unmet);
+}
+
+static void decide_world(const struct deciding *s)
+{
+    const uint16_t *list = s->g->lists + s->g->grounds[walk(s, s->g->h->root[HALF_GROUND])];
+    s->missing->n = 0;
+    policy_decision_init(s->d);
+    if (list[0] == GROUND_SILENT) {
+        answer_silence(s);
+    } else if (list[0] == GROUND_BARRED) {
+        const struct diagram_bar *bar = &s->g->bars[list[1]];
+        struct span reason = s->p->norms[bar->norm].reason;
+        s->d->clause = bar->clause;
+        s->d->reason = reason.len > 0 ? reason : SPAN("default-deny");
+    } else {
+        answer_permit(s, list);
+    }
+}
+
+/* ---- Step 7: unknown facts. */
+
+/* Collects the unknown facts that are asked for below this node, for this request. With too many it stops:
+ * the answer is no anyway. */
+static void asked_facts(const struct deciding *s, uint32_t ref, uint64_t *asked)
+{
+    while (diagram_is_node(s->g, ref) && __builtin_popcountll(*asked) <= UNKNOWN_FACTS_MAX) {
+        const uint16_t *node = diagram_node(s->g, ref);
+        unsigned axis = diagram_axis(node);
+        uint64_t fact = axis < DIM_COUNT ? 0 : 1ull << (axis - DIM_COUNT);
+        if (fact & ~s->q->facts_known) {
+            *asked |= fact;
+            asked_facts(s, diagram_child(s->g, node, 0), asked);
+        }
+        ref = diagram_child(s->g, node, fact & ~s->q->facts_known ? 1 : atom_at(s, axis));
+    }
+}
+
+static uint64_t unknown_facts(const struct deciding *s)
+{
+    uint64_t asked = 0;
+    if (~s->q->facts_known == 0)
+        return 0;
+    asked_facts(s, s->g->h->root[HALF_GROUND], &asked);
+    asked_facts(s, s->g->h->root[HALF_BIND], &asked);
+    return asked;
+}
+
+static uint64_t decide_worlds(struct deciding *s, uint64_t unknown, struct policy_decision *d)
+{
+    struct alternatives total = {.n = 1}, missing; /* at first, nothing is missing */
+    struct policy_decision one;
+    uint64_t known = s->facts, world = 0, worst = known;
+    s->d = d;
+    s->missing = &missing;
+    decide_world(s);
+    if (d->answer == ANSWER_NEEDS)
+        policy_alternatives_meet(&total, &missing);
+    s->d = &one;
+    while ((world = policy_world_next(world, unknown)) != 0) {
+        s->facts = known | world;
+        decide_world(s);
+        if (policy_world_join(d, &one, &total, &missing))
+            worst = known | world;
+    }
+    if (d->answer == ANSWER_NEEDS)
+        policy_decision_missing(d, &total);
+    return worst;
+}
+
+uint64_t policy_decide_world(const struct policy *p, const struct policy_request *q,
+                             struct policy_decision *d)
+{
+    struct alternatives missing;
+    struct deciding s = {.p = p, .g = p->diagram, .q = q, .d = d, .missing = &missing};
+    s.facts = q->facts & q->facts_known;
+    if (!policy_request_valid(p, q)) {
+        policy_decision_unknown(d);
+        return s.facts;
+    }
+    uint64_t unknown = unknown_facts(&s);
+    if (__builtin_popcountll(unknown) > UNKNOWN_FACTS_MAX) {
+        policy_decision_unknown(d);
+        return s.facts;
+    }
+    if (unknown != 0)
+        return decide_worlds(&s, unknown, d);
+    decide_world(&s);
+    return s.facts;
+}
+
+void policy_decide(const struct policy *p, const struct policy_request *q, struct policy_decision *d)
+{
+    policy_decide_world(p, q, d);
+}
+
+struct span policy_packed(const struct policy *p)
+{
+    return p->packed;
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * policy_diagram_impl.h: the compiled form (section 4): what decides, and what is proved.
+ *
+ * Two reduced decision diagrams over the same levels, packed into one run of bytes without pointers:
+ *
+ *   ground   permissions and bans: nothing is said | the ban that stands | the permissions that speak
+ *   bind     conditions and waivers: the deeds, the mask, and the needs that bind whatever is permitted
+ *
+ * Conditions do not change which permission speaks, so that one diagram would hold the product of the two:
+ * for our policies ten to twenty times as many nodes. An answer walks both and puts the two leaves together.
+ *
+ * The levels are the dimensions, whose values are merged into atoms (values that no norm tells apart), and
+ * then the facts. Needs are not levels: a leaf holds need-sets, and what is missing is arithmetic. Why
+ * nothing was said (section 3, silence) is not in the leaves either: it would tear the largest leaf of all to
+ * pieces. The section NEAR holds the rows of the index for permissions alone, and the reason is the meeting
+ * of a few words of them.
+ *
+ * A reference is 16 bits: below `first_node` a leaf, else a node at (reference - first_node) << shift.
+ *   node, direct:  axis | NODE_DIRECT, child of atom 0, child of atom 1, ...
+ *   node, mapped:  axis, map, child of class 0, child of class 1, ...; maps[2 * map + atom] is the class
+ */
+#ifndef TROTH_POLICY_DIAGRAM_IMPL_H
+#define TROTH_POLICY_DIAGRAM_IMPL_H
+
+#include "policy_impl.h"
+
+#define DIAGRAM_MAGIC   0x54504431u /* "TPD1" in one byte order or the other: the file is for one machine */
+#define DIAGRAM_VERSION 1
+#define DIAGRAM_AXES    (DIM_COUNT + POLICY_FACTS_MAX) /* dimensions, then facts */
+#define NODE_DIRECT     0x8000u
+#define NODE_AXIS       0x7fffu
+
+enum diagram_half { HALF_GROUND, HALF_BIND, HALF_COUNT };
+
+/* A leaf of `ground`, in the section LISTS: the number of permissions and the permissions; or one of these.
+ */
+#define GROUND_SILENT 0xffffu
+#define GROUND_BARRED 0xfffeu /* then the ban */
+
+/* A permission: its clause, its time limit, the need-sets any of which is enough, and the facts it needs (to
+ * tell near misses). `preference` ranks satisfied permissions that rest on the same needs: lower speaks. */
+struct diagram_grant {
+    uint16_t norm, clause, preference;
+    uint16_t until_event, until_unit;
+    uint16_t when, n_when; /* in TERMS */
+    uint16_t n_needs;
+    uint32_t needs; /* in NEEDS */
+    uint32_t until_number;
+};
+struct diagram_bar {
+    uint16_t norm, clause;
+};
+/* A condition with needs: any of the need-sets is enough. */
+struct diagram_have {
+    uint64_t all; /* every need that stands in one of them */
+    uint32_t needs;
+    uint16_t n_needs, norm, clause, rank;
+    uint32_t spare;
+};
+/* A leaf of `bind`. LISTS holds the clauses to cite, then the conditions with needs. */
+struct diagram_bind {
+    uint64_t deeds;
+    uint16_t mask; /* POLICY_NONE: none */
+    uint16_t n_clauses, n_haves;
+    uint16_t spare;
+    uint32_t list;
+    uint32_t spare2;
+};
+struct diagram_term {
+    uint64_t facts, value;
+};
+
+/* SECTION(name, member, type): where in the bytes, and as what. */
+#define DIAGRAM_SECTIONS                                                                                     \
+    SECTION(NEAR, near, uint64_t)                                                                            \
+    SECTION(NEEDS, needs, uint64_t)                                                                          \
+    SECTION(TERMS, terms, struct diagram_term)                                                               \
+    SECTION(BINDS, binds, struct diagram_bind)                                                               \
+    SECTION(HAVES, haves, struct diagram_have)                                                               \
+    SECTION(GRANTS, grants, struct diagram_grant)                                                            \
+    SECTION(BARS, bars, struct diagram_bar)                                                                  \
+    SECTION(SCOPES, scopes, uint32_t)                                                                        \
+    SECTION(GROUNDS, grounds, uint32_t)                                                                      \
+    SECTION(ATOMS, atoms, uint16_t)                                                                          \
+    SECTION(LISTS, lists, uint16_t)                                                                          \
+    SECTION(NODES, nodes, uint16_t)                                                                          \
+    SECTION(LEVELS, levels, uint8_t)                                                                         \
+    SECTION(MAPS, maps, uint8_t)
+
+enum diagram_section {
+#define SECTION(name, member, type) DIAGRAM_##name,
+    DIAGRAM_SECTIONS
+#undef SECTION
+        DIAGRAM_SECTION_COUNT
+};
+
+/* The first bytes. Then the sections, each on a multiple of eight. */
+struct diagram_header {
+    uint32_t magic, version, bytes;
+    uint32_t shift, first_node;
+    uint32_t root[HALF_COUNT];
+    uint32_t near_words;          /* of one row of NEAR */
+    uint32_t nothing;             /* the clause cited when no document applies; POLICY_NONE */
+    uint32_t atoms_at[DIM_COUNT]; /* first value of each dimension in ATOMS */
+    uint32_t rows_at[DIM_COUNT];  /* first row of it in NEAR and SCOPES */
+    uint32_t values[DIM_COUNT];   /* how many values it has */
+    uint32_t at[DIAGRAM_SECTION_COUNT], n[DIAGRAM_SECTION_COUNT]; /* bytes from the start; elements */
+};
+
+/* The bytes, opened. */
+struct diagram {
+    const struct diagram_header *h;
+#define SECTION(name, member, type) const type *member;
+    DIAGRAM_SECTIONS
+#undef SECTION
+};
+
+/* The bytes must be those of policy_compile: this does not check what comes from elsewhere. */
+void policy_diagram_open(struct diagram *g, const uint8_t *bytes);
+/* As policy_decide; returns the values of all facts in the world that decided. */
+uint64_t policy_decide_world(const struct policy *p, const struct policy_request *q,
+                             struct policy_decision *d);
+
+static inline bool diagram_is_node(const struct diagram *g, uint32_t ref)
+{
+    return ref >= g->h->first_node;
+}
+
+static inline const uint16_t *diagram_node(const struct diagram *g, uint32_t ref)
+{
+    return g->nodes + ((size_t)(ref - g->h->first_node) << g->h->shift);
+}
+
+static inline unsigned diagram_axis(const uint16_t *node)
+{
+    return node[0] & NODE_AXIS;
+}
+
+static inline uint32_t diagram_child(const struct diagram *g, const uint16_t *node, unsigned atom)
+{
+    return node[0] & NODE_DIRECT ? node[1 + atom] : node[2 + g->maps[2 * (size_t)node[1] + atom]];
+}
+
+static inline unsigned diagram_atom(const struct diagram *g, unsigned dimension, unsigned value)
+{
+    return g->atoms[g->h->atoms_at[dimension] + value];
+}
+
+static inline size_t diagram_row(const struct diagram *g, unsigned dimension, unsigned value)
+{
+    return g->h->rows_at[dimension] + diagram_atom(g, dimension, value);
+}
+
+#endif
