@@ -80,6 +80,9 @@ class Language(Flow):
         for name, listed in (("need_sources", needs), ("fact_sources", facts), ("reasons", reasons)):
             table = re.search(r"%s\[\] = \{(.*?)\}" % name, code, re.S).group(1)
             self.assertEqual(re.findall(r'"([a-z-]+)"', table), listed, name)
+        gate = document("src/gate/gate_facts.c")
+        self.assertEqual(sorted(re.findall(r'\{"([a-z-]+)", held_', gate)), sorted(needs))
+        self.assertEqual(sorted(re.findall(r'\{"([a-z-]+)", fact_', gate)), sorted(facts))
 
 
 class Operating(Flow):
