@@ -3,6 +3,7 @@
 #include "cli_impl.h"
 #include "cmd_audit.h"
 #include "cmd_policy.h"
+#include "cmd_policy_text.h"
 
 const struct cli_option cli_common[] = {
     {"data", CLI_STRING, "DIR", false, NULL, "the data folder (default: $TROTH_DATA, then `data`)"},
@@ -124,6 +125,15 @@ static const struct cli_option explain_options[] = {
     {0},
 };
 
+static const struct cli_option format_options[] = {
+    {"check", CLI_FLAG, NULL, false, NULL, "change nothing; name the files that would change"},
+    {0},
+};
+static const struct cli_option export_options[] = {
+    {"dpv", CLI_FLAG, NULL, false, NULL, "JSON-LD in the words of the W3C Data Privacy Vocabulary"},
+    {0},
+};
+
 /* OWN: a function of ours. RAW: reads its own arguments. ASK: one request, and nothing but its row. */
 #define OWN(w, a, lo, hi, s, f, o)                                                                           \
     {                                                                                                        \
@@ -150,6 +160,11 @@ const struct cli_command cli_commands[] = {
         "A request names operation=, actor=, subject=, service=, jurisdiction=, party=, purpose=, basis= and field=, "
         "and what holds: needs=A,B and facts=A,!B,?C (true, false, unknown). A dimension left out takes its first "
         "declared value; a fact left out is false."),
+    OWN("policy format", "DIR|FILE", 1, 1, "lay the blocks of policy documents out in one way", cmd_policy_format,
+        format_options),
+    OWN("policy coverage", "DIR", 1, 1, "what each section of the prose has beneath it; 1 if any has nothing",
+        cmd_policy_coverage, json_options),
+    OWN("policy export", "DIR", 1, 1, "the whole policy as JSON", cmd_policy_export, export_options),
     ASK("decide", "", 0, "ask the running policy; the question goes on record", decide_options, POST, "/v1/decisions",
         NULL, NULL),
     ASK("service add", "NAME", 1, "register a service and print its token, once", service_options, POST,

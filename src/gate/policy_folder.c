@@ -19,8 +19,8 @@ static enum err read_source(struct arena *a, const char *dir, struct policy_sour
     return file_read(a, arena_str(a, path), POLICY_SOURCE_MAX, &s->text, f);
 }
 
-static enum err read_sources(struct arena *a, const char *dir, struct policy_source **list, size_t *n,
-                             struct fail *f)
+enum err policy_folder_read(struct arena *a, const char *dir, struct policy_source **list, size_t *n,
+                            struct fail *f)
 {
     struct span *names;
     size_t n_names;
@@ -58,7 +58,7 @@ enum err policy_folder_load(struct arena *a, const char *dir, struct policy **p,
     size_t n = 0;
     *p = NULL;
     *m = (struct policy_messages){0};
-    enum err e = read_sources(a, dir, &sources, &n, f);
+    enum err e = policy_folder_read(a, dir, &sources, &n, f);
     if (e != OK)
         return e;
     *p = policy_load(a, sources, n, m);

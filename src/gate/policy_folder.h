@@ -5,8 +5,13 @@
 
 #include "policy.h"
 
-/* Reads every NAME.md of the folder, in the order of names. NAME.LANGUAGE.md are translations and not read.
- * The texts live in the arena with the policy.
+/* The texts of the folder as policy_load takes them, in the order of names. ERR_NOT_FOUND, ERR_IO,
+ * ERR_TOO_LARGE: the folder or a file could not be read. */
+enum err policy_folder_read(struct arena *a, const char *dir, struct policy_source **list, size_t *n,
+                            struct fail *f);
+
+/* Reads every NAME.md of the folder, in the order of names. NAME.LANGUAGE.md are their
+ * translations. The texts live in the arena with the policy.
  * OK: *p is set; *m holds the warnings. ERR_POLICY: the policy has errors, all in *m; *p is null; the detail
  * counts them and names the first place. ERR_NOT_FOUND, ERR_IO, ERR_TOO_LARGE: the folder or a file could not
  * be read. */

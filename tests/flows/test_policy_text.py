@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands on the texts of a policy: check --json, format, coverage, export."""
+import json, os, re, shutil, tempfile, unittest
+
+from troth_flow import POLICY, ROOT, run_troth
+
+KINDS = ["syntax", "name", "contradiction", "silent-lifting", "unranked-overlap", "cycle", "broken-promise",
+         "no-keep-rule", "dead-norm", "redundant-norm", "unused", "unmasked", "uncovered", "untranslated"]
+CASES = os.path.join(ROOT, "tests", "cases", "policy")
+MUST = {"kind": str, "message": str, "file": str, "line": int, "column": int, "clause": str}
+MAY = {"other": str, "witness": str}
+# Concepts and relations of DPV 2 that the export may use by itself (terms of names come from the policy).
+DPV = {"Processing", "Entity", "DataSubject", "Service", "Location", "Recipient", "Purpose", "LegalBasis", "PersonalData",
+       "PrivacyNotice", "Permission", "Prohibition", "Obligation", "Rule"}
+RELATIONS = {"dpv:has" + x for x in ["Processing", "Entity", "DataSubject", "Service", "Location", "Recipient", "Purpose",
+                                     "LegalBasis", "PersonalData"]}
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.home = tempfile.mkdtemp(prefix="troth-text-")
+        self.addCleanup(shutil.rmtree, self.home)
+
+    def copy(self, source):
+        return shutil.copytree(source, os.path.join(self.home, "policy"))
+
+    def write(self, name, text):
+        path = os.path.join(self.home, name)
+        with open(path, "w", encoding="utf-8", newline="") as out:
+            out.write(text)
+        return path
+
+    def read(self, *names):
+        with open(os.path.join(self.home, *names), encoding="utf-8", newline="") as f:
+            return f.read()
+
+
+class Check(unittest.TestCase):
+    def expect_schema(self, folder):
+        done = run_troth("policy", "check", folder, "--json")
+        out = json.loads(done.stdout)
+        self.assertEqual(set(out), {"errors", "warnings", "counts"})
+        self.assertEqual(list(out["counts"]), KINDS)
+        for message in out["errors"] + out["warnings"]:
+            for name, kind in MUST.items():
+                self.assertIsInstance(message[name], kind, message)
+            self.assertLessEqual(set(message), set(MUST) | set(MAY), message)
+            self.assertTrue(all(isinstance(message[n], str) and message[n] for n in MAY if n in message), message)
+            self.assertIn(message["kind"], KINDS)
+            self.assertTrue(message["line"] >= 1 and message["column"] >= 1 and message["message"])
+        self.assertEqual(done.returncode, 1 if out["errors"] else 0)
+        if len(out["errors"]) + len(out["warnings"]) < 200:
+            self.assertEqual(sum(out["counts"].values()), len(out["errors"]) + len(out["warnings"]))
+        return out
+
+    def test_check_json_of_every_case(self):
+        for name in sorted(os.listdir(CASES)):
+            with self.subTest(name):
+                self.expect_schema(os.path.join(CASES, name))
+
+    def test_check_json_of_the_reference_policy(self):
+        self.assertEqual(self.expect_schema(POLICY)["errors"], [])
+
+    def test_check_names_folder_that_is_not_there(self):
+        self.assertEqual(run_troth("policy", "check", "/nowhere", "--json").returncode, 2)
+
+
+class Format(Folder):
+    def test_format_check_of_the_reference_policy(self):
+        done = run_troth("policy", "format", POLICY, "--check")
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_format_changes_only_what_it_must(self):
+        folder = self.copy(os.path.join(CASES, "bookshop"))
+        before = {n: self.read("policy", n) for n in os.listdir(folder) if n.endswith(".md")}
+        path = os.path.join(folder, "shop.md")
+        with open(path, "a", encoding="utf-8") as out:
+            out.write("\nProse   stays.\n\n```rule late\nwe may   use email\nfor ordering .\n```\n")
+        os.chmod(path, 0o640)
+        self.assertEqual(run_troth("policy", "format", folder, "--check").returncode, 1)
+        self.assertNotIn("for ordering.", self.read("policy", "shop.md"))
+        self.assertEqual(run_troth("policy", "format", folder).returncode, 0)
+        self.assertIn("Prose   stays.\n\n```rule late\nwe may use email for ordering.\n```\n", self.read("policy", "shop.md"))
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
+        again = run_troth("policy", "format", folder)
+        self.assertEqual((again.returncode, again.stdout), (0, ""))
+        self.assertEqual(set(before), {n for n in os.listdir(folder) if n.endswith(".md")})
+
+    def test_format_one_file(self):
+        path = self.write("x.md", "```rule a\r\nwe  may use any.\r\n```\r\n")
+        self.assertEqual(run_troth("policy", "format", path).stdout, path + "\n")
+        self.assertEqual(self.read("x.md"), "```rule a\r\nwe may use any.\r\n```\r\n")
+
+    def test_format_refuses_what_it_cannot_read(self):
+        text = "```rule a\nwe  may use any\uff0c x.\n```\n"
+        path = self.write("x.md", text)
+        done = run_troth("policy", "format", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("x.md:2:16: error", done.stderr)
+        self.assertEqual(self.read("x.md"), text)
+        self.assertEqual(run_troth("policy", "format", os.path.join(self.home, "nothing.md")).returncode, 2)
+
+
+class Coverage(Folder):
+    def test_coverage_of_the_reference_policy(self):
+        done = run_troth("policy", "coverage", POLICY, "--json")
+        out = json.loads(done.stdout)
+        self.assertEqual((done.returncode, out["uncovered"]), (0, 0))
+        self.assertIn("group", [d["document"] for d in out["documents"]])
+        for document in out["documents"]:
+            for section in document["sections"]:
+                self.assertEqual(set(section), {"heading", "line", "rules", "plains", "declarations", "uncovered"})
+
+    def test_coverage_names_the_bare_section(self):
+        folder = self.copy(os.path.join(CASES, "bookshop"))
+        with open(os.path.join(folder, "shop.md"), "a", encoding="utf-8") as out:
+            out.write("\n## Words only\n\nNobody enforces this.\n\n## A heading only\n")
+        done = run_troth("policy", "coverage", folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"uncovered +Words only \(shop\.md:\d+\)")
+        self.assertNotIn("uncovered           A heading only", done.stdout)
+        bare = [s for d in json.loads(run_troth("policy", "coverage", folder, "--json").stdout)["documents"]
+                for s in d["sections"] if s["uncovered"]]
+        self.assertEqual([s["heading"] for s in bare], ["Words only"])
+
+    def test_coverage_of_broken_and_missing_folders(self):
+        self.write("x.md", "# X\n\n```rule a\nthis is no sentence\n```\n")
+        self.write("y.md", "Nothing at all.\n")
+        done = run_troth("policy", "coverage", self.home)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("y.md: no block in it is read", done.stdout)
+        self.assertEqual(run_troth("policy", "coverage", "/nowhere").returncode, 2)
+
+
+class Export(Folder):
+    def export(self, *args):
+        done = run_troth("policy", "export", POLICY, *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_export_holds_the_whole_policy(self):
+        out = self.export()
+        self.assertEqual(set(out), {"language", "documents", "catalogue", "clauses", "norms", "promises", "duties"})
+        known = {c["document"] + "/" + c["id"] for c in out["clauses"]}
+        fields = {f["name"] for f in out["catalogue"]["fields"]}
+        self.assertEqual(len(fields), 96)
+        for row in out["norms"] + out["promises"] + out["duties"]:
+            self.assertIn(row["clause"], known)
+        for norm in out["norms"]:
+            self.assertIn(norm["kind"], ["grant", "bar", "condition", "waiver"])
+            self.assertLessEqual(set(norm.get("fields", [])), fields)
+            self.assertEqual(norm["kind"] == "condition", "must" in norm)
+            self.assertEqual(norm["kind"] == "waiver", "need_not" in norm)
+        profile = next(n for n in out["norms"] if n["clause"] == "group/account.profile")
+        self.assertEqual(sorted(profile["only_with"][0]), ["agreement", "consent"])
+        group = next(d for d in out["documents"] if d["name"] == "group")
+        self.assertEqual(group["means"], {"promptly": "3 days"})
+        phone = next(f for f in out["catalogue"]["fields"] if f["name"] == "contact-phone")
+        self.assertEqual(phone, {"name": "contact-phone", "category": "contact-direct", "grade": 3,
+                                 "term": "pd:TelephoneNumber"})
+
+    def test_export_counts_agree_with_the_text(self):
+        out = self.export()
+        blocks = 0
+        for name in os.listdir(POLICY):
+            if name.count(".") == 1:
+                with open(os.path.join(POLICY, name), encoding="utf-8") as f:
+                    blocks += len(re.findall(r"^```(?:rule|plain|document)\b", f.read(), re.M))
+        self.assertEqual(len(out["clauses"]), blocks)
+
+    def test_export_dpv_is_json_ld(self):
+        out = self.export("--dpv")
+        self.assertEqual(set(out), {"@context", "@graph"})
+        context = out["@context"]
+        self.assertEqual(context["dpv"], "https://w3id.org/dpv#")
+        self.assertEqual(context["pd"], "https://w3id.org/dpv/pd#")
+        prefixes = {k for k in context if not k.startswith("@")}
+        ids = [node["@id"] for node in out["@graph"]]
+        self.assertEqual(len(ids), len(set(ids)))
+        for node in out["@graph"]:
+            self.expect_node(node, prefixes, set(ids))
+
+    def expect_node(self, node, prefixes, ids):
+        types = node["@type"] if isinstance(node["@type"], list) else [node["@type"]]
+        self.assertIn(types[0], {"dpv:" + c for c in DPV})
+        for word in [node["@id"]] + types + [k for k in node if not k.startswith("@")]:
+            self.assertIn(word.split(":")[0], prefixes)
+        for name, value in node.items():
+            if name.startswith("dpv:"):
+                self.assertIn(name, RELATIONS)
+                self.assertTrue(value)
+            targets = value if isinstance(value, list) else [value]
+            for target in targets:
+                if isinstance(target, dict) and "@id" in target:
+                    self.assertIn(target["@id"], ids)
+
+    def test_export_dpv_carries_the_terms(self):
+        nodes = {n["@id"]: n for n in self.export("--dpv")["@graph"]}
+        self.assertEqual(nodes["policy:field/contact-phone"]["@type"], ["dpv:PersonalData", "pd:TelephoneNumber"])
+        self.assertEqual(nodes["policy:purpose/delivery"]["@type"], ["dpv:Purpose", "dpv:DeliveryOfGoods"])
+        bar = next(n for n in nodes.values() if n.get("dct:source") == "group/account.browse"
+                   and n["@type"] == "dpv:Prohibition")
+        self.assertEqual(bar["dpv:hasPurpose"], [{"@id": "policy:purpose/basic-service"}])
+
+    def test_export_refuses_errors(self):
+        self.write("x.md", "```rule a\nno\n```\n")
+        done = run_troth("policy", "export", self.home)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
