@@ -95,7 +95,10 @@ void api_subject_create(struct call *c)
     date_get(call_member(c, "birth_date"), &birth);
     if (call_service(c, call_member(c, "service"), &service) != OK || known_service(c, service) != OK)
         return;
-    if (gate_subject_create(&c->gate, birth, &s, &c->fail) != OK || call_relate(c, &s, service) != OK)
+    enum err err = gate_subject_create(&c->gate, birth, &s, &c->fail);
+    if (err == ERR_BAD_VALUE)
+        fail_where(&c->fail, "/birth_date");
+    if (err != OK || call_relate(c, &s, service) != OK)
         return;
     json_open(&t, NULL, '{');
     render_person(&t, &s);

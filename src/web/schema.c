@@ -291,12 +291,17 @@ static const struct member *member_find(const struct schema *s, struct span name
     return NULL;
 }
 
-static enum err check_parameter(const struct schema *s, struct span name, struct span value, struct fail *f)
+/* *seen: one bit for each member of the schema. As in a body, what is said twice is not guessed at. */
+static enum err check_parameter(const struct schema *s, struct span name, struct span value, uint32_t *seen,
+                                struct fail *f)
 {
     const struct member *m = member_find(s, name);
     uint64_t number;
     if (!m)
         return fail_set(f, ERR_UNKNOWN_MEMBER, "There is no query parameter `%.*s` here.", SPAN_F(name));
+    if (*seen & 1u << (m - s->members))
+        return fail_set(f, ERR_BAD_REQUEST, "The query parameter `%s` occurs twice.", m->name);
+    *seen |= 1u << (m - s->members);
     if (m->type == TYPE_INT)
         return span_u64(value, m->limit, &number) ? OK : bad(f, m->name, "a number within its limit");
     return check_text(m, value, f);
@@ -306,6 +311,7 @@ enum err schema_check_query(const struct schema *s, struct arena *a, struct span
 {
     enum err err = OK;
     struct span pair;
+    uint32_t seen = 0;
     while (err == OK && span_cut(&query, '&', &pair)) {
         size_t cut = span_find(pair, '=', 0);
         struct span name, value;
@@ -313,7 +319,7 @@ enum err schema_check_query(const struct schema *s, struct arena *a, struct span
             !http_decode(a, span_sub(pair, cut + 1, pair.len), true, &value))
             err = fail_set(f, ERR_BAD_REQUEST, "The query string is not well formed.");
         else
-            err = check_parameter(s, name, value, f);
+            err = check_parameter(s, name, value, &seen, f);
     }
     return err;
 }

@@ -74,7 +74,8 @@ class BadInput(Flow):
     def test_bad_birth_dates(self):
         for day in ("1990-02-30", "1990", "yesterday", "2999-01-01", "1800-01-01"):
             with self.subTest(day=day):
-                self.problem(self.post("/v1/subjects", {"birth_date": day}, token="shop"), 422, "bad-value")
+                self.problem(self.post("/v1/subjects", {"birth_date": day}, token="shop"), 422, "bad-value",
+                             pointer="/birth_date")
 
     # ---- Names
 
@@ -176,6 +177,9 @@ class BadInput(Flow):
     def test_unknown_query_parameter(self):
         self.problem(self.get("/v1/policies/group?att=2025-01-01"), 422, "unknown-member", contains="att")
         self.problem(self.get("/v1/policies/group?at=soon"), 422, "bad-value")
+
+    def test_a_query_parameter_said_twice(self):
+        self.problem(self.get("/v1/policies/group?at=2026-11-23&at=1999-01-01"), 400, "bad-request", contains="twice")
 
     def test_cross_site_form(self):
         answer = self.daemon.request("POST", "/try", raw=b"purpose=delivery", headers={
