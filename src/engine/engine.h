@@ -54,7 +54,8 @@ struct engine_config {
     unsigned readers; /* 1..ENGINE_READERS_MAX */
     void *ctx;        /* passed to run */
     /* Whom a sealed entry concerns: true and the raw id, or false for nobody (any more). Called for the
-     * entries history.db lacks after a crash; st reads. May be null: then those stay unattributed. */
+     * entries history.db lacks after a crash; st reads. An empty leaf begins a new pass: who lives may have
+     * changed since the last. May be null: then those stay unattributed. */
     bool (*who)(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16]);
     /* Called on the committer between groups when registers changed; may read through st. */
     void (*on_registers)(void *ctx, struct store *st);

@@ -67,8 +67,10 @@ static enum err batch_index(struct engine *e, uint64_t from, uint64_t to, struct
 static enum err rebuild(struct engine *e, uint64_t from, uint64_t to, struct fail *f)
 {
     enum err err = OK;
+    uint8_t nobody[ID_LEN];
     if (!e->config.who)
         return rows_write(e->history.st, NULL, 0, to, f);
+    e->config.who(e->config.ctx, e->history.st, SPAN_EMPTY, SPAN_EMPTY, nobody);
     while (from < to && err == OK) {
         uint64_t end = to - from > HISTORY_BATCH ? from + HISTORY_BATCH : to;
         err = batch_index(e, from, end, f);

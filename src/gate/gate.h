@@ -218,7 +218,8 @@ enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, s
                       size_t *n, struct audit *audit, struct fail *f);
 
 /* For the engine after a power cut: whom an entry concerns. The pseudonyms of the living are computed once
- * for each epoch; the entries of the erased stay without a name. ctx is the gate. */
+ * for each epoch of a pass, which begins with an empty leaf; the entries of the erased stay without a name.
+ * ctx is the gate. */
 bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct span detail,
                         uint8_t subject[16]);
 

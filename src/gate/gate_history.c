@@ -208,6 +208,13 @@ bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct sp
     struct gate *g = ctx;
     struct audit_leaf l;
     (void)detail;
+    if (leaf.len == 0) {
+        pthread_mutex_lock(&g->lock);
+        epoch_free(g->epoch);
+        g->epoch = NULL;
+        pthread_mutex_unlock(&g->lock);
+        return false;
+    }
     if (!audit_leaf_get(leaf, &l) || memcmp(l.subject, nobody, sizeof nobody) == 0)
         return false;
     pthread_mutex_lock(&g->lock);
