@@ -92,6 +92,14 @@ static enum fault fault_find(const struct store_file *sf, int rc)
     return FAULT_OURS;
 }
 
+/* history.db needs no backup. */
+static const char *hint_of(const struct store_file *sf, enum fault fault)
+{
+    return fault == FAULT_CORRUPT && sf->which == STORE_HISTORY
+               ? "delete the file: it is rebuilt from the record"
+               : fault_rows[fault].hint;
+}
+
 enum err store_file_fail(const struct store_file *sf, int rc, const char *doing, struct fail *f)
 {
     enum fault fault = fault_find(sf, rc);
@@ -102,8 +110,7 @@ enum err store_file_fail(const struct store_file *sf, int rc, const char *doing,
     if (fault == FAULT_DISK_FULL)
         why = "there is no room left";
     enum err err = fail_set(f, row->code, "%s: cannot %s: %s", sf->path, doing, why);
-    if (row->hint[0])
-        fail_hint(f, "%s", row->hint);
+    fail_hint(f, "%s", hint_of(sf, fault));
     return err;
 }
 
@@ -119,9 +126,7 @@ static enum err os_fail(const struct store_file *sf, const char *doing, struct f
 static enum err corrupt(const struct store_file *sf, const char *what, struct fail *f)
 {
     enum err err = fail_set(f, ERR_CORRUPT, "%s: %s", sf->path, what);
-    fail_hint(f, "%s",
-              sf->which == STORE_HISTORY ? "delete the file: it is rebuilt from the record"
-                                         : fault_rows[FAULT_CORRUPT].hint);
+    fail_hint(f, "%s", hint_of(sf, FAULT_CORRUPT));
     return err;
 }
 

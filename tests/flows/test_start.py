@@ -182,6 +182,15 @@ class Start(unittest.TestCase):
                     f.write(whole)
         self.starts()
 
+    def test_truncated_history_can_be_deleted(self):
+        self.some_life()
+        whole = os.path.getsize(self.path("history.db"))
+        for size in (0, whole // 2):
+            os.truncate(self.path("history.db"), size)
+            self.refused("delete the file")
+        os.remove(self.path("history.db"))
+        self.starts()
+
     def test_other_file_in_place_of_a_database(self):
         with open(self.path("troth.db"), "wb") as f:
             f.write(b"This is no database at all. " * 400)
