@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * audit.h: the record. An append-only log of what was decided and done, hashed as RFC 6962 says, published as
- * C2SP tiles and signed checkpoints (SECURITY.md, "Tamper-evident audit log").
+ * C2SP tiles and signed checkpoints (docs/security.md, "The record").
  *
  * Files under DATA/audit: `segment-NNNNNNNN` (the truth), `tile/...`, `checkpoint`, `signed` (the last signed
  * size and root, synced before a checkpoint is published), `origin`, `key.pub`. A segment record is: u32

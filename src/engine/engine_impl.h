@@ -22,7 +22,7 @@
 #include <stdatomic.h>
 
 #define ENGINE_PUBLISH_MS                                                                                    \
-    250                      /* how far the published checkpoint may be behind (SECURITY.md, 3 Design, 2)    \
+    250                      /* how far the published checkpoint may be behind (docs/security.md, "The record")    \
                               */
 #define ENGINE_RETRY_MS 1000 /* between tries of the historian on a full disk */
 #define HISTORY_ROWS_MAX                                                                                     \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * gate.h: the one door to personal data. Every call gathers facts, decides, fetches or seals, masks and
- * records; no other code opens the vault. (DESIGN.md, "The life of a request"; PIPL 6, 9, 51.)
+ * records; no other code opens the vault. (docs/architecture.md, "The life of a request"; PIPL 6, 9, 51.)
  *
  * Calls run inside an engine job: READ calls in a snapshot, WRITE calls in a savepoint. They leave record
  * entries in the job's list through struct gate_call; the engine makes them durable before the answer leaves.
@@ -16,14 +16,17 @@
 #include "id.h"
 #include "instant.h"
 #include "json.h"
+#include "lists.h"
 #include "policy.h"
 #include "share.h"
 #include "store.h"
 #include "subject.h"
 #include "text.h"
+#include "ties.h"
 
 #define GATE_FIELDS_MAX   96 /* one request: every field of the reference catalogue */
 #define GATE_EVIDENCE_MAX 16
+#define GATE_TOPICS_MAX   2 /* a channel and a class of messages */
 #define GATE_ENTRIES_MAX  4 /* record entries of one call */
 #define GATE_NEEDS_MAX    8 /* missing needs told for one field: more cannot be obtained in one sitting */
 
@@ -53,6 +56,8 @@ struct gate_view {
     char revision[16 + 1]; /* its first 16 hex digits: `revision` in answers */
 };
 const struct gate_view *gate_hold(struct gate *g);
+/* Fields offered since the start that the policy does not declare (B4.4). */
+uint64_t gate_undeclared(struct gate *g);
 void gate_release(struct gate *g, const struct gate_view *v);
 /* Reads the registers again (engine's on_registers). */
 void gate_registers_changed(struct gate *g, struct store *st);
@@ -92,6 +97,8 @@ struct gate_request {
     struct span basis;     /* default none-claimed */
     struct span source;    /* collect: default subject */
     struct span device;
+    struct span topics[GATE_TOPICS_MAX]; /* what consents must cover: channel, class, announced use */
+    size_t n_topics;
     struct evidence evidence[GATE_EVIDENCE_MAX];
     size_t n_evidence;
     bool explain; /* fill trace */
@@ -129,8 +136,8 @@ struct gate_answer {
  *
  * 1. A missing need that was held once and ended turns `needs` into `deny`: `withdrawn` (consents,
  * agreements, permissions; a permission's own reason permission_off stays), `agreement_expired` (a
- * recipient's papers), `expired` (approvals). One that was never held leaves `needs` with the need's own
- * reason.
+ * recipient's papers), `expired` (approvals, references of the operator's list). One that was given for other
+ * fields only: `deny`, `scope` (B3.3.1). One that was never held leaves `needs` with the need's own reason.
  *
  * 2. A recipient that is not registered, or suspended: deny, default_deny.
  *
@@ -154,8 +161,9 @@ struct gate_value {
 };
 /* Collect: decides each field; all allowed, or nothing is stored and the answer says why (ERR_REFUSED, clause
  * of the first refused). Undeclared fields: ERR_UNDECLARED_FIELD listing all, or, for a lenient service,
- * dropped and counted. A phone or e-mail is normalised, validated and indexed (ERR_TAKEN, ERR_BAD_VALUE).
- * `correct`: operation correct. */
+ * dropped and counted; so is what a login of another company says too much (source third_party_account). A
+ * phone or e-mail is normalised, validated and indexed (ERR_TAKEN, ERR_BAD_VALUE). `correct`: operation
+ * correct. */
 enum err gate_collect(struct gate_call *c, const struct gate_request *q, const struct gate_value *values,
                       size_t n, bool correct, struct gate_answer *out, size_t *dropped, struct fail *f);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Every call leaves one entry. The leaf holds indices and pseudonyms; what it means is in the detail, sealed
- * under the person's key and committed to with a random key that is sealed with it (SECURITY.md, record, 3.4
+ * under the person's key and committed to with a random key that is sealed with it (docs/security.md, "The record"
  * and 3.5).
  *
  * Detail, before sealing: 32 bytes r, then JSON. The leaf's commitment is HMAC-SHA256(r, JSON). The JSON has

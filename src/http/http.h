@@ -27,7 +27,7 @@ struct http_exchange {
 struct http_config {
     const char *listen;        /* "127.0.0.1:8080", "[::1]:8080"; port 0 picks one */
     const char *operator_path; /* path of the operator's local socket (mode 0600), or null */
-    unsigned threads;          /* >= 2 (STACK.md: a pool of one collapses) */
+    unsigned threads;          /* >= 2 (a pool of one collapses at 128 connections) */
     unsigned connections_max;
     /* The largest body this method and path may carry; beyond it the server answers 413 by itself and reads
      * no more. */

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OPERATOR_THREADS     2  /* not one: a pool of one collapses (STACK.md) */
+#define OPERATOR_THREADS     2  /* not one: a pool of one collapses (docs/architecture.md) */
 #define OPERATOR_CONNECTIONS 64 /* one operator's commands */
 
 /* Paths and queries stay as they were sent; http_match and http_form_get decode. */

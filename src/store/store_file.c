@@ -21,7 +21,7 @@
     "PRAGMA temp_store = MEMORY;"                                                                            \
     "PRAGMA journal_size_limit = 67108864;"
 
-/* FULL: with NORMAL, 606 of 1000 power cuts lost acknowledged rows (SECURITY.md). secure_delete: an erased
+/* FULL: with NORMAL a power cut loses rows that were acknowledged (docs/security.md). secure_delete: an erased
  * person's rows are overwritten with zeros, not just unlinked. */
 static const struct store_def defs[STORE_DB_COUNT] = {
     [STORE_MAIN] = {"troth.db", "schema.sql", "migrate-main-", 0x54724f4d,

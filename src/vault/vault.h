@@ -3,7 +3,7 @@
  * vault.h: sealed values and the persons' keys. Included by gate and nothing else.
  *
  * Every value is sealed by itself under the person's data key and bound to (subject, field, item, version),
- * so that a ciphertext moved to another row, field or version does not open (SECURITY.md T19). Data keys are
+ * so that a ciphertext moved to another row, field or version does not open (docs/security.md T19). Data keys are
  * wrapped by the class key (adult, child), class keys by the master key. Destroying the wrapped data key
  * destroys the person's values in the database, its backups and replicas at once.
  */
@@ -42,6 +42,9 @@ enum err vault_key_create(struct vault *v, struct store *st, const struct vault_
 enum err vault_key_open(struct vault *v, struct store *st, const struct vault_person *s,
                         struct person_key **out, struct fail *f);
 void vault_key_close(struct person_key *k);
+/* Wraps the data key under the class of the band the person is in now. */
+enum err vault_key_move(struct vault *v, struct store *st, const struct vault_person *s, struct person_key *k,
+                        struct fail *f);
 /* Destroys it with the group's commit. */
 void vault_key_destroy(struct store *st, const struct vault_person *s);
 /* At start: destroys every key the erasure ledger names that still exists (a restored backup of keys.db). */
@@ -80,6 +83,16 @@ enum err vault_list(struct store *st, const struct vault_person *s, struct arena
 enum err vault_delete(struct store *st, const struct vault_person *s, struct span field, struct span item,
                       int64_t *deleted, struct fail *f);
 
+/* Where values lie and through which service they came; nothing opened. */
+struct value_place {
+    struct span field, item, service;
+};
+enum err vault_places(struct store *st, const struct vault_person *s, struct arena *a,
+                      struct value_place **out, size_t *n, struct fail *f);
+/* Shortens the keep time of a field's values to `until`; never lengthens it. */
+enum err vault_keep_less(struct store *st, const struct vault_person *s, struct span field,
+                         struct instant until, struct fail *f);
+
 /* True if anything is held of the field. */
 enum err vault_held(struct store *st, const struct vault_person *s, struct span field, bool *out,
                     struct fail *f);
@@ -98,6 +111,9 @@ enum err vault_index_drop(struct vault *v, struct store *st, const struct vault_
                           struct fail *f);
 enum err vault_index_find(struct vault *v, struct store *st, struct span kind, struct span plain,
                           struct subject_id *out, struct fail *f);
+
+/* The keyed MAC of a device's name: known again, not known. */
+void vault_device_mac(const struct vault *v, struct span device, uint8_t out[32]);
 
 /* The person's pseudonym in the record for an epoch, and of an actor outside (keyed by the node). */
 void vault_pseudonym(const struct person_key *k, uint32_t epoch, uint8_t out[16]);

@@ -24,7 +24,7 @@ void api_audit_checkpoint(struct call *c)
 }
 
 /* Tiles never change (tlog-tiles); a partial one is named by its width. Entry bundles are for auditors
- * (SECURITY.md 3.6). */
+ * (docs/security.md, "The record"). */
 void api_audit_tile(struct call *c)
 {
     struct span tile, path = arena_fmt(c->arena, "tile/%.*s", SPAN_F(c->params.value[0]));
@@ -77,6 +77,7 @@ void api_health(struct call *c)
     json_str(&t, "version", c->web->config.version);
     json_str(&t, "revision", c->gate.view->revision);
     json_i64(&t, "record", (int64_t)audit_sealed_size(c->web->audit));
+    json_i64(&t, "undeclared", (int64_t)gate_undeclared(c->web->gate));
     json_close(&t, '}');
     http_json(c->res, stopped ? 503 : 200, &t);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The guard before each handler: who is calling, may they, is it their own form, is the body what the row
- * says. DESIGN.md, "The life of a request". */
+ * says. docs/architecture.md, "The life of a request". */
 #include "schema_impl.h"
 #include "web_impl.h"
 
@@ -38,7 +38,7 @@ static enum err bad_token(struct call *c)
     return fail_set(&c->fail, ERR_BAD_TOKEN, "No service is registered with this token.");
 }
 
-/* Only the SHA-256 of a token is kept: a stolen database gives no access (SECURITY.md, T19). */
+/* Only the SHA-256 of a token is kept: a stolen database gives no access (docs/security.md, T19). */
 static enum err identify(struct call *c)
 {
     struct span token;
@@ -80,7 +80,7 @@ static enum err check_caller(struct call *c)
     return identify(c);
 }
 
-/* ---- Forms from elsewhere (SECURITY.md, T4) */
+/* ---- Forms from elsewhere (docs/security.md, T4) */
 
 static bool own_origin(const struct call *c)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define HTTP_THREADS     2 /* STACK.md: a pool of one collapses */
+#define HTTP_THREADS     2 /* a pool of one collapses at 128 connections */
 #define HTTP_CONNECTIONS 2048
 #define HTTP_GRACE_S     10 /* for answers under way when it stops */
 
