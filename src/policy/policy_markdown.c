@@ -12,12 +12,8 @@
 #include <cmark.h>
 
 const char *const policy_block_word[BLOCK_KIND_COUNT] = {
-    [BLOCK_DOCUMENT] = "document",
-    [BLOCK_CATALOGUE] = "catalogue",
-    [BLOCK_RULE] = "rule",
-    [BLOCK_PLAIN] = "plain",
-    [BLOCK_WORDS] = "words",
-    [BLOCK_VOCABULARY] = "vocabulary",
+    [BLOCK_DOCUMENT] = "document", [BLOCK_CATALOGUE] = "catalogue", [BLOCK_RULE] = "rule",
+    [BLOCK_PLAIN] = "plain",       [BLOCK_WORDS] = "words",         [BLOCK_VOCABULARY] = "vocabulary",
 };
 
 /* A line that opens a fence, as far as the line alone can tell. */
