@@ -83,14 +83,20 @@ static void check_covered(struct load *l, const struct source_file *f)
     }
 }
 
+/* One file of prose is a slip; a folder of nothing else is the wrong folder, and would forbid everything. */
 static void check_coverage(struct load *l)
 {
+    bool any = false;
+    for (unsigned i = 0; i < l->n_files; i++)
+        any |= l->files[i].n_blocks > 0;
     for (unsigned i = 0; i < l->n_files; i++) {
+        struct place top = {i, 0, 0};
         if (l->files[i].n_blocks > 0)
             check_covered(l, &l->files[i]);
+        else if (any)
+            policy_warn(l, MSG_UNCOVERED, top, "nothing in this file is read: it holds no block");
         else
-            policy_warn(l, MSG_UNCOVERED, (struct place){i, 0, 0},
-                        "nothing in this file is read: it holds no block");
+            policy_say(l, MSG_SYNTAX, top, "nothing in this folder is read: no file of it holds a block");
     }
 }
 
