@@ -343,6 +343,30 @@ static bool who(uint8_t subject[16])
     return gate_entry_subject(fx_gate, scratch_st, span_of(leaf, len), fx_call.entries[0].detail, subject);
 }
 
+TEST(a_pass_over_the_record_looks_anew_who_lives)
+{
+    fx_open();
+    uint8_t subject[16];
+    struct subject fresh, gone;
+    fx_agree(&fx_ann, "group");
+    EXPECT(who(subject)); /* the table of this epoch is made */
+    scratch_begin();
+    EXPECT_INT(gate_subject_create(fx_as("shop"), (struct date){1990, 5, 5}, &fresh, &fx_fail), OK);
+    scratch_commit();
+    EXPECT(!who(subject));
+    EXPECT(!gate_entry_subject(fx_gate, scratch_st, SPAN_EMPTY, SPAN_EMPTY, subject));
+    EXPECT(who(subject));
+    EXPECT(memcmp(subject, fresh.id.b, 16) == 0);
+    struct audit_entry e = fx_call.entries[0];
+    scratch_begin();
+    EXPECT_INT(gate_erase(fx_as("shop"), fresh.id, SPAN_EMPTY, &gone, &fx_fail), OK);
+    scratch_commit();
+    fx_call.entries[0] = e;
+    EXPECT(!gate_entry_subject(fx_gate, scratch_st, SPAN_EMPTY, SPAN_EMPTY, subject));
+    EXPECT(!who(subject));
+    fx_close();
+}
+
 TEST(entries_are_attributed_to_the_living)
 {
     fx_open();
@@ -503,6 +527,7 @@ int main(void)
         CASE(a_person_whose_key_is_lost_can_still_be_erased),
         CASE(who_read_what_and_why),
         CASE(entries_are_attributed_to_the_living),
+        CASE(a_pass_over_the_record_looks_anew_who_lives),
         CASE(a_leaf_holds_numbers_only),
         CASE(many_fields_and_references_fit_the_record),
         CASE(R001_texts_and_sets_are_kept),
