@@ -3,6 +3,7 @@
 #include "cli_impl.h"
 #include "cmd_audit.h"
 #include "cmd_policy.h"
+#include "cmd_policy_render.h"
 #include "cmd_policy_text.h"
 
 const struct cli_option cli_common[] = {
@@ -119,6 +120,12 @@ static const struct cli_option json_options[] = {
     {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
     {0},
 };
+static const struct cli_option render_options[] = {
+    {"lang", CLI_STRING, "TAG", false, NULL, "only this language: en, zh-CN, ... (default: all there are)"},
+    {"out", CLI_STRING, "FOLDER", false, NULL, "where to (default: published)"},
+    {"open", CLI_FLAG, NULL, false, NULL, "with the boxes under the clauses open, for paper"},
+    {0},
+};
 static const struct cli_option explain_options[] = {
     {"request", CLI_STRING, "TEXT", true, NULL, "the request: NAME=VALUE, separated by blanks"},
     {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
@@ -160,6 +167,10 @@ const struct cli_command cli_commands[] = {
         "A request names operation=, actor=, subject=, service=, jurisdiction=, party=, purpose=, basis= and field=, "
         "and what holds: needs=A,B and facts=A,!B,?C (true, false, unknown). A dimension left out takes its first "
         "declared value; a fact left out is false."),
+    RAW("policy render", "DIR", "write the published page of every document and language as an HTML file",
+        cli_policy_render, render_options,
+        "Files are called DOCUMENT.LANG.html and need nothing else. Exit codes: 0 written, 1 errors in the policy or no "
+        "text in the language, 2 usage, or a folder that cannot be read or written."),
     OWN("policy format", "DIR|FILE", 1, 1, "lay the blocks of policy documents out in one way", cmd_policy_format,
         format_options),
     OWN("policy coverage", "DIR", 1, 1, "what each section of the prose has beneath it; 1 if any has nothing",

@@ -87,6 +87,16 @@ static void heading_open(struct render *s, cmark_node *node)
     text_str(s->out, "\">");
 }
 
+void policy_render_heading(struct render *s, unsigned level, const char *id, enum render_word word)
+{
+    struct span text = span_str(policy_render_word(s, word));
+    *POLICY_PUSH(s->out->arena, s->outline->list, s->outline->n) =
+        (struct policy_heading){level, span_str(id), text};
+    text_fmt(s->out, "<h%u id=\"%s\">", level, id);
+    text_html(s->out, text);
+    text_fmt(s->out, "</h%u>\n", level);
+}
+
 static void heading_close(struct render *s, cmark_node *node)
 {
     unsigned level = (unsigned)cmark_node_get_heading_level(node);
@@ -149,6 +159,9 @@ static const struct policy_document *url_document(const struct policy *p, struct
     for (unsigned i = 0; i < policy_documents(p); i++)
         if (file.len && span_eq(policy_document(p, i)->file, file))
             return policy_document(p, i);
+    for (size_t i = 0; i < policy_translations(p); i++)
+        if (file.len && span_eq(policy_translation(p, i)->file, file))
+            return policy_document(p, policy_translation(p, i)->document);
     return NULL;
 }
 
@@ -160,6 +173,7 @@ static void link_open(struct render *s, cmark_node *node)
     if (d) {
         text_html(s->out, s->r->base);
         text_html(s->out, d->name);
+        text_html(s->out, s->r->suffix);
         text_html(s->out, span_sub(url, span_find(url, '#', 0), url.len));
     } else if (url_safe(url)) {
         text_html(s->out, url);
@@ -173,17 +187,67 @@ static void link_close(struct render *s, cmark_node *node)
     text_str(s->out, "</a>");
 }
 
+/* The body of the n-th block of a kind that has no id. */
+static struct span nth_body(struct span text, enum block_kind kind, unsigned n)
+{
+    struct span line, rest = text;
+    const uint8_t *from = NULL;
+    while (span_cut(&rest, '\n', &line)) {
+        struct span id, info = span_trim(line);
+        bool fence = span_starts(info, "```") || span_starts(info, "~~~");
+        if (from && fence)
+            return span_of(from, (size_t)(line.p - from));
+        bool opens = fence && policy_render_kind(span_sub(info, 3, info.len), &id) == kind;
+        if (opens && n-- == 0)
+            from = rest.p;
+    }
+    return SPAN_EMPTY;
+}
+
+/* Blocks of names stand in the document; the translation says where they are shown. */
+static void names_block(struct render *s, enum block_kind kind, struct span body)
+{
+    const struct policy_document *d = policy_document(s->r->policy, s->r->document);
+    if (s->translation)
+        body = nth_body(d->text, kind, s->n_shown[kind]);
+    s->n_shown[kind]++;
+    policy_render_block(s, kind, SPAN_EMPTY, body, POLICY_NONE);
+}
+
+static unsigned clause_in(const struct render *s, struct span id)
+{
+    const struct policy *p = s->r->policy;
+    struct span name = policy_document(p, s->r->document)->name;
+    return policy_clause_find(p, arena_fmt(s->out->arena, "%.*s/%.*s", SPAN_F(name), SPAN_F(id)));
+}
+
+/* The box is that of the document, whatever the translation calls it. */
+static void put_clause(struct render *s, unsigned clause)
+{
+    const struct policy_clause *c = policy_clause(s->r->policy, clause);
+    enum block_kind kind = c->plain ? BLOCK_PLAIN : BLOCK_RULE;
+    bool head = clause == s->r->policy->documents[s->r->document].clause;
+    struct span body = c->plain ? policy_plain_in(s->r->policy, s->language, clause) : c->body;
+    policy_render_block(s, head ? BLOCK_DOCUMENT : kind, c->id, body, clause);
+}
+
 static void code_block(struct render *s, cmark_node *node)
 {
     struct span id, info = span_str(cmark_node_get_fence_info(node));
     enum block_kind kind = policy_render_kind(info, &id);
-    if (kind != BLOCK_KIND_COUNT) {
-        policy_render_block(s, kind, id, literal(node));
-        return;
+    if (kind == BLOCK_CATALOGUE || kind == BLOCK_VOCABULARY) {
+        names_block(s, kind, literal(node));
+    } else if (kind == BLOCK_WORDS) {
+        policy_render_block(s, kind, SPAN_EMPTY, literal(node), POLICY_NONE);
+    } else if (kind != BLOCK_KIND_COUNT) {
+        unsigned clause = clause_in(s, kind == BLOCK_DOCUMENT ? SPAN("document") : id);
+        if (clause != POLICY_NONE)
+            put_clause(s, clause);
+    } else {
+        text_str(s->out, "<pre tabindex=\"0\"><code>");
+        text_html(s->out, literal(node));
+        text_str(s->out, "</code></pre>\n");
     }
-    text_str(s->out, "<pre tabindex=\"0\"><code>");
-    text_html(s->out, literal(node));
-    text_str(s->out, "</code></pre>\n");
 }
 
 static void code_inline(struct render *s, cmark_node *node)
@@ -258,15 +322,75 @@ static struct span catalogue_document(const struct policy *p)
     return SPAN_EMPTY;
 }
 
-void policy_render_html(const struct policy_render *r, struct text *out, struct policy_outline *outline)
+static void put_prose(struct render *s, struct span text)
 {
-    const struct policy_document *d = policy_document(r->policy, r->document);
-    struct render s = {.r = r, .out = out, .outline = outline, .catalogue = catalogue_document(r->policy)};
-    *outline = (struct policy_outline){0};
-    cmark_node *root = cmark_parse_document((const char *)d->text.p, d->text.len, CMARK_OPT_DEFAULT);
+    cmark_node *root = cmark_parse_document((const char *)text.p, text.len, CMARK_OPT_DEFAULT);
     cmark_iter *walk = cmark_iter_new(root);
     for (cmark_event_type e = cmark_iter_next(walk); e != CMARK_EVENT_DONE; e = cmark_iter_next(walk))
-        visit(&s, cmark_iter_get_node(walk), e == CMARK_EVENT_ENTER);
+        visit(s, cmark_iter_get_node(walk), e == CMARK_EVENT_ENTER);
     cmark_iter_free(walk);
     cmark_node_free(root);
+}
+
+/* A rule is never left out: what the translation lacks stands behind it. */
+static void put_lacking(struct render *s)
+{
+    const struct policy *p = s->r->policy;
+    bool any = false;
+    for (unsigned i = 0; s->translation && i < p->n_clauses; i++) {
+        if (p->clauses[i].document != s->r->document || policy_translated(p, s->translation, i))
+            continue;
+        if (!any)
+            policy_render_heading(s, 2, "s-lacking", RENDER_LACKING);
+        any = true;
+        put_clause(s, i);
+    }
+}
+
+struct render policy_render_open(const struct policy_render *r, struct text *out,
+                                 struct policy_outline *outline)
+{
+    return (struct render){
+        .r = r,
+        .out = out,
+        .outline = outline,
+        .translation = policy_translation_find(r->policy, r->document, r->language),
+        .language = r->language,
+        .catalogue = catalogue_document(r->policy),
+    };
+}
+
+void policy_render_html(const struct policy_render *r, struct text *out, struct policy_outline *outline)
+{
+    struct render s = policy_render_open(r, out, outline);
+    *outline = (struct policy_outline){0};
+    put_prose(&s, s.translation ? s.translation->text : policy_document(r->policy, r->document)->text);
+    put_lacking(&s);
+    policy_render_tables(&s);
+}
+
+struct span policy_render_language(const struct policy_render *r)
+{
+    const struct policy_translation *t = policy_translation_find(r->policy, r->document, r->language);
+    return t ? t->language : SPAN(POLICY_LANGUAGE);
+}
+
+/* "# Title", the first line of a document that declares none (a catalogue). */
+static struct span title_in(struct span text)
+{
+    struct span line;
+    while (span_cut(&text, '\n', &line))
+        if (span_starts(line, "# "))
+            return span_trim(span_sub(line, 2, line.len));
+    return SPAN_EMPTY;
+}
+
+struct span policy_render_title(const struct policy_render *r)
+{
+    const struct policy_document *d = policy_document(r->policy, r->document);
+    const struct policy_translation *t = policy_translation_find(r->policy, r->document, r->language);
+    if (t && t->title.len)
+        return t->title;
+    struct span title = d->title.len ? d->title : title_in(d->text);
+    return title.len ? title : d->name;
 }

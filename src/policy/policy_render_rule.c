@@ -48,10 +48,11 @@ static bool is_declared(const struct policy *p, struct span name)
     return false;
 }
 
-/* What the catalogue says of a need, fact, mask or deed. */
-static struct span words_of(const struct policy *p, struct span name)
+/* What hovering a name tells: the language's words for it, or what the catalogue says. */
+static struct span words_of(const struct render *s, struct span name)
 {
-    struct span words = SPAN_EMPTY;
+    const struct policy *p = s->r->policy;
+    struct span words = policy_word_in(p, s->language, name);
     for (unsigned k = 0; k < KIND_COUNT && words.len == 0; k++) {
         unsigned i = policy_kind_find(p, (enum policy_kind)k, name);
         if (i != POLICY_NONE)
@@ -60,12 +61,18 @@ static struct span words_of(const struct policy *p, struct span name)
     return words;
 }
 
-static void put_name(struct render *s, struct span name)
+static void put_place(struct render *s, struct span document)
 {
-    struct span words = words_of(s->r->policy, name);
     text_str(s->out, "<a href=\"");
     text_html(s->out, s->r->base);
-    text_html(s->out, s->catalogue);
+    text_html(s->out, document);
+    text_html(s->out, s->r->suffix);
+}
+
+static void put_name(struct render *s, struct span name)
+{
+    struct span words = words_of(s, name);
+    put_place(s, s->catalogue);
     text_str(s->out, "#name:");
     text_html(s->out, name);
     if (words.len) {
@@ -99,13 +106,13 @@ static struct span own_name(const struct render *s)
     return policy_document(s->r->policy, s->r->document)->name;
 }
 
-static void put_clause_link(struct render *s, struct span document, struct span id)
+void policy_render_clause_link(struct render *s, struct span document, struct span id)
 {
-    text_str(s->out, "<a href=\"");
-    text_html(s->out, s->r->base);
-    text_html(s->out, document);
-    text_str(s->out, "?clause=");
-    text_html(s->out, id);
+    put_place(s, document);
+    if (s->r->suffix.len == 0) {
+        text_str(s->out, "?clause=");
+        text_html(s->out, id);
+    }
     text_char(s->out, '#');
     text_html(s->out, id);
     text_str(s->out, "\">");
@@ -120,7 +127,7 @@ static bool put_reference(struct render *s, struct span word)
     struct span ref = arena_fmt(a, "%.*s/%.*s", SPAN_F(document), SPAN_F(rest));
     if (policy_clause_find(s->r->policy, ref) == POLICY_NONE)
         return false;
-    put_clause_link(s, document, rest);
+    policy_render_clause_link(s, document, rest);
     text_html(s->out, word);
     text_str(s->out, "</a>");
     return true;
@@ -198,17 +205,11 @@ static size_t put_token(struct render *s, enum block_kind kind, struct span body
 
 /* ---- The box */
 
-static struct span title_of(const struct render *s, enum block_kind kind)
-{
-    const struct policy_render_words *w = &s->r->words;
-    const struct span title[BLOCK_KIND_COUNT] = {
-        [BLOCK_DOCUMENT] = w->document,
-        [BLOCK_CATALOGUE] = w->catalogue,
-        [BLOCK_RULE] = w->enforced,
-        [BLOCK_PLAIN] = w->plain,
-    };
-    return title[kind];
-}
+static const enum render_word titles[BLOCK_KIND_COUNT] = {
+    [BLOCK_DOCUMENT] = RENDER_DOCUMENT, [BLOCK_CATALOGUE] = RENDER_CATALOGUE,
+    [BLOCK_RULE] = RENDER_ENFORCED,     [BLOCK_PLAIN] = RENDER_PLAIN,
+    [BLOCK_WORDS] = RENDER_WORDS_BLOCK, [BLOCK_VOCABULARY] = RENDER_VOCABULARY,
+};
 
 static bool is_open(const struct render *s, enum block_kind kind, struct span id)
 {
@@ -219,8 +220,8 @@ static bool is_open(const struct render *s, enum block_kind kind, struct span id
 static void put_permalink(struct render *s, struct span id)
 {
     text_str(s->out, "<p class=\"permalink\">");
-    put_clause_link(s, own_name(s), id);
-    text_html(s->out, s->r->words.link);
+    policy_render_clause_link(s, own_name(s), id);
+    policy_render_say(s, RENDER_LINK);
     text_char(s->out, ' ');
     text_html(s->out, own_name(s));
     text_char(s->out, '/');
@@ -228,10 +229,69 @@ static void put_permalink(struct render *s, struct span id)
     text_str(s->out, "</a></p>\n");
 }
 
-void policy_render_block(struct render *s, enum block_kind kind, struct span id, struct span body)
+/* ---- What is in it */
+
+static void put_source(struct render *s, enum block_kind kind, struct span body)
 {
-    if (kind == BLOCK_DOCUMENT)
-        id = SPAN("document");
+    text_str(s->out, "<pre lang=\"en\" tabindex=\"0\"><code>");
+    for (size_t at = 0; at < body.len;)
+        at += put_token(s, kind, body, at);
+    text_str(s->out, "</code></pre>\n");
+}
+
+/* The sentence, without the comments above it. */
+static void put_plain(struct render *s, struct span body)
+{
+    struct span line;
+    text_str(s->out, "<p class=\"sentences\">");
+    for (size_t n = 0; span_cut(&body, '\n', &line);) {
+        if (span_starts(span_trim(line), "--"))
+            continue;
+        text_str(s->out, n++ ? "\n" : "");
+        text_html(s->out, span_trim(line));
+    }
+    text_str(s->out, "</p>\n");
+}
+
+/* NAME "words". to a list; what it holds was checked when it was read. */
+static void put_words(struct render *s, struct span body)
+{
+    text_str(s->out, "<dl class=\"words\">\n");
+    for (size_t at = 0; at < body.len;) {
+        if (!is_letter(body.p[at])) {
+            at = span_starts(span_sub(body, at, 2), "--") ? span_find(body, '\n', at) : at + 1;
+            continue;
+        }
+        struct span name = word_at(body, at);
+        size_t open = span_find(body, '"', at), close = span_find(body, '"', open + 1);
+        text_str(s->out, "<div><dt><code>");
+        text_html(s->out, name);
+        text_str(s->out, "</code></dt><dd>");
+        text_html(s->out, span_sub(body, open + 1, close - open - 1));
+        text_str(s->out, "</dd></div>\n");
+        at = close + 1;
+    }
+    text_str(s->out, "</dl>\n");
+}
+
+static void put_content(struct render *s, enum block_kind kind, struct span body, unsigned clause)
+{
+    if (kind == BLOCK_PLAIN) {
+        put_plain(s, body);
+        return;
+    }
+    if (kind == BLOCK_WORDS) {
+        put_words(s, body);
+        return;
+    }
+    if (kind == BLOCK_RULE && clause != POLICY_NONE)
+        policy_render_sentences(s, clause);
+    put_source(s, kind, body);
+}
+
+void policy_render_block(struct render *s, enum block_kind kind, struct span id, struct span body,
+                         unsigned clause)
+{
     text_fmt(s->out, "<details class=\"clause clause-%s\"", policy_block_word[kind]);
     if (id.len) {
         text_str(s->out, " id=\"");
@@ -240,13 +300,11 @@ void policy_render_block(struct render *s, enum block_kind kind, struct span id,
     }
     text_str(s->out, is_open(s, kind, id) ? " open>" : ">");
     text_str(s->out, "<summary><span>");
-    text_html(s->out, title_of(s, kind));
+    policy_render_say(s, titles[kind]);
     text_str(s->out, "</span> <code>");
     text_html(s->out, id);
-    text_str(s->out, "</code></summary>\n<pre lang=\"en\" tabindex=\"0\"><code>");
-    for (size_t at = 0; at < body.len;)
-        at += put_token(s, kind, body, at);
-    text_str(s->out, "</code></pre>\n");
+    text_str(s->out, "</code></summary>\n");
+    put_content(s, kind, body, clause);
     if (id.len)
         put_permalink(s, id);
     text_str(s->out, "</details>\n");

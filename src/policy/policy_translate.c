@@ -100,6 +100,15 @@ struct span policy_plain_in(const struct policy *p, struct span language, unsign
     return c->body;
 }
 
+bool policy_translated(const struct policy *p, const struct policy_translation *t, unsigned clause)
+{
+    const struct translation *own = find(p, t->document, t->language);
+    for (size_t i = 0; own && i < own->n_clauses; i++)
+        if (own->clauses[i].clause == clause)
+            return true;
+    return false;
+}
+
 /* ---- `words`: NAME "words". */
 
 static bool name_known(const struct policy *p, struct span name)
@@ -281,14 +290,6 @@ static void read_file(struct load *l, unsigned file)
 
 /* ---- What one language lacks */
 
-static bool has_clause(const struct translation *t, unsigned clause)
-{
-    for (size_t i = 0; i < t->n_clauses; i++)
-        if (t->clauses[i].clause == clause)
-            return true;
-    return false;
-}
-
 static const struct block *block_of(const struct load *l, unsigned clause, unsigned *file)
 {
     for (*file = 0; *file < l->n_files; (*file)++)
@@ -305,7 +306,7 @@ static void check_clauses(struct load *l, const struct translation *t)
     unsigned file;
     for (unsigned i = 0; i < p->n_clauses; i++) {
         const struct block *b = NULL;
-        if (p->clauses[i].document == t->pub.document && !has_clause(t, i))
+        if (p->clauses[i].document == t->pub.document && !policy_translated(p, &t->pub, i))
             b = block_of(l, i, &file);
         if (!b)
             continue;

@@ -31,4 +31,7 @@ struct span policy_word_in(const struct policy *p, struct span language, struct 
 /* The sentence of a `plain` clause in the language, or the document's own. */
 struct span policy_plain_in(const struct policy *p, struct span language, unsigned clause);
 
+/* True if the translation has the clause. */
+bool policy_translated(const struct policy *p, const struct policy_translation *t, unsigned clause);
+
 #endif

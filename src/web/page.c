@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What every page has: language, navigation, footer; and words for what the policy names. */
 #include "page_impl.h"
+#include "policy_render.h"
+#include "policy_translate.h"
 
 /* ---- Language: ?lang= (and remember it), else the cookie, else what the browser asks for. */
 
@@ -126,8 +128,8 @@ struct span page_say(const struct page *p, const char *prefix, struct span name)
 
 struct span page_name(const struct page *p, struct span name)
 {
-    struct span said;
-    if (ui_say_find(p->lang, arena_fmt(p->arena, "name.%.*s", SPAN_F(name)), &said))
+    struct span said = policy_word_in(p->policy, span_str(ui_lang_tags[p->lang]), name);
+    if (said.len || ui_say_find(p->lang, arena_fmt(p->arena, "name.%.*s", SPAN_F(name)), &said))
         return said;
     struct span copy = arena_copy(p->arena, name);
     uint8_t *bytes = (uint8_t *)(uintptr_t)copy.p;
@@ -141,30 +143,22 @@ struct span page_name(const struct page *p, struct span name)
 
 struct span page_words(const struct page *p, enum policy_kind k, unsigned index)
 {
-    struct span said, name = policy_kind_name(p->policy, k, index);
-    if (ui_say_find(p->lang, arena_fmt(p->arena, "words.%.*s", SPAN_F(name)), &said))
+    struct span name = policy_kind_name(p->policy, k, index);
+    struct span said = policy_word_in(p->policy, span_str(ui_lang_tags[p->lang]), name);
+    if (said.len || ui_say_find(p->lang, arena_fmt(p->arena, "words.%.*s", SPAN_F(name)), &said))
         return said;
     struct span words = policy_kind_words(p->policy, k, index);
     return words.len ? words : page_name(p, name);
 }
 
-/* "# Title", the first line of a document that declares none (a catalogue). */
-static struct span title_in_text(struct span text)
-{
-    struct span line;
-    while (span_cut(&text, '\n', &line))
-        if (span_starts(line, "# "))
-            return span_trim(span_sub(line, 2, line.len));
-    return SPAN_EMPTY;
-}
-
 struct span page_document_title(const struct page *p, const struct policy_document *d)
 {
-    struct span said = d->title.len ? d->title : title_in_text(d->text);
-    if (said.len == 0)
-        said = page_name(p, d->name);
-    (void)ui_say_find(p->lang, arena_fmt(p->arena, "document.%.*s", SPAN_F(d->name)), &said);
-    return said;
+    struct policy_render r = {
+        .policy = p->policy,
+        .document = policy_document_find(p->policy, d->name),
+        .language = span_str(ui_lang_tags[p->lang]),
+    };
+    return policy_render_title(&r);
 }
 
 struct span page_clause_link(const struct page *p, unsigned clause)

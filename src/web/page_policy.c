@@ -3,6 +3,7 @@
 #include "page_impl.h"
 #include "crypto.h"
 #include "policy_render.h"
+#include "policy_translate.h"
 
 static size_t clauses_of(const struct policy *p, unsigned doc)
 {
@@ -15,8 +16,10 @@ static size_t clauses_of(const struct policy *p, unsigned doc)
 static void put_document(const struct page *p, struct view *v, unsigned doc)
 {
     const struct policy_document *d = policy_document(p->policy, doc);
+    const struct policy_translation *t =
+        policy_translation_find(p->policy, doc, span_str(ui_lang_tags[p->lang]));
     struct digest digest;
-    crypto_sha256(d->text, &digest);
+    crypto_sha256(t ? t->text : d->text, &digest); /* of what is shown */
     view_str(v, "name", d->name);
     view_str(v, "document", page_document_title(p, d));
     view_i64(v, "number", d->revision);
@@ -53,14 +56,7 @@ static struct policy_render render_of(const struct page *p, unsigned doc)
         .document = doc,
         .base = SPAN("/policy/"),
         .open = span_is(open, "all") ? SPAN("*") : open,
-        .words =
-            {
-                .enforced = ui_say(p->lang, "clause.enforced"),
-                .plain = ui_say(p->lang, "clause.plain"),
-                .document = ui_say(p->lang, "clause.document"),
-                .catalogue = ui_say(p->lang, "clause.catalogue"),
-                .link = ui_say(p->lang, "clause.link"),
-            },
+        .language = span_str(ui_lang_tags[p->lang]),
     };
 }
 
@@ -120,6 +116,8 @@ void page_document(struct call *c)
     put_document(&p, p.view, doc);
     p.title = page_document_title(&p, policy_document(p.policy, doc));
     view_str(p.view, "document-html", text_span(&html));
+    view_str(p.view, "text-lang", policy_render_language(&render));
+    view_bool(p.view, "foreign", !span_is(policy_render_language(&render), ui_lang_tags[p.lang]));
     view_bool(p.view, "all-open", span_is(render.open, "*"));
     put_outline(&p, &outline);
     page_end(&p, 200, "document");
