@@ -14,7 +14,8 @@ void cli_policy_messages(const struct policy_messages *m)
     for (size_t i = 0; i < m->n; i++)
         policy_message_put(&t, &m->list[i]);
     fwrite(t.p, 1, t.len, stderr);
-    fprintf(stderr, "%zu errors, %zu warnings\n", m->errors, m->warnings);
+    fprintf(stderr, "%zu error%s, %zu warning%s\n", m->errors, m->errors == 1 ? "" : "s", m->warnings,
+            m->warnings == 1 ? "" : "s");
     arena_free(a);
 }
 

@@ -6,6 +6,7 @@
 
 #include "file.h"
 #include "json.h"
+#include "policy_folder.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -68,6 +69,17 @@ static enum err copy_policy(struct cli *c, const char *from, const char *to, str
         fail_hint(f, "Name the folder of the policy documents: `--policy SRC`.");
     for (size_t i = 0; i < n && err == OK; i++)
         err = copy_document(c->arena, from, to, names[i], f);
+    return err;
+}
+
+/* At its source, so that what is said of it names a folder that is still there afterwards. */
+static enum err check_policy(struct cli *c, const char *from, struct fail *f)
+{
+    struct policy *p;
+    struct policy_messages m;
+    enum err err = policy_folder_load(c->arena, from, &p, &m, f);
+    if (err == ERR_POLICY)
+        cli_policy_messages(&m);
     return err;
 }
 
@@ -168,6 +180,8 @@ static enum err fill(struct cli *c, const char *folder, struct fail *f)
         err = fail_set(f, ERR_IO, "%s: %s.", folder, strerror(errno));
     if (err == OK)
         err = copy_policy(c, policy_source(c), folder, f);
+    if (err == OK)
+        err = check_policy(c, policy_source(c), f);
     if (err == OK)
         err = web_create(folder, host ? host : "localhost", web_clock(c->clock_file), f);
     if (err == OK)

@@ -70,7 +70,8 @@ class Start(unittest.TestCase):
         target = os.path.join(self.daemon.home, "other")
         done = run_troth("init", target, "--policy", source)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("contact-fone", done.stderr)
+        self.assertEqual(done.stderr.count("'contact-fone'"), 2)  # in the message, and as the first of all
+        self.assertIn("troth policy check %s shows them all" % source, done.stderr)
         self.assertEqual([n for n in os.listdir(self.daemon.home) if n.startswith("other")], [])
 
     def test_no_policy(self):
