@@ -248,6 +248,9 @@ struct revision_row {
 /* The revision of `document` in force at `at`; ERR_NOT_FOUND. */
 enum err gate_revision_at(struct gate_call *c, struct span document, struct instant at,
                           struct revision_row *out, struct fail *f);
+/* The same in a language the document is published in ("zh-CN"); gate_revision_at is the document itself. */
+enum err gate_text_at(struct gate_call *c, struct span document, struct span language, struct instant at,
+                      struct revision_row *out, struct fail *f);
 enum err gate_revisions(struct gate_call *c, struct revision_row **out, size_t *n, struct fail *f);
 
 #endif

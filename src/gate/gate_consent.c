@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Acts of consent: who may say what, and what follows for the person's state. See gate.h. */
 #include "gate_impl.h"
+#include "policy_translate.h"
 
 /* The six operations an agreement covers (B0.3). */
 #define AGREED_OPERATIONS SPAN("collect use store share transfer disclose")
@@ -37,6 +38,24 @@ static enum err no_document(const struct policy *p, struct span name, struct fai
     return unknown_name("document", "document", name, f);
 }
 
+/* The text that was shown: the document, or its translation. Nobody can agree to a text that is not
+ * published. */
+static enum err fill_language(const struct policy *p, unsigned document, struct consent_event *e,
+                              struct fail *f)
+{
+    const struct policy_document *d = policy_document(p, document);
+    struct span own = document_language(d->file);
+    if (e->language.len == 0)
+        e->language = own;
+    const struct policy_translation *t = policy_translation_find(p, document, e->language);
+    crypto_sha256(t ? t->text : d->text, &e->document_digest);
+    if (t || span_eq(e->language, own))
+        return OK;
+    fail_where(f, "/language");
+    fail_hint(f, "GET /v1/policies lists the languages of each document");
+    return fail_set(f, ERR_BAD_VALUE, "the document has no text in '%.*s'", SPAN_F(e->language));
+}
+
 /* What was agreed to is the text in force: the caller does not get to say which. */
 static enum err fill_agreement(const struct policy *p, struct consent_event *e, struct fail *f)
 {
@@ -46,12 +65,9 @@ static enum err fill_agreement(const struct policy *p, struct consent_event *e, 
     const struct policy_document *d = policy_document(p, i);
     e->name = d->name;
     e->revision = d->revision;
-    crypto_sha256(d->text, &e->document_digest);
     if (e->operations.len == 0)
         e->operations = AGREED_OPERATIONS;
-    if (e->language.len == 0)
-        e->language = document_language(d->file);
-    return OK;
+    return fill_language(p, i, e, f);
 }
 
 static void hint_kind(const struct policy *p, enum policy_kind k, struct span name, struct fail *f)

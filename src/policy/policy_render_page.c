@@ -76,13 +76,22 @@ static void put_languages(struct render *s)
 
 /* ---- The banner */
 
-static void put_fact(struct render *s, const char *class_name, enum render_word term, struct span value)
+static void put_fact(struct render *s, enum render_word term, struct span value)
 {
-    text_fmt(s->out, "<div%s><dt>", class_name);
+    text_str(s->out, "<div><dt>");
     policy_render_say(s, term);
     text_str(s->out, "</dt><dd>");
     text_html(s->out, value);
     text_str(s->out, "</dd></div>\n");
+}
+
+static void put_digest(struct render *s, struct span digest)
+{
+    text_str(s->out, "<div class=\"long\"><dt>");
+    policy_render_say(s, RENDER_DIGEST);
+    text_str(s->out, "</dt><dd><code>");
+    text_html(s->out, digest);
+    text_str(s->out, "</code></dd></div>\n");
 }
 
 static size_t clauses_of(const struct policy *p, unsigned document)
@@ -103,11 +112,11 @@ static void put_banner(struct render *s, const struct policy_publish *w, struct 
     text_str(s->out, "</h1>\n<dl class=\"facts\">\n");
     if (d->revision) {
         date_put(since, d->in_force);
-        put_fact(s, "", RENDER_REVISION, arena_fmt(a, "%u", d->revision));
-        put_fact(s, "", RENDER_SINCE, arena_copy(a, span_str(since)));
-        put_fact(s, "", RENDER_CLAUSES, arena_fmt(a, "%zu", clauses_of(s->r->policy, s->r->document)));
+        put_fact(s, RENDER_REVISION, arena_fmt(a, "%u", d->revision));
+        put_fact(s, RENDER_SINCE, arena_copy(a, span_str(since)));
+        put_fact(s, RENDER_CLAUSES, arena_fmt(a, "%zu", clauses_of(s->r->policy, s->r->document)));
     }
-    put_fact(s, " class=\"long\"", RENDER_DIGEST, w->digest);
+    put_digest(s, w->digest);
     text_str(s->out, "</dl>\n");
     text_put(s->out, w->changes);
     text_str(s->out, "</header>\n");

@@ -222,11 +222,11 @@ static void put_permalink(struct render *s, struct span id)
     text_str(s->out, "<p class=\"permalink\">");
     policy_render_clause_link(s, own_name(s), id);
     policy_render_say(s, RENDER_LINK);
-    text_char(s->out, ' ');
+    text_str(s->out, " <code>");
     text_html(s->out, own_name(s));
     text_char(s->out, '/');
     text_html(s->out, id);
-    text_str(s->out, "</a></p>\n");
+    text_str(s->out, "</code></a></p>\n");
 }
 
 /* ---- What is in it */

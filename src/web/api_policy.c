@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The documents, for anyone (B0.1: which text was in force when); and the check of a new field (B4.2). */
+#include "policy_render.h"
 #include "web_impl.h"
 
 #include <stdio.h>
@@ -73,11 +74,13 @@ void api_policy(struct call *c)
 {
     struct revision_row row;
     struct instant at = c->gate.now;
-    struct span asked;
+    struct span asked, language;
     struct text t = text_new(c->arena, 4096);
     if (call_query(c, "at", &asked))
         instant_get(asked, &at);
-    if (gate_revision_at(&c->gate, c->params.value[0], at, &row, &c->fail) != OK)
+    if (!call_query(c, "lang", &language))
+        language = SPAN(POLICY_LANGUAGE);
+    if (gate_text_at(&c->gate, c->params.value[0], language, at, &row, &c->fail) != OK)
         return;
     json_open(&t, NULL, '{');
     render_revision(&t, &row);

@@ -72,6 +72,16 @@ static void put_outline(struct page *p, const struct policy_outline *o)
     }
 }
 
+/* In the language of the page, or as the document was written. */
+static enum err text_at(struct page *p, struct span document, struct instant at, struct revision_row *row)
+{
+    struct fail untranslated = {0};
+    struct gate_call *g = &p->call->gate;
+    if (gate_text_at(g, document, span_str(ui_lang_tags[p->lang]), at, row, &untranslated) == OK)
+        return OK;
+    return gate_revision_at(g, document, at, row, &p->call->fail);
+}
+
 /* ?at=: what was in force then, as text; the rules of the page are those in force now. */
 static bool other_revision(struct page *p, struct span document)
 {
@@ -84,7 +94,7 @@ static bool other_revision(struct page *p, struct span document)
         fail_set(&p->call->fail, ERR_BAD_VALUE, "at= is a day (2026-01-31) or an RFC 3339 instant");
         return true;
     }
-    if (gate_revision_at(&p->call->gate, document, at, &row, &p->call->fail) != OK)
+    if (text_at(p, document, at, &row) != OK)
         return true;
     char from[INSTANT_TEXT_MAX];
     instant_put(from, row.in_force);
@@ -93,6 +103,7 @@ static bool other_revision(struct page *p, struct span document)
     view_str(p->view, "name", document);
     view_str(p->view, "in-force", span_sub(arena_copy(p->arena, span_str(from)), 0, 10));
     view_str(p->view, "digest", page_hex(p, &row.digest));
+    view_str(p->view, "text-lang", row.language);
     view_str(p->view, "source", row.text);
     page_end(p, 200, "revision");
     return true;

@@ -76,6 +76,29 @@ async function measure(browser, name, path, locale, view, colorScheme) {
   await context.close();
 }
 
+// The document itself is in the language of the page; what it says in Latin letters is code, or a name.
+async function translated(browser) {
+  for (const path of ["/policy/group", "/policy/children", "/policy/games", "/policy/music", "/policy/catalogue"]) {
+    const { context, page } = await open(browser, { ...views.phone, locale: "zh-CN" }, path + "?clause=all");
+    check(`${path} zh-CN: the prose is Chinese`, (await page.locator('article.prose[lang="zh-CN"]').count()) === 1 ? null : "it is not");
+    const left = await page.locator("article.prose :is(p, li, th, td, h2, h3):not(:has(code))").allInnerTexts();
+    const english = left.filter((t) => /[a-z]{3,} [a-z]{2,} [a-z]{2,}/.test(t));
+    check(`${path} zh-CN: no English prose is left`, english[0] ?? null);
+    await context.close();
+  }
+}
+
+// On paper: what is for the screen is gone, the prose and the tables are there.
+async function paper(browser) {
+  const { context, page } = await open(browser, { ...views.desk, locale: "zh-CN" }, "/policy/group");
+  await page.emulateMedia({ media: "print" });
+  check("paper: no navigation", (await page.locator(".outline").isVisible()) ? "it is printed" : null);
+  check("paper: the tables are printed", (await page.locator("#t-keep").isVisible()) ? null : "not visible");
+  const ink = await page.locator("article.prose").evaluate((e) => getComputedStyle(e).color);
+  check("paper: dark ink", /^rgb\(([0-5]?\d), /.test(ink) ? null : ink);
+  await context.close();
+}
+
 // By keyboard alone: the first Tab offers the way past the navigation, and every stop can be seen.
 async function keyboard(browser) {
   const { context, page } = await open(browser, views.desk, "/");
@@ -98,6 +121,7 @@ async function ask(browser) {
   const clause = page.locator("#answer .cite a").first();
   if (await clause.count()) {
     await clause.click();
+    await page.waitForURL(/clause=/, { waitUntil: "load" });
     check("form: the clause is shown open", (await page.locator("details.clause:target[open]").count()) === 1 ? null : page.url());
   }
   await context.close();
@@ -126,6 +150,8 @@ try {
   for (const [name, path] of Object.entries(pages)) await measure(browser, name, path, "en", "phone", "dark");
   for (const [name, path] of Object.entries(pages)) await measure(browser, name, path, "en", "desk", "light");
   await keyboard(browser);
+  await translated(browser);
+  await paper(browser);
   await ask(browser);
   await cookies(browser);
 } finally {

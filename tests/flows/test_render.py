@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`troth policy render`, and the two languages of the reference policy over HTTP."""
+import hashlib, os, re, shutil, subprocess, tempfile, unittest
+from troth_flow import POLICY, TROTH, Flow
+
+DOCUMENTS = ["catalogue", "children", "games", "group", "music"]
+# What may stand in a Chinese page in Latin letters: names of ours and of standards.
+FOREIGN = re.compile(r"privacy@zhishang\.example|SHA-256|Cookie|SDK|W3C|DPV|IP|IMEI|IMSI|SIM|MAC|WLAN|English|D\b|K 歌|[a-z]+(?:[.-][a-z-]+)+|troth")
+
+
+def prose(html):
+    """What is read: no code, no source, no style, no tags."""
+    html = re.sub(r"(?s)<(style|pre|code|head)\b.*?</\1>", " ", html)
+    html = re.sub(r'(?s)<nav class="languages".*?</nav>', " ", html)
+    return re.sub(r"<[^>]+>", " ", html)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def english_left(html):
+    return re.findall(r"[A-Za-z]{2,}(?:\s+[A-Za-z]{2,})*", FOREIGN.sub(" ", prose(html)))
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        self.out = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.out)
+
+    def render(self, *args, code=0, policy=POLICY):
+        done = subprocess.run([TROTH, "policy", "render", policy, *args], capture_output=True, text=True, cwd=self.out)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def test_every_document_and_language_is_a_file(self):
+        printed = self.render("--out", self.out).stdout.split()
+        want = sorted("%s.%s.html" % (d, lang) for d in DOCUMENTS for lang in ("en", "zh-CN"))
+        self.assertEqual(sorted(os.listdir(self.out)), want)
+        self.assertEqual(sorted(os.path.basename(p) for p in printed), want)
+
+    def test_a_file_asks_for_nothing_else_and_its_links_lead_somewhere(self):
+        self.render("--out", self.out)
+        for name in os.listdir(self.out):
+            html = read(os.path.join(self.out, name))
+            self.assertNotRegex(html, r"<script|<link|\ssrc=|url\(|@import", name)
+            ids = set(re.findall(r' id="([^"]+)"', html))
+            for href in re.findall(r'href="([^"]+)"', html):
+                file, _, anchor = href.partition("#")
+                if href.startswith(("http", "mailto:")):
+                    continue
+                self.assertTrue(not file or os.path.exists(os.path.join(self.out, file)), "%s: %s" % (name, href))
+                if anchor and not file:
+                    self.assertIn(anchor, ids, name)
+
+    def test_clauses_are_the_same_in_both_languages(self):
+        self.render("--out", self.out)
+        for d in DOCUMENTS:
+            boxes = [re.findall(r'<details class="clause clause-(?:rule|plain|document)" id="([^"]+)"',
+                                read(os.path.join(self.out, "%s.%s.html" % (d, lang)))) for lang in ("en", "zh-CN")]
+            self.assertEqual(sorted(boxes[0]), sorted(boxes[1]), d)
+
+    def test_no_english_is_left_on_chinese_pages(self):
+        self.render("--out", self.out, "--lang", "zh-CN")
+        self.assertEqual(len(os.listdir(self.out)), len(DOCUMENTS))
+        for name in os.listdir(self.out):
+            self.assertEqual(english_left(read(os.path.join(self.out, name))), [], name)
+
+    def test_the_banner_names_revision_and_digest_of_the_text(self):
+        self.render("--out", self.out)
+        with open(os.path.join(POLICY, "group.zh-CN.md"), "rb") as f:
+            digest = hashlib.sha256(f.read()).hexdigest()
+        html = read(os.path.join(self.out, "group.zh-CN.html"))
+        self.assertIn(digest, html)
+        self.assertIn("<dt>修订</dt><dd>12</dd>", html)
+
+    def test_open_for_paper(self):
+        self.render("--out", self.out, "--lang", "en", "--open")
+        self.assertNotRegex(read(os.path.join(self.out, "music.en.html")), r'<details class="clause[^>]*id="[^"]+">')
+
+    def test_what_cannot_be_rendered_says_why(self):
+        self.assertIn("no document", self.render("--lang", "tlh", "--out", self.out, code=1).stderr)
+        self.assertIn("usage", self.render("--bold", code=2).stderr)
+        self.assertIn("usage", self.render("--out", code=2).stderr)
+        self.render("--out", self.out, policy="/no/such/folder", code=2)
+
+    def test_the_linter_finds_both_languages_whole(self):
+        done = subprocess.run([TROTH, "policy", "check", POLICY], capture_output=True, text=True)
+        self.assertEqual([line for line in done.stdout.splitlines() if "zh-CN" in line], [])
+
+
+class Served(Flow):
+    def test_R001_a_text_in_each_language_with_its_own_digest(self):
+        for d in DOCUMENTS:
+            for lang, name in (("en", d + ".md"), ("zh-CN", d + ".zh-CN.md")):
+                text = self.get("/v1/policies/%s?lang=%s" % (d, lang)).json
+                with open(os.path.join(POLICY, name), "rb") as f:
+                    source = f.read()
+                self.assertEqual((text["language"], text["sha256"]), (lang, hashlib.sha256(source).hexdigest()), name)
+                self.assertEqual(text["text"], source.decode(), name)
+        self.assertEqual(self.get("/v1/policies/group").json["language"], "en")
+        self.assertEqual(self.get("/v1/policies/group?lang=de").status, 404)
+
+    def test_chinese_pages_are_chinese(self):
+        for d in DOCUMENTS:
+            page = self.get("/policy/" + d, headers={"accept": "text/html", "accept-language": "zh-CN"})
+            self.assertIn('<article class="prose" lang="zh-CN">', page.text, d)
+            body = re.search(r"(?s)<article.*</article>", page.text).group(0)
+            self.assertEqual(english_left(body), [], d)
+
+    def test_R005_important_sentences_are_strong_in_chinese(self):
+        page = self.get("/policy/group", headers={"accept": "text/html", "accept-language": "zh-CN"}).text
+        self.assertIn("<strong>请您在使用服务之前阅读本政策", page)
+        self.assertNotIn("**", prose(page))
+
+    def test_an_older_instant_in_the_language_of_the_page(self):
+        page = self.get("/policy/group?at=2025-06-01", headers={"accept": "text/html", "accept-language": "zh-CN"}).text
+        self.assertIn("# 集团隐私政策", page)
+
+
+if __name__ == "__main__":
+    unittest.main()
