@@ -26,14 +26,15 @@ enum err consent_add(struct store *st, int64_t sid, const struct consent_event *
         err = fail_set(f, ERR_RATE, "this person has %d events on record already", CONSENT_EVENTS_MAX);
     if (err)
         return err;
-    return store_run(
-        st, Q_CONSENT_ADD,
-        ARGS(ARG_I(sid), ARG_I(seq + 1), ARG_B(fixed(e->id.b, ID_LEN)), ARG_I(e->kind), ARG_I(e->state),
-             ARG_I(e->actor), ARG_T(e->actor_id), ARG_T(e->name), ARG_T(e->purpose), ARG_T(e->party),
-             ARG_T(e->service), ARG_T(e->device), ARG_T(e->operations), ARG_I(e->time.ms), ARG_I(e->until.ms),
-             ARG_I(e->revision), ARG_B(fixed(e->document_digest.b, 32)), ARG_T(e->language),
-             ARG_B(fixed(e->notice.b, 32)), ARG_T(e->channel), ARG_T(e->evidence), ARG_T(e->collected_by)),
-        NULL, f);
+    return store_run(st, Q_CONSENT_ADD,
+                     ARGS(ARG_I(sid), ARG_I(seq + 1), ARG_B(fixed(e->id.b, ID_LEN)), ARG_I(e->kind),
+                          ARG_I(e->state), ARG_I(e->actor), ARG_T(e->actor_id), ARG_T(e->name),
+                          ARG_T(e->purpose), ARG_T(e->party), ARG_T(e->service), ARG_T(e->device),
+                          ARG_T(e->operations), ARG_I(e->time.ms), ARG_I(e->until.ms), ARG_I(e->revision),
+                          ARG_B(fixed(e->document_digest.b, 32)), ARG_T(e->language),
+                          ARG_B(fixed(e->notice.b, 32)), ARG_T(e->channel), ARG_T(e->evidence),
+                          ARG_T(e->collected_by), ARG_T(e->topic), ARG_T(e->fields)),
+                     NULL, f);
 }
 
 static void take_bytes(struct span s, uint8_t *out, size_t len)
@@ -52,7 +53,8 @@ static const struct {
     {8, offsetof(struct consent_event, service)},       {9, offsetof(struct consent_event, device)},
     {10, offsetof(struct consent_event, operations)},   {15, offsetof(struct consent_event, language)},
     {17, offsetof(struct consent_event, channel)},      {18, offsetof(struct consent_event, evidence)},
-    {19, offsetof(struct consent_event, collected_by)},
+    {19, offsetof(struct consent_event, collected_by)}, {20, offsetof(struct consent_event, topic)},
+    {21, offsetof(struct consent_event, fields)},
 };
 
 static void read_event(const struct store_rows *rows, struct arena *a, struct consent_event *e)
@@ -124,11 +126,11 @@ static void put_if(struct text *t, const char *name, struct span v)
         json_string(t, name, v);
 }
 
-static void put_operations(struct text *t, struct span rest)
+static void put_list(struct text *t, const char *name, struct span rest, char separator)
 {
     struct span one;
-    json_open(t, "operations", '[');
-    while (span_cut(&rest, ' ', &one))
+    json_open(t, name, '[');
+    while (span_cut(&rest, separator, &one))
         json_string(t, NULL, one);
     json_close(t, ']');
 }
@@ -137,7 +139,7 @@ static void put_agreement(struct text *t, const struct consent_event *e)
 {
     json_i64(t, "policy_revision", e->revision);
     json_hex(t, "policy_digest", e->document_digest.b, 32);
-    put_operations(t, e->operations);
+    put_list(t, "operations", e->operations, ' ');
 }
 
 static bool all_zero(const struct digest *d)
@@ -162,6 +164,9 @@ void consent_event_json(struct text *t, const struct consent_event *e)
     put_if(t, "recipient", e->party);
     put_if(t, "service", e->service);
     put_if(t, "device", e->device);
+    put_if(t, "topic", e->topic);
+    if (e->fields.len)
+        put_list(t, "fields", e->fields, ',');
     if (e->kind == CONSENT_AGREEMENT)
         put_agreement(t, e);
     put_if(t, "notice_language", e->language);

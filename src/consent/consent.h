@@ -34,9 +34,11 @@ struct consent_event {
     struct span actor_id;   /* guardian: 32 hex digits; staff: name; subject: empty */
     struct span name;       /* need, fact or document name */
     struct span purpose;    /* scope; empty = any the need is asked for */
-    struct span party;      /* recipient name or party class; empty = none */
+    struct span party;      /* recipient name or party class; empty = every */
     struct span service;    /* empty = every service */
     struct span device;     /* permissions: the device; else empty */
+    struct span topic;      /* channel, class of message, announced use; empty = every */
+    struct span fields;     /* comma separated names; empty = every field */
     struct span operations; /* agreement: "collect use store share transfer disclose" (B0.3) */
     struct instant time;
     struct instant until;          /* INSTANT_FOREVER: until withdrawn */
@@ -58,23 +60,24 @@ enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct con
 
 /* The scope a decision asks for. Empty spans: not applicable. */
 struct consent_scope {
-    struct span purpose, party, party_class, service, device;
+    struct span purpose, party, party_class, service, device, topic, field;
     struct instant now;
 };
 
 enum consent_holding {
     CONSENT_NEVER,
     CONSENT_HOLDS,
-    CONSENT_ENDED,   /* withdrawn, refused after it was given, expired */
-    CONSENT_DECLINED /* refused before it was ever given: still to be asked for, not withdrawn */
+    CONSENT_ENDED,    /* withdrawn, refused after it was given, expired */
+    CONSENT_DECLINED, /* refused before it was ever given: still to be asked for, not withdrawn */
+    CONSENT_OUTSIDE   /* given, but for other fields (B3.3.1: exactly what was agreed) */
 };
 
 /* Whether a need holds at now: the newest event that covers the scope decides; pure.
- * An event without purpose, party or service covers all of them. A device must be the same one; a withdrawal
- * without a device covers every device. `actor` is the hand that may give it (guardian for a child, staff for
- * approvals): what another hand gave is not seen. Withdrawing and refusing count from the person's and the
- * guardian's hand alike (A2.4.5: either may narrow), and for approvals from staff. Deemed events satisfy
- * nothing. For approvals the party is the actor approved ("staff:agent-1"). */
+ * An event without purpose, party, service, topic or fields covers all of them. A device must be the same
+ * one; a withdrawal without a device covers every device. `actor` is the hand that may give it (guardian for
+ * a child, staff for approvals): what another hand gave is not seen. Withdrawing and refusing count from the
+ * person's and the guardian's hand alike (A2.4.5: either may narrow), and for approvals from staff. Deemed
+ * events satisfy nothing. For approvals the party is the actor approved ("staff:agent-1"). */
 enum consent_holding consent_holds(const struct consent_event *e, size_t n, struct span name,
                                    enum consent_actor actor, const struct consent_scope *s);
 /* A switch: true if on at now. For a child the guardian's acts count; where the child's own newer act says

@@ -25,11 +25,39 @@ static bool device_covers(const struct consent_event *e, const struct consent_sc
     return span_eq(e->device, s->device) || (narrows(e->state) && e->device.len == 0);
 }
 
-static bool covers(const struct consent_event *e, struct span name, const struct consent_scope *s)
+static bool field_covers(const struct consent_event *e, const struct consent_scope *s)
+{
+    struct span rest = e->fields, one;
+    if (rest.len == 0)
+        return true;
+    while (span_cut(&rest, ',', &one))
+        if (span_eq(one, s->field))
+            return true;
+    return false;
+}
+
+/* All but the fields. */
+static bool reaches(const struct consent_event *e, struct span name, const struct consent_scope *s)
 {
     return e->kind != CONSENT_AGREEMENT && e->time.ms <= s->now.ms && span_eq(e->name, name) &&
            any_or(e->purpose, s->purpose) && any_or(e->service, s->service) &&
-           (any_or(e->party, s->party) || span_eq(e->party, s->party_class)) && device_covers(e, s);
+           (any_or(e->party, s->party) || span_eq(e->party, s->party_class)) && any_or(e->topic, s->topic) &&
+           device_covers(e, s);
+}
+
+static bool covers(const struct consent_event *e, struct span name, const struct consent_scope *s)
+{
+    return reaches(e, name, s) && field_covers(e, s);
+}
+
+/* Whether it holds for some other field. */
+static bool holds_elsewhere(const struct consent_event *e, size_t n, struct span name,
+                            enum consent_actor actor, const struct consent_scope *s)
+{
+    for (size_t i = n; i-- > 0;)
+        if (reaches(&e[i], name, s) && hand_counts(&e[i], actor))
+            return e[i].state == CONSENT_GIVEN && e[i].until.ms > s->now.ms;
+    return false;
 }
 
 /* The newest event before `end` that counts, or n if none. */
@@ -49,6 +77,8 @@ enum consent_holding consent_holds(const struct consent_event *e, size_t n, stru
     bool declined = i < n && e[i].state == CONSENT_REFUSED;
     while (i < n && e[i].state == CONSENT_REFUSED)
         i = newest(e, i, n, name, actor, s);
+    if (i == n && !declined && holds_elsewhere(e, n, name, actor, s))
+        return CONSENT_OUTSIDE;
     if (i == n)
         return declined ? CONSENT_DECLINED : CONSENT_NEVER;
     if (declined)

@@ -17,6 +17,9 @@ static void read_service(const struct store_rows *rows, struct arena *a, struct 
     s->sources = arena_copy(a, store_t(rows, 4));
     s->lenient = store_i(rows, 5) != 0;
     s->ended.ms = store_i(rows, 6);
+    s->required = arena_copy(a, store_t(rows, 7));
+    s->aim = arena_copy(a, store_t(rows, 8));
+    s->necessity = arena_copy(a, store_t(rows, 9));
 }
 
 static void read_recipient(const struct store_rows *rows, struct arena *a, struct recipient *r)
@@ -136,7 +139,7 @@ enum err service_put(struct store *st, const struct service *s, struct fail *f)
     return store_run(st, Q_SERVICE_PUT,
                      ARGS(ARG_T(s->name), ARG_T(s->class_name), ARG_T(s->title),
                           ARG_B(span_of(s->token.b, sizeof s->token.b)), ARG_T(s->sources), ARG_I(s->lenient),
-                          ARG_I(s->ended.ms)),
+                          ARG_I(s->ended.ms), ARG_T(s->required), ARG_T(s->aim), ARG_T(s->necessity)),
                      NULL, f);
 }
 

@@ -102,6 +102,8 @@ CREATE TABLE consent_event (
     party           TEXT NOT NULL,    -- scope: recipient or class; approvals: the actor approved; empty = every
     service         TEXT NOT NULL,    -- scope: empty = every
     device          TEXT NOT NULL,    -- permissions: the device
+    topic           TEXT NOT NULL,    -- scope: channel, class of message or announced use; empty = every
+    fields          TEXT NOT NULL,    -- scope: comma separated names; empty = every
     operations      TEXT NOT NULL,    -- agreements: the operations covered (B0.3)
     time            INTEGER NOT NULL,
     until           INTEGER NOT NULL,
@@ -114,6 +116,34 @@ CREATE TABLE consent_event (
     collected_by    TEXT NOT NULL,    -- the service that recorded it
     PRIMARY KEY (sid, seq)
 ) WITHOUT ROWID;
+
+-- Values that a law makes us keep: from `starts` on they lie still for that duty alone (B4.0.a).
+CREATE TABLE hold (
+    sid       INTEGER NOT NULL,
+    field     TEXT NOT NULL,
+    reference TEXT NOT NULL, -- the law and the file
+    starts    INTEGER NOT NULL,
+    ends      INTEGER NOT NULL,
+    PRIMARY KEY (sid, field)
+) WITHOUT ROWID;
+
+-- Who is at work on which order of the person (B1.2.5(3)). Items of an order's values carry its number.
+CREATE TABLE purchase (
+    sid       INTEGER NOT NULL,
+    number    TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    since     INTEGER NOT NULL,
+    closed    INTEGER NOT NULL, -- when the order was closed
+    PRIMARY KEY (sid, number, recipient)
+) WITHOUT ROWID;
+
+-- Devices on which a birth date under fourteen was given: another year does not help (A2.1.1.1). Not tied to a person;
+-- a row goes when the day has come.
+CREATE TABLE device_age (
+    mac        BLOB NOT NULL PRIMARY KEY, -- keyed MAC of the device's name
+    teen_from  INTEGER NOT NULL,
+    adult_from INTEGER NOT NULL
+);
 
 -- What left to whom (B3.1.p). Names of fields, never values.
 CREATE TABLE share (
@@ -145,7 +175,10 @@ CREATE TABLE service (
     token      BLOB NOT NULL,    -- SHA-256 of the token in force
     sources    TEXT NOT NULL,    -- comma list of sources it may claim; empty = all (B1.1.3)
     lenient    INTEGER NOT NULL, -- undeclared fields are dropped and counted instead of refused (B4.4)
-    ended      INTEGER NOT NULL  -- end of the service
+    ended      INTEGER NOT NULL, -- end of the service
+    required   TEXT NOT NULL,    -- comma list of fields registration demands (B1.2.1)
+    aim        TEXT NOT NULL,    -- for children: why (A2.1.1.0); empty = not offered to them
+    necessity  TEXT NOT NULL     -- for children: why nothing less will do
 );
 
 -- Outside parties.
@@ -176,6 +209,34 @@ CREATE TABLE recipient_grant (
     ends      INTEGER NOT NULL,
     PRIMARY KEY (recipient, purpose)
 ) WITHOUT ROWID;
+
+-- References that count as evidence for a need: clauses of agreements, articles of law (B3.1.9, B1.2.13(11)).
+CREATE TABLE reference (
+    need      TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    starts    INTEGER NOT NULL,
+    ends      INTEGER NOT NULL,
+    PRIMARY KEY (need, reference)
+) WITHOUT ROWID;
+
+-- Classes of messages: the send gate knows no others (B1.2.8).
+CREATE TABLE message_class (
+    name  TEXT NOT NULL PRIMARY KEY,
+    offer INTEGER NOT NULL, -- 1: promotion, switched by the person; 0: a notice, always on (B8.3)
+    title TEXT NOT NULL
+);
+INSERT INTO message_class (name, offer, title) VALUES ('service_notice', 0, 'Notices about the service');
+INSERT INTO message_class (name, offer, title) VALUES ('legal_notice', 0, 'Notices a law demands');
+INSERT INTO message_class (name, offer, title) VALUES ('security_notice', 0, 'Security notices');
+
+-- What may be sent, once somebody said whether it promotes anything.
+CREATE TABLE message_template (
+    name        TEXT NOT NULL PRIMARY KEY,
+    class       TEXT NOT NULL,
+    promotional INTEGER NOT NULL,
+    approver    TEXT NOT NULL,
+    since       INTEGER NOT NULL
+);
 
 -- ---- Policy
 

@@ -104,6 +104,45 @@ enum err subject_set_state(struct store *st, const struct subject *s, enum subje
     return store_run(st, Q_SUBJECT_STATE, ARGS(ARG_B(id_span(&s->id)), ARG_I(state)), NULL, f);
 }
 
+/* ---- Ages learned later */
+
+enum err subject_set_age(struct store *st, struct subject *s, struct instant teen_from,
+                         struct instant adult_from, struct instant now, struct fail *f)
+{
+    s->teen_from = teen_from;
+    s->adult_from = adult_from;
+    s->band = subject_band_at(teen_from, adult_from, now);
+    s->state = s->band == BAND_CHILD ? SUBJECT_AWAITING_GUARDIAN : SUBJECT_ACTIVE;
+    return store_run(st, Q_SUBJECT_AGE,
+                     ARGS(ARG_B(id_span(&s->id)), ARG_I(teen_from.ms), ARG_I(adult_from.ms), ARG_I(s->state)),
+                     NULL, f);
+}
+
+enum err device_age_get(struct store *st, struct span mac, struct instant now, bool *child,
+                        struct instant *teen_from, struct instant *adult_from, struct fail *f)
+{
+    struct store_rows rows;
+    bool found = store_one(st, Q_DEVICE_AGE_GET, ARGS(ARG_B(mac)), &rows, f);
+    enum err e = found ? OK : rows.err;
+    *child = found && store_i(&rows, 0) > now.ms;
+    if (*child) {
+        teen_from->ms = store_i(&rows, 0);
+        adult_from->ms = store_i(&rows, 1);
+    }
+    store_done(&rows);
+    return e;
+}
+
+enum err device_age_put(struct store *st, struct span mac, const struct subject *s, struct instant now,
+                        struct fail *f)
+{
+    enum err e = store_run(st, Q_DEVICE_AGE_SWEEP, ARGS(ARG_I(now.ms)), NULL, f);
+    if (e)
+        return e;
+    return store_run(st, Q_DEVICE_AGE_PUT, ARGS(ARG_B(mac), ARG_I(s->teen_from.ms), ARG_I(s->adult_from.ms)),
+                     NULL, f);
+}
+
 enum err subject_each(struct store *st, void (*each)(void *ctx, const struct subject *s), void *ctx,
                       struct instant now, struct fail *f)
 {
@@ -132,8 +171,9 @@ static const struct {
     enum store_query_id q;
     bool by_id; /* keyed by the id, not the sid */
 } erase_rows[] = {
-    {Q_ERASE_SERVICES, false}, {Q_ERASE_GUARDIANS, false}, {Q_ERASE_WARDS, true},   {Q_ERASE_VALUES, false},
-    {Q_ERASE_INDEX, false},    {Q_ERASE_CONSENTS, false},  {Q_ERASE_SHARES, false}, {Q_ERASE_SUBJECT, true},
+    {Q_ERASE_SERVICES, false},  {Q_ERASE_GUARDIANS, false}, {Q_ERASE_WARDS, true},   {Q_ERASE_VALUES, false},
+    {Q_ERASE_INDEX, false},     {Q_ERASE_CONSENTS, false},  {Q_ERASE_SHARES, false}, {Q_ERASE_HOLDS, false},
+    {Q_ERASE_PURCHASES, false}, {Q_ERASE_SUBJECT, true},
 };
 
 enum err subject_erase(struct store *st, const struct subject *s, struct instant now, struct fail *f)

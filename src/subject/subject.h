@@ -56,6 +56,15 @@ enum err subject_get(struct store *st, struct subject_id id, struct instant now,
                      struct fail *f);
 enum err subject_set_state(struct store *st, const struct subject *s, enum subject_state state,
                            struct fail *f);
+/* The age was given wrongly at first, or not at all: band and state follow; a child waits for a guardian. */
+enum err subject_set_age(struct store *st, struct subject *s, struct instant teen_from,
+                         struct instant adult_from, struct instant now, struct fail *f);
+/* Devices on which somebody said to be under fourteen (A2.1.1.1): *child while that lasts. `mac` names the
+ * device. */
+enum err device_age_get(struct store *st, struct span mac, struct instant now, bool *child,
+                        struct instant *teen_from, struct instant *adult_from, struct fail *f);
+enum err device_age_put(struct store *st, struct span mac, const struct subject *s, struct instant now,
+                        struct fail *f);
 /* Removes every row of the person but the ledger line. The caller (gate) destroys the key in the same group.
  */
 enum err subject_erase(struct store *st, const struct subject *s, struct instant now, struct fail *f);

@@ -91,3 +91,11 @@ enum err vault_index_find(struct vault *v, struct store *st, struct span kind, s
         e = fail_set(f, ERR_NOT_FOUND, "there is no such person");
     return e;
 }
+
+/* "device:" keeps these apart from the MACs of identifiers. */
+void vault_device_mac(const struct vault *v, struct span device, uint8_t out[MAC_LEN])
+{
+    struct arena *a = arena_new(0);
+    key_mac(v->index, arena_fmt(a, "device:%.*s", SPAN_F(device)), out);
+    arena_free(a);
+}

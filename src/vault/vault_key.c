@@ -187,6 +187,21 @@ enum err vault_key_open(struct vault *v, struct store *st, const struct vault_pe
     return OK;
 }
 
+enum err vault_key_move(struct vault *v, struct store *st, const struct vault_person *s, struct person_key *k,
+                        struct fail *f)
+{
+    enum key_class c = s->child ? CLASS_CHILD : CLASS_ADULT;
+    uint8_t wrapped[WRAPPED_LEN];
+    struct bind b = bind_person(s, c);
+    enum err e = key_wrap(v->class_key[c], bind_span(&b), k->data, wrapped, f);
+    if (e)
+        return e;
+    return store_run(
+        st, Q_KEY_REWRAP,
+        ARGS(ARG_B(person_id(s)), ARG_T(span_str(class_names[c])), ARG_B(span_of(wrapped, sizeof wrapped))),
+        NULL, f);
+}
+
 void vault_key_close(struct person_key *k)
 {
     if (!k)

@@ -243,3 +243,40 @@ enum err vault_held(struct store *st, const struct vault_person *s, struct span 
     store_done(&rows);
     return e;
 }
+
+/* ---- Without opening */
+
+#define PLACES_MAX 4096 /* values of one person that are looked at */
+
+enum err vault_places(struct store *st, const struct vault_person *s, struct arena *a,
+                      struct value_place **out, size_t *n, struct fail *f)
+{
+    struct store_rows rows;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    enum err e = store_query(st, Q_VALUE_PLACES, ARGS(ARG_I(s->sid)), &rows, f);
+    if (e)
+        return e;
+    while (*n < PLACES_MAX && store_next(&rows, f)) {
+        if (*n == cap) {
+            cap = cap ? cap * 2 : 16;
+            struct value_place *wider = ARENA_ARRAY(a, cap, struct value_place);
+            if (*n)
+                memcpy(wider, *out, *n * sizeof *wider);
+            *out = wider;
+        }
+        (*out)[(*n)++] = (struct value_place){.field = arena_copy(a, store_t(&rows, 0)),
+                                              .item = arena_copy(a, store_t(&rows, 1)),
+                                              .service = arena_copy(a, store_t(&rows, 2))};
+    }
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+enum err vault_keep_less(struct store *st, const struct vault_person *s, struct span field,
+                         struct instant until, struct fail *f)
+{
+    return store_run(st, Q_VALUE_KEEP, ARGS(ARG_I(s->sid), ARG_T(field), ARG_I(until.ms)), NULL, f);
+}

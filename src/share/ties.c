@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Holds and orders. See ties.h. */
+#include "ties.h"
+
+/* ---- Holds */
+
+enum err hold_put(struct store *st, int64_t sid, const struct hold *h, struct fail *f)
+{
+    return store_run(
+        st, Q_HOLD_PUT,
+        ARGS(ARG_I(sid), ARG_T(h->field), ARG_T(h->reference), ARG_I(h->starts.ms), ARG_I(h->ends.ms)), NULL,
+        f);
+}
+
+enum err hold_list(struct store *st, int64_t sid, struct arena *a, struct hold **out, size_t *n,
+                   struct fail *f)
+{
+    struct store_rows rows;
+    *out = NULL;
+    *n = 0;
+    enum err e = store_query(st, Q_HOLD_LIST, ARGS(ARG_I(sid)), &rows, f);
+    if (e)
+        return e;
+    while (*n < TIES_MAX && store_next(&rows, f)) {
+        if (*n == 0)
+            *out = ARENA_ARRAY(a, TIES_MAX, struct hold);
+        (*out)[(*n)++] = (struct hold){.field = arena_copy(a, store_t(&rows, 0)),
+                                       .reference = arena_copy(a, store_t(&rows, 1)),
+                                       .starts = {store_i(&rows, 2)},
+                                       .ends = {store_i(&rows, 3)}};
+    }
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+bool hold_binds(const struct hold *h, size_t n, struct span field, struct instant now)
+{
+    for (size_t i = 0; i < n; i++)
+        if (span_eq(h[i].field, field) && h[i].starts.ms <= now.ms && now.ms < h[i].ends.ms)
+            return true;
+    return false;
+}
+
+/* ---- Orders */
+
+enum err purchase_put(struct store *st, int64_t sid, const struct purchase *p, struct fail *f)
+{
+    return store_run(
+        st, Q_PURCHASE_PUT,
+        ARGS(ARG_I(sid), ARG_T(p->number), ARG_T(p->recipient), ARG_I(p->since.ms), ARG_I(p->closed.ms)),
+        NULL, f);
+}
+
+enum err purchase_list(struct store *st, int64_t sid, struct arena *a, struct purchase **out, size_t *n,
+                       struct fail *f)
+{
+    struct store_rows rows;
+    *out = NULL;
+    *n = 0;
+    enum err e = store_query(st, Q_PURCHASE_LIST, ARGS(ARG_I(sid)), &rows, f);
+    if (e)
+        return e;
+    while (*n < TIES_MAX && store_next(&rows, f)) {
+        if (*n == 0)
+            *out = ARENA_ARRAY(a, TIES_MAX, struct purchase);
+        (*out)[(*n)++] = (struct purchase){.number = arena_copy(a, store_t(&rows, 0)),
+                                           .recipient = arena_copy(a, store_t(&rows, 1)),
+                                           .since = {store_i(&rows, 2)},
+                                           .closed = {store_i(&rows, 3)}};
+    }
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+/* INSTANT_FOREVER is far below the largest number: the sum cannot wrap. */
+static bool over(const struct purchase *p, struct instant now)
+{
+    return p->closed.ms + (int64_t)PURCHASE_AFTER_DAYS * DAY_MS <= now.ms;
+}
+
+enum purchase_standing purchase_at(const struct purchase *p, size_t n, struct span recipient,
+                                   struct span number, struct instant now)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!span_eq(p[i].recipient, recipient))
+            continue;
+        any = true;
+        if (span_eq(p[i].number, number))
+            return over(&p[i], now) ? PURCHASE_OVER : PURCHASE_ASSIGNED;
+    }
+    return any || (n && number.len) ? PURCHASE_FOREIGN : PURCHASE_FREE;
+}
