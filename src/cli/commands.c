@@ -103,6 +103,23 @@ static const struct cli_option approve_options[] = {
     {"evidence", CLI_STRING, "TEXT", false, "evidence", "reference"},
     {0},
 };
+static const struct cli_option hold_options[] = {
+    {"fields", CLI_LIST, "A,B", true, "fields", "which fields, one by one"},
+    {"reference", CLI_STRING, "TEXT", true, "reference", "the law and the file"},
+    {"from", CLI_STRING, "DATE", false, "from", "when their own purpose ended (default: now)"},
+    {"until", CLI_STRING, "DATE", true, "until", "end"},
+    {0},
+};
+static const struct cli_option reference_options[] = {
+    {"reference", CLI_STRING, "TEXT", true, "reference", "the clause or article"},
+    {"from", CLI_STRING, "DATE", false, "from", "first day (default: now)"},
+    {"until", CLI_STRING, "DATE", true, "until", "end"},
+    {0},
+};
+static const struct cli_option class_options[] = {
+    {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
+    {0},
+};
 static const struct cli_option decide_options[] = {
     {"subject", CLI_STRING, "ID", false, "subject", "the person (default: a visitor)"},
     {"service", CLI_STRING, "NAME", true, "service", "where"},
@@ -205,6 +222,16 @@ const struct cli_command cli_commands[] = {
         "/v1/subjects/{0}/consents", NULL, "\"state\":\"given\",\"actor\":\"staff\""),
     ASK("subject erase", "ID", 1, "erase a person: destroy the key, keep the proof", erase_options, DELETE,
         "/v1/subjects/{0}", NULL, NULL),
+    ASK("hold add", "ID", 1, "keep fields of a person for a legal duty only", hold_options, POST,
+        "/v1/subjects/{0}/holds", NULL, NULL),
+    ASK("hold list", "ID", 1, "what is kept of a person for a legal duty only", NULL, GET, "/v1/subjects/{0}/holds",
+        NULL, NULL),
+    ASK("reference add", "NEED", 1, "list a clause or article that counts as evidence", reference_options, POST,
+        "/v1/references", "need", NULL),
+    ASK("reference list", "", 0, "clauses and articles that count as evidence", NULL, GET, "/v1/references", NULL, NULL),
+    ASK("message class", "NAME", 1, "add a class of offers: marketing_own:music", class_options, POST,
+        "/v1/message-classes", "name", NULL),
+    ASK("message list", "", 0, "classes of messages", NULL, GET, "/v1/message-classes", NULL, NULL),
     RAW("audit verify", "DIR", "recompute the whole record and name the first fault", cli_audit_verify, json_options,
         "Exit codes: 0 the record is as it was written, 1 it is not or cannot be read, 2 usage."),
     RAW("audit checkpoint", "DIR", "print the signed head of the record", cli_audit_checkpoint, NULL, NULL),

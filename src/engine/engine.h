@@ -20,7 +20,7 @@
 #define ENGINE_GROUP_MAX    256  /* jobs sealed together: beyond, latency grows and throughput does not */
 #define ENGINE_SNAPSHOT_MAX 32   /* reads in one snapshot: where the gain levels off */
 #define ENGINE_QUEUE_MAX    8192 /* waiting jobs; beyond, ERR_BUSY at once */
-#define JOB_ENTRIES_MAX     4
+#define JOB_ENTRIES_MAX     8
 
 enum job_kind { JOB_READ, JOB_WRITE };
 

@@ -24,6 +24,11 @@ enum err gate_create(const char *data, const char *master_key_file, struct store
     return store_commit(st, f);
 }
 
+uint64_t gate_undeclared(struct gate *g)
+{
+    return atomic_load(&g->undeclared);
+}
+
 /* ---- Snapshots */
 
 static void snapshot_free(struct snapshot *s)

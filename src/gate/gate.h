@@ -27,7 +27,7 @@
 #define GATE_FIELDS_MAX   96 /* one request: every field of the reference catalogue */
 #define GATE_EVIDENCE_MAX 16
 #define GATE_TOPICS_MAX   2 /* a channel and a class of messages */
-#define GATE_ENTRIES_MAX  4 /* record entries of one call */
+#define GATE_ENTRIES_MAX  8 /* record entries of one call */
 #define GATE_NEEDS_MAX    8 /* missing needs told for one field: more cannot be obtained in one sitting */
 
 struct gate; /* policy in force, vault, registers: shared by all threads */
@@ -189,7 +189,13 @@ enum err gate_delete(struct gate_call *c, const struct gate_request *q, struct s
 
 /* ---- Persons and their choices: changes with their record entry */
 
-enum err gate_subject_create(struct gate_call *c, struct date birth, struct subject *out, struct fail *f);
+/* `device` may be empty; one that remembers a child makes a child of whoever registers there (A2.1.1.1). */
+enum err gate_subject_create(struct gate_call *c, struct date birth, struct span device, struct subject *out,
+                             struct fail *f);
+/* The age was learned later: band and state follow, the key moves to the class of the band, and what is held
+ * stays no longer than is now allowed. A service can only say that somebody is younger (ERR_FORBIDDEN). */
+enum err gate_age(struct gate_call *c, struct subject_id id, struct date birth, struct span service,
+                  struct subject *out, struct fail *f);
 /* Destroys the key, removes the rows, leaves the ledger line and an ERASE entry, which the receipt points at.
  */
 enum err gate_erase(struct gate_call *c, struct subject_id id, struct span actor, struct subject *out,
@@ -208,6 +214,38 @@ enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_
 /* Looks a person up by an identifier; not a decision of its own: the caller must pass the guard. */
 enum err gate_lookup(struct gate_call *c, struct span kind, struct span plain, struct subject_id *out,
                      struct fail *f);
+
+/* ---- What ties values to a duty or an order (ties.h) */
+
+/* One field is kept for a legal duty. gate_hold_note leaves the entry for all that were put. */
+enum err gate_hold_put(struct gate_call *c, struct subject_id id, const struct hold *h, struct fail *f);
+enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span fields, struct span reference,
+                        struct fail *f);
+/* A recipient is at work on an order, or the order is closed. */
+enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const struct purchase *p,
+                           struct fail *f);
+
+/* ---- Messages (B1.2.8) */
+
+struct gate_message {
+    struct span channel, class;
+    struct span template;  /* an approved template of this class; may be empty */
+    struct span reference; /* what obliges us to send it; legal notices need one */
+};
+/* Whether a message may go out: `asked` has the person and the service. Offers need the policy's consent for
+ * the channel and for the class (reasons channel_off, class_off); notices need none, and *basis says what
+ * they rest on. */
+enum err gate_send(struct gate_call *c, const struct gate_request *asked, const struct gate_message *m,
+                   struct gate_answer *out, struct span *basis, struct fail *f);
+
+/* ---- What everybody sees, and what everybody gives */
+
+/* Nickname, picture and posts, as far as they may be disclosed to the public (B1.2.4). ERR_NOT_FOUND if
+ * nothing may. */
+enum err gate_profile(struct gate_call *c, struct subject_id id, struct gate_out **out, size_t *n,
+                      struct fail *f);
+/* Whether registration with a class of service could ever take a field (B1.2.1). */
+bool gate_registers(const struct gate_view *v, struct span service_class, struct span field);
 
 /* ---- What is held, and who read it */
 

@@ -75,7 +75,8 @@ static void add_tried(const struct question *q, unsigned clause, struct gate_ans
         out->tried[out->n_tried++] = ref;
 }
 
-/* Whoever is not registered stands for no party: seen from inside, every case of sharing is a near miss (R087). */
+/* Whoever is not registered stands for no party: seen from inside, every case of sharing is a near miss
+ * (R087). */
 static void tried_by_anybody(const struct question *q, struct policy_request *r)
 {
     unsigned own = policy_find(q->policy, DIM_PARTY, SPAN("own"));
@@ -89,7 +90,8 @@ static void explain_field(const struct question *q, const struct asked_field *in
     struct policy_request r;
     struct policy_decision d;
     struct policy_trace trace = {0};
-    question_request(q, in->field, &r);
+    struct standing s = question_standing(q, in->field);
+    question_request(q, in->field, &s, &r);
     tried_by_anybody(q, &r);
     policy_explain(q->policy, &r, &d, q->call->arena, &trace);
     for (size_t i = 0; i < trace.n; i++)

@@ -47,6 +47,7 @@ static size_t keep_declared(struct gate_call *c, const struct gate_value *in, si
         if (!drop || policy_find(p, DIM_FIELD, in[i].field) != POLICY_NONE ||
             is_wildcard(p, in[i].field, c->arena))
             out[kept++] = in[i];
+    atomic_fetch_add(&c->gate->undeclared, n - kept);
     return kept;
 }
 
@@ -108,6 +109,30 @@ static enum err store_all(const struct question *q, const struct gate_value *val
 
 /* ---- Deciding */
 
+/* B1.2.7: another company's login says more than we may take. What no agreement could allow is dropped and
+ * counted; unless nothing would be left. */
+static size_t drop_surplus(struct question *q, struct gate_value *values, struct gate_answer *a)
+{
+    size_t kept = 0, n = a->n_fields;
+    for (size_t i = 0; i < n; i++)
+        kept += a->fields[i].answer < ANSWER_DENY;
+    if (!span_is(q->asked->source, "third_party_account") || kept == 0 || kept == n)
+        return 0;
+    a->n_fields = 0;
+    a->answer = ANSWER_ALLOW;
+    for (size_t i = 0; i < n; i++) {
+        if (a->fields[i].answer >= ANSWER_DENY)
+            continue;
+        q->fields[a->n_fields] = q->fields[i];
+        values[a->n_fields] = values[i];
+        if (a->fields[i].answer > a->answer)
+            a->answer = a->fields[i].answer;
+        a->fields[a->n_fields++] = a->fields[i];
+    }
+    q->n_fields = kept;
+    return n - kept;
+}
+
 static enum err collect(struct question *q, const struct gate_value *values, const struct gate_answer *answer,
                         enum audit_kind kind, size_t dropped, struct fail *f)
 {
@@ -140,6 +165,8 @@ enum err gate_collect(struct gate_call *c, const struct gate_request *asked, con
     for (size_t i = 0; i < r->n_fields; i++)
         r->fields[i] = kept[i].field;
     enum err e = question_ask(&q, c, r, correct ? SPAN("correct") : SPAN("collect"), out, f);
+    if (!e)
+        *dropped += drop_surplus(&q, kept, out);
     if (!e)
         e = collect(&q, kept, out, correct ? AUDIT_CORRECT : AUDIT_COLLECT, *dropped, f);
     question_end(&q);

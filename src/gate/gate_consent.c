@@ -127,6 +127,42 @@ static enum err fill_party(struct gate_call *c, struct consent_event *e, struct 
     return OK;
 }
 
+/* The fields an act is limited to, in the policy's spelling (B3.3.1: exactly what was agreed). */
+static enum err fill_fields(struct gate_call *c, struct consent_event *e, struct fail *f)
+{
+    const struct policy *p = c->view->policy;
+    struct text t = text_new(c->arena, 128);
+    struct span rest = e->fields, one;
+    if (rest.len && e->kind != CONSENT_NEED) {
+        fail_where(f, "/fields");
+        return fail_set(f, ERR_BAD_VALUE, "fields limit a consent, not an agreement or a switch");
+    }
+    while (rest.len && span_cut(&rest, ',', &one)) {
+        unsigned i = policy_find(p, DIM_FIELD, spelled(c->arena, span_trim(one)));
+        if (i == POLICY_NONE)
+            return unknown_name("fields", "field", one, f);
+        text_fmt(&t, "%s%.*s", t.len ? "," : "", SPAN_F(policy_name(p, DIM_FIELD, i)));
+    }
+    e->fields = text_span(&t);
+    return OK;
+}
+
+static bool switches_off(const struct consent_event *e)
+{
+    return e->kind == CONSENT_PREFERENCE ? e->state == CONSENT_GIVEN : narrows(e);
+}
+
+/* Notices are no switch of the person (B8.3). */
+static enum err check_topic(struct gate_call *c, const struct consent_event *e, struct fail *f)
+{
+    struct message_class of;
+    struct fail none = {0};
+    if (e->topic.len == 0 || !switches_off(e) || message_class_get(c->st, e->topic, &of, &none) || of.offer)
+        return OK;
+    fail_where(f, "/topic");
+    return fail_set(f, ERR_CONFLICT, "'%.*s' promotes nothing and is always on", SPAN_F(e->topic));
+}
+
 /* What a service records, it records for itself: what was on its screen spoke of nobody else. Agreement to a
  * document is the group's (B0.2), and the operator may speak for all. */
 static enum err fill_service(struct gate_call *c, struct consent_event *e, struct fail *f)
@@ -279,6 +315,10 @@ enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_
         err = fill_party(c, e, f);
     if (!err)
         err = fill_service(c, e, f);
+    if (!err)
+        err = fill_fields(c, e, f);
+    if (!err)
+        err = check_topic(c, e, f);
     if (err)
         return err;
     if (e->state == CONSENT_GIVEN && span_is(e->channel, "announcement"))

@@ -2,9 +2,10 @@
 /* Facts are gathered, the policy decides, the registers have their say. See gate.h. */
 #include "gate_impl.h"
 
-void question_request(const struct question *q, unsigned field, struct policy_request *r)
+void question_request(const struct question *q, unsigned field, const struct standing *s,
+                      struct policy_request *r)
 {
-    *r = (struct policy_request){.facts = q->facts, .facts_known = q->facts_known, .needs = q->needs};
+    *r = (struct policy_request){.facts = s->facts, .facts_known = s->facts_known, .needs = s->needs};
     memcpy(r->value, q->value, sizeof r->value);
     r->value[DIM_FIELD] = (uint16_t)field;
 }
@@ -19,14 +20,14 @@ static bool exception_claimed(const struct question *q)
 
 /* True if without the evidence and the exception claimed the policy would not allow it: then that is what it
  * rests on, and no standing grant of the recipient is asked for (courts, guardians, emergencies). */
-static bool rests_on_claim(const struct question *q, unsigned field)
+static bool rests_on_claim(const struct question *q, unsigned field, const struct standing *s)
 {
     if (!exception_claimed(q) && q->asked->n_evidence == 0)
         return false;
     struct policy_request r;
     struct verdict v = {0};
     unsigned plain = policy_find(q->policy, DIM_BASIS, SPAN("none-claimed"));
-    question_request(q, field, &r);
+    question_request(q, field, s, &r);
     r.needs &= ~q->evidence_needs;
     r.facts &= ~q->evidence_facts;
     if (exception_claimed(q) && plain != POLICY_NONE)
@@ -52,17 +53,18 @@ static bool keeping(const struct question *q)
 }
 
 /* B3.1.p, R099: an explicit list of fields for a purpose, or nothing. */
-static void apply_grant(const struct question *q, unsigned field, struct verdict *v)
+static void apply_grant(const struct question *q, unsigned field, const struct standing *s, struct verdict *v)
 {
     bool any;
     struct span purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]);
     if (!recipient_granted(q->recipient, purpose, policy_name(q->policy, DIM_FIELD, field), q->call->now,
                            &any) &&
-        !rests_on_claim(q, field))
+        !rests_on_claim(q, field, s))
         verdict_refuse(v, SPAN("scope"));
 }
 
-static void apply_recipient(const struct question *q, unsigned field, struct verdict *v)
+static void apply_recipient(const struct question *q, unsigned field, const struct standing *s,
+                            struct verdict *v)
 {
     if (q->recipient_unknown)
         verdict_refuse(v, SPAN("default-deny"));
@@ -71,7 +73,7 @@ static void apply_recipient(const struct question *q, unsigned field, struct ver
     if (q->recipient->suspended)
         verdict_refuse(v, SPAN("default-deny"));
     else if (verdict_allowed(v) && !collecting(q))
-        apply_grant(q, field, v);
+        apply_grant(q, field, s, v);
 }
 
 /* ---- Fields */
@@ -79,11 +81,13 @@ static void apply_recipient(const struct question *q, unsigned field, struct ver
 static void judge(const struct question *q, unsigned field, struct verdict *v)
 {
     struct policy_request r;
+    struct standing s = question_standing(q, field);
     *v = (struct verdict){0};
-    question_request(q, field, &r);
+    question_request(q, field, &s, &r);
     policy_decide(q->policy, &r, &v->d);
-    verdict_ended(v, q->policy, &q->call->gate->sources, q->ended);
-    apply_recipient(q, field, v);
+    verdict_ended(v, q->policy, &q->call->gate->sources, s.ended);
+    verdict_outside(v, s.outside);
+    apply_recipient(q, field, &s, v);
 }
 
 static struct asked_field judge_field(const struct question *q, size_t i)
@@ -112,7 +116,7 @@ static struct asked_field judge_whole(const struct question *q)
 }
 
 /* How long what is collected may stay: what the policy says of storing it, by us, for ourselves (B4.0.a). */
-static struct instant storing_until(const struct question *q, unsigned field)
+struct instant storing_until(const struct question *q, unsigned field, struct instant from)
 {
     struct policy_request r;
     struct policy_decision d;
@@ -123,12 +127,13 @@ static struct instant storing_until(const struct question *q, unsigned field)
     unsigned service = policy_find(q->policy, DIM_ACTOR, SPAN("service"));
     if (store == POLICY_NONE || own == POLICY_NONE || service == POLICY_NONE)
         return INSTANT_FOREVER;
-    question_request(q, field, &r);
+    struct standing s = question_standing(q, field);
+    question_request(q, field, &s, &r);
     r.value[DIM_OPERATION] = (uint16_t)store;
     r.value[DIM_PARTY] = (uint16_t)own;
     r.value[DIM_ACTOR] = (uint16_t)service;
     policy_decide(q->policy, &r, &d);
-    return keep_until(q->policy, &d, q->call->now, q->call->gate->offset_minutes);
+    return keep_until(q->policy, &d, from, q->call->gate->offset_minutes);
 }
 
 static void judge_all(struct question *q, struct gate_answer *out)
@@ -140,7 +145,7 @@ static void judge_all(struct question *q, struct gate_answer *out)
     for (size_t i = 0; i < q->n_fields; i++) {
         fields[i] = judge_field(q, i);
         if (keeping(q))
-            fields[i].keep_until = storing_until(q, q->fields[i]);
+            fields[i].keep_until = storing_until(q, q->fields[i], q->call->now);
     }
     answer_fill(q, fields, q->n_fields ? q->n_fields : 1, out);
 }
@@ -179,4 +184,24 @@ enum err gate_decide(struct gate_call *c, const struct gate_request *asked, stru
         e = record_add(c, &(struct record){.kind = AUDIT_DECISION, .q = &q, .answer = out}, f);
     question_end(&q);
     return e;
+}
+
+bool gate_registers(const struct gate_view *v, struct span service_class, struct span field)
+{
+    static const struct {
+        enum policy_dimension dimension;
+        const char *name;
+    } fixed[] = {{DIM_OPERATION, "collect"}, {DIM_PURPOSE, "registration-login"}, {DIM_ACTOR, "service"},
+                 {DIM_SUBJECT, "adult"},     {DIM_PARTY, "data-subject"},         {DIM_BASIS, "none-claimed"},
+                 {DIM_JURISDICTION, "cn"}};
+    struct policy_request r = {.needs = UINT64_MAX, .facts_known = UINT64_MAX};
+    struct policy_decision d;
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        unsigned value = policy_find(v->policy, fixed[i].dimension, span_str(fixed[i].name));
+        r.value[fixed[i].dimension] = value == POLICY_NONE ? 0 : (uint16_t)value;
+    }
+    r.value[DIM_SERVICE] = (uint16_t)policy_find(v->policy, DIM_SERVICE, service_class);
+    r.value[DIM_FIELD] = (uint16_t)policy_find(v->policy, DIM_FIELD, field);
+    policy_decide(v->policy, &r, &d);
+    return d.answer == ANSWER_ALLOW || d.answer == ANSWER_ALLOW_MASKED;
 }

@@ -13,9 +13,10 @@ static enum consent_actor giver(const struct question *q)
     return q->has_subject && q->subject.band == BAND_CHILD ? CONSENT_BY_GUARDIAN : CONSENT_BY_SUBJECT;
 }
 
-static struct consent_scope scope(const struct question *q)
+static struct consent_scope scope(const struct question *q, unsigned field)
 {
-    return (struct consent_scope){.purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]),
+    return (struct consent_scope){.field = policy_name(q->policy, DIM_FIELD, field),
+                                  .purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]),
                                   .party = q->asked->recipient,
                                   .party_class = policy_name(q->policy, DIM_PARTY, q->value[DIM_PARTY]),
                                   .service = q->service->name,
@@ -46,49 +47,64 @@ static enum consent_holding all_agreed(const struct question *q, enum consent_ac
     return all;
 }
 
-static enum consent_holding held_agreement(const struct question *q, unsigned need)
+static enum consent_holding held_agreement(const struct question *q, unsigned field, unsigned need)
 {
+    (void)field;
     (void)need;
     return all_agreed(q, giver(q), false);
 }
 
 /* For a child nothing is deemed: the guardian reads and agrees (A2.0.1, R008). */
-static enum consent_holding held_deemed(const struct question *q, unsigned need)
+static enum consent_holding held_deemed(const struct question *q, unsigned field, unsigned need)
 {
+    (void)field;
     (void)need;
     return all_agreed(q, giver(q), giver(q) == CONSENT_BY_SUBJECT);
 }
 
-static enum consent_holding held_guardian_agreement(const struct question *q, unsigned need)
+static enum consent_holding held_guardian_agreement(const struct question *q, unsigned field, unsigned need)
 {
+    (void)field;
     (void)need;
     return all_agreed(q, CONSENT_BY_GUARDIAN, false);
 }
 
 /* ---- Consents */
 
-static enum consent_holding held_consent(const struct question *q, unsigned need)
+/* Every topic of the request must be covered: the first that is not, speaks. */
+static enum consent_holding given_by(const struct question *q, unsigned field, unsigned need,
+                                     enum consent_actor hand)
 {
-    struct consent_scope s = scope(q);
-    return consent_holds(q->events, q->n_events, need_name(q, need), giver(q), &s);
+    struct consent_scope s = scope(q, field);
+    enum consent_holding h = CONSENT_HOLDS;
+    for (size_t i = 0; i < (q->asked->n_topics ? q->asked->n_topics : 1) && h == CONSENT_HOLDS; i++) {
+        s.topic = q->asked->n_topics ? q->asked->topics[i] : SPAN_EMPTY;
+        h = consent_holds(q->events, q->n_events, need_name(q, need), hand, &s);
+    }
+    return h;
 }
 
-static enum consent_holding held_guardian(const struct question *q, unsigned need)
+static enum consent_holding held_consent(const struct question *q, unsigned field, unsigned need)
 {
-    struct consent_scope s = scope(q);
-    return consent_holds(q->events, q->n_events, need_name(q, need), CONSENT_BY_GUARDIAN, &s);
+    return given_by(q, field, need, giver(q));
 }
 
-static enum consent_holding held_guardian_link(const struct question *q, unsigned need)
+static enum consent_holding held_guardian(const struct question *q, unsigned field, unsigned need)
 {
+    return given_by(q, field, need, CONSENT_BY_GUARDIAN);
+}
+
+static enum consent_holding held_guardian_link(const struct question *q, unsigned field, unsigned need)
+{
+    (void)field;
     (void)need;
     return q->guardian_link ? CONSENT_HOLDS : CONSENT_NEVER;
 }
 
 /* A permission that is off is off, whether it was on before or not (B1.2.12). */
-static enum consent_holding held_device(const struct question *q, unsigned need)
+static enum consent_holding held_device(const struct question *q, unsigned field, unsigned need)
 {
-    struct consent_scope s = scope(q);
+    struct consent_scope s = scope(q, field);
     s.device = q->asked->device;
     enum consent_holding h = consent_holds(q->events, q->n_events, need_name(q, need), giver(q), &s);
     return h == CONSENT_DECLINED ? CONSENT_ENDED : h;
@@ -96,25 +112,36 @@ static enum consent_holding held_device(const struct question *q, unsigned need)
 
 /* ---- Papers, approvals, evidence */
 
-static enum consent_holding held_recipient(const struct question *q, unsigned need)
+static enum consent_holding held_recipient(const struct question *q, unsigned field, unsigned need)
 {
+    (void)field;
     int paper = q->recipient ? recipient_paper(q->recipient, need_name(q, need), q->call->now) : 0;
     if (paper < 0)
         return CONSENT_ENDED;
     return paper ? CONSENT_HOLDS : CONSENT_NEVER;
 }
 
-static enum consent_holding held_staff(const struct question *q, unsigned need)
+static enum consent_holding held_staff(const struct question *q, unsigned field, unsigned need)
 {
-    struct consent_scope s = scope(q);
+    struct consent_scope s = scope(q, field);
     s.party = q->actor;
     s.party_class = policy_name(q->policy, DIM_ACTOR, q->value[DIM_ACTOR]);
     return consent_holds(q->events, q->n_events, need_name(q, need), CONSENT_BY_STAFF, &s);
 }
 
-static enum consent_holding held_evidence(const struct question *q, unsigned need)
+static enum consent_holding held_evidence(const struct question *q, unsigned field, unsigned need)
 {
+    (void)field;
     return evidence_find(q, need_name(q, need)) ? CONSENT_HOLDS : CONSENT_NEVER;
+}
+
+/* The reference must be on the operator's list for this need, and in force (B3.1.9). */
+static enum consent_holding held_list(const struct question *q, unsigned field, unsigned need)
+{
+    (void)field;
+    if (q->listed[need] < 0)
+        return CONSENT_ENDED;
+    return q->listed[need] ? CONSENT_HOLDS : CONSENT_NEVER;
 }
 
 static const struct need_source need_sources[] = {
@@ -128,35 +155,116 @@ static const struct need_source need_sources[] = {
     {"recipient", held_recipient, "agreement-expired", false},
     {"staff", held_staff, "expired", false},
     {"evidence", held_evidence, NULL, true},
+    {"list", held_list, "expired", true},
 };
 
 /* ---- Facts */
 
-static bool fact_preference(const struct question *q, unsigned fact, bool *known)
+static bool switched(const struct question *q, unsigned fact, struct span topic, struct span device,
+                     bool *known)
 {
-    struct consent_scope s = scope(q);
+    struct consent_scope s = scope(q, 0);
+    s.topic = topic;
+    s.device = device;
     return consent_switch(q->events, q->n_events, policy_kind_name(q->policy, KIND_FACT, fact),
                           giver(q) == CONSENT_BY_GUARDIAN, &s, known);
 }
 
-static bool fact_service(const struct question *q, unsigned fact, bool *known)
+static bool fact_preference(const struct question *q, unsigned field, unsigned fact, bool *known)
 {
+    (void)field;
+    bool on = switched(q, fact, SPAN_EMPTY, SPAN_EMPTY, known);
+    for (size_t i = 0; i < q->asked->n_topics && !on && *known; i++)
+        on = switched(q, fact, q->asked->topics[i], SPAN_EMPTY, known);
+    return on;
+}
+
+/* A switch of the device the request comes from (B1.2.3.p4). */
+static bool fact_device(const struct question *q, unsigned field, unsigned fact, bool *known)
+{
+    (void)field;
+    *known = true;
+    return q->asked->device.len && switched(q, fact, SPAN_EMPTY, q->asked->device, known);
+}
+
+static bool fact_service(const struct question *q, unsigned field, unsigned fact, bool *known)
+{
+    (void)field;
     (void)fact;
     *known = true;
     return q->call->now.ms >= q->service->ended.ms;
 }
 
-/* Values held only because a law says so: nothing puts a hold yet, so that none is. */
-static bool fact_value(const struct question *q, unsigned fact, bool *known)
+bool question_held(const struct question *q, struct span field)
 {
-    (void)q;
+    return hold_binds(q->holds, q->n_holds, field, q->call->now);
+}
+
+/* Kept only because a law says so (B4.0.a). */
+static bool fact_value(const struct question *q, unsigned field, unsigned fact, bool *known)
+{
     (void)fact;
     *known = true;
+    return question_held(q, policy_name(q->policy, DIM_FIELD, field));
+}
+
+/* Another service collected it; or the caller says so, where nothing is held (B1.2.10). */
+static bool fact_origin(const struct question *q, unsigned field, unsigned fact, bool *known)
+{
+    const struct evidence *e = evidence_find(q, policy_kind_name(q->policy, KIND_FACT, fact));
+    struct span name = policy_name(q->policy, DIM_FIELD, field);
+    *known = true;
+    for (size_t i = 0; i < q->n_places; i++)
+        if (span_eq(q->places[i].field, name) && !span_eq(q->places[i].service, q->service->name))
+            return true;
+    return e && !span_eq(e->reference, q->service->name);
+}
+
+/* ---- Orders (B1.2.5) */
+
+static bool order_has(const struct question *q, struct span field)
+{
+    for (size_t i = 0; i < q->n_places; i++)
+        if (span_eq(q->places[i].field, field) && span_eq(q->places[i].item, q->order))
+            return true;
     return false;
 }
 
-static bool fact_evidence(const struct question *q, unsigned fact, bool *known)
+static bool order_known(const struct question *q)
 {
+    for (size_t i = 0; i < q->n_places; i++)
+        if (q->order.len && span_eq(q->places[i].item, q->order))
+            return true;
+    return false;
+}
+
+/* The catalogue's group of what a delivery cannot do without; an order of which nothing is held is not kept
+ * here. */
+static bool order_incomplete(const struct question *q)
+{
+    for (unsigned i = 0; order_known(q) && i < policy_count(q->policy, DIM_FIELD); i++)
+        if (policy_in_group(q->policy, DIM_FIELD, i, SPAN("recipient-set")) &&
+            !order_has(q, policy_name(q->policy, DIM_FIELD, i)))
+            return true;
+    return false;
+}
+
+static bool fact_order(const struct question *q, unsigned field, unsigned fact, bool *known)
+{
+    struct span name = policy_kind_name(q->policy, KIND_FACT, fact);
+    (void)field;
+    *known = true;
+    if (span_is(name, "order-incomplete"))
+        return order_incomplete(q);
+    enum purchase_standing at =
+        q->recipient ? purchase_at(q->purchases, q->n_purchases, q->recipient->name, q->order, q->call->now)
+                     : PURCHASE_FREE;
+    return span_is(name, "order-over") ? at == PURCHASE_OVER : at == PURCHASE_FOREIGN;
+}
+
+static bool fact_evidence(const struct question *q, unsigned field, unsigned fact, bool *known)
+{
+    (void)field;
     *known = true;
     return evidence_find(q, policy_kind_name(q->policy, KIND_FACT, fact)) != NULL;
 }
@@ -165,9 +273,8 @@ static const struct {
     const char *name;
     fact_fn fact;
 } fact_sources[] = {
-    {"preference", fact_preference},
-    {"service", fact_service},
-    {"value", fact_value},
+    {"preference", fact_preference}, {"service", fact_service}, {"value", fact_value},
+    {"device", fact_device},         {"origin", fact_origin},   {"order", fact_order},
     {"evidence", fact_evidence},
 };
 
@@ -234,6 +341,29 @@ static enum err gather_guardian(struct question *q, struct fail *f)
     return e;
 }
 
+/* Whether the policy asks for any fact of this source. */
+static bool asks(const struct question *q, fact_fn source)
+{
+    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_FACT); i++)
+        if (q->call->gate->sources.fact[i] == source)
+            return true;
+    return false;
+}
+
+static enum err gather_ties(struct question *q, struct fail *f)
+{
+    struct gate_call *c = q->call;
+    struct vault_person person = vault_of(&q->subject);
+    enum err e = OK;
+    if (asks(q, fact_value))
+        e = hold_list(c->st, q->subject.sid, c->arena, &q->holds, &q->n_holds, f);
+    if (!e && asks(q, fact_order) && q->recipient)
+        e = purchase_list(c->st, q->subject.sid, c->arena, &q->purchases, &q->n_purchases, f);
+    if (!e && (asks(q, fact_origin) || (asks(q, fact_order) && q->order.len)))
+        e = vault_places(c->st, &person, c->arena, &q->places, &q->n_places, f);
+    return e;
+}
+
 static enum err gather_person(struct question *q, struct fail *f)
 {
     struct gate_call *c = q->call;
@@ -241,37 +371,89 @@ static enum err gather_person(struct question *q, struct fail *f)
     enum err e = vault_key_open(c->gate->vault, c->st, &person, &q->key, f);
     if (!e)
         e = consent_list(c->st, q->subject.sid, c->arena, &q->events, &q->n_events, f);
+    if (!e)
+        e = gather_ties(q, f);
     return e ? e : gather_guardian(q, f);
 }
 
-static void ask_needs(struct question *q, const struct sources *s)
+/* The references given for needs that stand on the operator's lists. */
+static enum err gather_listed(struct question *q, const struct sources *s, struct fail *f)
 {
+    enum err e = OK;
+    for (unsigned i = 0; !e && q->asked->n_evidence && i < policy_kind_count(q->policy, KIND_NEED); i++) {
+        const struct evidence *given = evidence_find(q, need_name(q, i));
+        if (given && s->need[i]->held == held_list)
+            e = reference_holds(q->call->st, need_name(q, i), span_trim(given->reference), q->call->now,
+                                &q->listed[i], f);
+    }
+    return e;
+}
+
+static void ask_needs(const struct question *q, unsigned field, struct standing *out)
+{
+    const struct sources *s = &q->call->gate->sources;
     for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_NEED); i++) {
-        enum consent_holding h = s->need[i]->held(q, i);
+        enum consent_holding h = s->need[i]->held(q, field, i);
         uint64_t bit = 1ull << i;
-        q->needs |= h == CONSENT_HOLDS ? bit : 0;
-        q->ended |= h == CONSENT_ENDED ? bit : 0;
-        q->evidence_needs |= s->need[i]->evidence ? bit : 0;
+        out->needs |= h == CONSENT_HOLDS ? bit : 0;
+        out->ended |= h == CONSENT_ENDED ? bit : 0;
+        out->outside |= h == CONSENT_OUTSIDE ? bit : 0;
     }
 }
 
-static void ask_facts(struct question *q, const struct sources *s)
+static void ask_facts(const struct question *q, unsigned field, struct standing *out)
 {
+    const struct sources *s = &q->call->gate->sources;
     for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_FACT); i++) {
         bool known = true;
         uint64_t bit = 1ull << i;
-        q->facts |= s->fact[i](q, i, &known) ? bit : 0;
-        q->facts_known |= known ? bit : 0;
-        q->evidence_facts |= s->fact[i] == fact_evidence ? bit : 0;
+        out->facts |= s->fact[i](q, field, i, &known) ? bit : 0;
+        out->facts_known |= known ? bit : 0;
     }
+}
+
+static struct standing standing_of(const struct question *q, unsigned field)
+{
+    struct standing s = {0};
+    ask_needs(q, field, &s);
+    ask_facts(q, field, &s);
+    return s;
+}
+
+struct standing question_standing(const struct question *q, unsigned field)
+{
+    return q->by_field ? standing_of(q, field) : q->standing;
+}
+
+static bool any_by_field(const struct question *q)
+{
+    for (size_t i = 0; i < q->n_events; i++)
+        if (q->events[i].fields.len)
+            return true;
+    return q->n_holds || q->n_places;
+}
+
+/* What rests on the request's word alone. */
+static void mark_evidence(struct question *q, const struct sources *s)
+{
+    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_NEED); i++)
+        q->evidence_needs |= s->need[i]->evidence ? 1ull << i : 0;
+    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_FACT); i++)
+        q->evidence_facts |= s->fact[i] == fact_evidence ? 1ull << i : 0;
 }
 
 enum err question_gather(struct question *q, struct fail *f)
 {
+    const struct sources *s = &q->call->gate->sources;
+    const struct evidence *order = evidence_find(q, SPAN("order"));
+    q->order = order ? span_trim(order->reference) : SPAN_EMPTY;
     enum err e = q->has_subject ? gather_person(q, f) : OK;
+    if (!e)
+        e = gather_listed(q, s, f);
     if (e)
         return e;
-    ask_needs(q, &q->call->gate->sources);
-    ask_facts(q, &q->call->gate->sources);
+    mark_evidence(q, s);
+    q->by_field = any_by_field(q);
+    q->standing = standing_of(q, 0);
     return OK;
 }

@@ -14,8 +14,9 @@
 
 /* Where the policy's needs and facts come from, by index: resolved once, when the policy is opened. */
 struct question;
-typedef enum consent_holding (*need_fn)(const struct question *q, unsigned need);
-typedef bool (*fact_fn)(const struct question *q, unsigned fact, bool *known);
+/* `field`: the one asked about; what is the same for all does not look at it. */
+typedef enum consent_holding (*need_fn)(const struct question *q, unsigned field, unsigned need);
+typedef bool (*fact_fn)(const struct question *q, unsigned field, unsigned fact, bool *known);
 
 struct need_source {
     const char *name;
@@ -47,10 +48,17 @@ struct gate {
     char region[3];
     pthread_mutex_t lock; /* over current and the epoch table */
     struct snapshot *current;
+    atomic_ullong undeclared;  /* fields offered that the policy does not declare, since the start */
     struct epoch_table *epoch; /* pseudonyms of the living in one epoch, made on demand */
 };
 
 /* ---- One question, names resolved, facts gathered */
+
+/* What holds for a field. */
+struct standing {
+    uint64_t needs, ended, outside; /* held; held once; given for other fields */
+    uint64_t facts, facts_known;
+};
 
 struct question {
     struct gate_call *call;
@@ -72,8 +80,16 @@ struct question {
     size_t n_fields;
     struct consent_event *events;
     size_t n_events;
-    uint64_t needs, ended; /* held; held once */
-    uint64_t facts, facts_known;
+    struct hold *holds;
+    size_t n_holds;
+    struct purchase *purchases;
+    size_t n_purchases;
+    struct value_place *places; /* where values lie; only if the policy asks */
+    size_t n_places;
+    int listed[POLICY_NEEDS_MAX];            /* the references given, on the operator's lists: 1, 0, -1 */
+    struct span order;                       /* the order named in the evidence, or empty */
+    bool by_field;                           /* something is not the same for all fields */
+    struct standing standing;                /* what is */
     uint64_t evidence_needs, evidence_facts; /* those of the above that rest on the request's word */
 };
 
@@ -90,12 +106,23 @@ struct evidence const *evidence_find(const struct question *q, struct span name)
 
 /* gate_facts.c: reads what the policy may ask about. */
 enum err question_gather(struct question *q, struct fail *f);
+/* What holds for one field. */
+struct standing question_standing(const struct question *q, unsigned field);
+/* The value is kept for a legal duty only. */
+bool question_held(const struct question *q, struct span field);
 
 /* gate_decide.c: resolves, gathers, decides, answers. question_end frees the key. */
 enum err question_ask(struct question *q, struct gate_call *c, const struct gate_request *asked,
                       struct span operation, struct gate_answer *out, struct fail *f);
 void question_end(struct question *q);
-void question_request(const struct question *q, unsigned field, struct policy_request *r);
+void question_request(const struct question *q, unsigned field, const struct standing *s,
+                      struct policy_request *r);
+
+/* How long a value collected at `from` may stay. */
+struct instant storing_until(const struct question *q, unsigned field, struct instant from);
+
+/* gate_age.c: the device's memory of ages, before the person's key is made. */
+enum err age_of_device(struct gate_call *c, struct span device, struct subject *s, struct fail *f);
 
 /* ---- gate_rules.c: pure */
 
@@ -104,8 +131,9 @@ struct verdict {
     struct span reason; /* with hyphens; overrides d.reason */
     bool overruled;     /* refused here, not by the policy */
 };
-/* Turns `needs` that rest on something that ended into a refusal. */
+/* Turns `needs` that rest on something that ended, or was given for other fields, into a refusal. */
 void verdict_ended(struct verdict *v, const struct policy *p, const struct sources *s, uint64_t ended);
+void verdict_outside(struct verdict *v, uint64_t outside);
 void verdict_refuse(struct verdict *v, struct span reason);
 bool verdict_allowed(const struct verdict *v);
 /* True if a is the better answer of the two: for "anything at all". */

@@ -23,9 +23,12 @@ enum err record_person(struct gate_call *c, enum audit_kind kind, const struct s
 
 /* ---- Coming */
 
-enum err gate_subject_create(struct gate_call *c, struct date birth, struct subject *out, struct fail *f)
+enum err gate_subject_create(struct gate_call *c, struct date birth, struct span device, struct subject *out,
+                             struct fail *f)
 {
     enum err e = subject_create(c->st, birth, c->gate->offset_minutes, c->gate->region, c->now, out, f);
+    if (!e)
+        e = age_of_device(c, device, out, f);
     if (e)
         return e;
     struct vault_person person = vault_of(out);

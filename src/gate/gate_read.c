@@ -36,10 +36,17 @@ static void put_out(struct gate_out *out, const struct value *v)
                              .keep_until = v->from.keep_until};
 }
 
-/* What its time is over for is treated as gone, though the sweep has not come by yet (B4.0.a). */
+/* What its time is over for is treated as gone, though the sweep has not come by yet; unless a law makes us
+ * keep it (B4.0.a). */
 static bool over(const struct question *q, const struct value *v)
 {
-    return v->from.keep_until.ms <= q->call->now.ms;
+    return v->from.keep_until.ms <= q->call->now.ms && !question_held(q, v->field);
+}
+
+/* A request that names an order sees what belongs to it (B1.2.5(3)). */
+static bool other_order(const struct question *q, const struct value *v)
+{
+    return q->order.len && v->item.len && !span_eq(v->item, q->order);
 }
 
 static enum err open_field(const struct question *q, const struct gate_field *answer, struct outs *outs,
@@ -52,7 +59,7 @@ static enum err open_field(const struct question *q, const struct gate_field *an
     enum err e = vault_get(c->st, &person, q->key, policy_name(q->policy, DIM_FIELD, answer->field),
                            SPAN_EMPTY, c->arena, &values, &n, f);
     for (size_t i = 0; !e && i < n; i++) {
-        if (over(q, &values[i]))
+        if (over(q, &values[i]) || other_order(q, &values[i]))
             continue;
         struct gate_out *out = outs_add(outs, c->arena);
         put_out(out, &values[i]);
@@ -128,6 +135,48 @@ enum err gate_read(struct gate_call *c, const struct gate_request *asked, struct
     *out = outs.list;
     *n = outs.n;
     return e;
+}
+
+/* ---- What everybody sees */
+
+/* Where somebody's profile is shown: the first service they use; the rule is the same in all. */
+static enum err profile_service(struct gate_call *c, struct subject_id id, struct span *out, struct fail *f)
+{
+    struct subject s;
+    struct span *services;
+    size_t n = 0;
+    enum err e = subject_get(c->st, id, c->now, &s, f);
+    if (!e)
+        e = subject_services(c->st, &s, c->arena, &services, &n, f);
+    *out = !e && n ? services[0] : SPAN_EMPTY;
+    return e;
+}
+
+enum err gate_profile(struct gate_call *c, struct subject_id id, struct gate_out **out, size_t *n,
+                      struct fail *f)
+{
+    struct gate_request *r = ARENA_NEW(c->arena, struct gate_request);
+    struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
+    struct question q = {0};
+    struct outs outs = {0};
+    *r = (struct gate_request){
+        .subject = id,
+        .has_subject = true,
+        .purpose = SPAN("interaction-publishing"),
+        .recipient = SPAN("public"),
+        .fields = {SPAN("profile-nickname"), SPAN("profile-avatar"), SPAN("content-posts")},
+        .n_fields = 3};
+    enum err e = profile_service(c, id, &r->service, f);
+    if (!e)
+        e = question_ask(&q, c, r, SPAN("disclose"), answer, f);
+    if (!e)
+        e = open_allowed(&q, answer, &outs, f);
+    if (!e)
+        e = record_add(c, &(struct record){.kind = AUDIT_READ, .q = &q, .answer = answer}, f);
+    question_end(&q);
+    *out = outs.list;
+    *n = outs.n;
+    return !e && !any_allowed(answer) ? fail_set(f, ERR_NOT_FOUND, "there is no profile to show") : e;
 }
 
 /* ---- Sharing */

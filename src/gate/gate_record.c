@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Every call leaves one entry. The leaf holds indices and pseudonyms; what it means is in the detail, sealed
- * under the person's key and committed to with a random key that is sealed with it (docs/security.md, "The record"
- * and 3.5).
+ * under the person's key and committed to with a random key that is sealed with it (docs/security.md, "The
+ * record" and 3.5).
  *
  * Detail, before sealing: 32 bytes r, then JSON. The leaf's commitment is HMAC-SHA256(r, JSON). The JSON has
  * names and references, never values: actor, service, purpose, operation; recipient, source, basis, evidence

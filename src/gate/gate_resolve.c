@@ -166,15 +166,11 @@ static enum err resolve_subject(struct question *q, struct fail *f)
 static const struct {
     const char *source, *party;
 } sources[] = {
-    {"subject", "data-subject"},
-    {"subject_shared", "data-subject"},
-    {"other_person", "another-person"},
-    {"observed", "device-or-log"},
-    {"affiliate", "affiliate"},
-    {"partner", "partner-source"},
-    {"public_record", "public-record"},
-    {"derived", "own"},
-    {"third_party_account", "third-party-account-provider"},
+    {"subject", "data-subject"},        {"subject_shared", "data-subject"},
+    {"other_person", "another-person"}, {"observed", "device-or-log"},
+    {"affiliate", "affiliate"},         {"partner", "partner-source"},
+    {"public_record", "public-record"}, {"derived", "own"},
+    {"cookie", "device-or-log"},        {"third_party_account", "third-party-account-provider"},
 };
 enum { SOURCES = sizeof sources / sizeof sources[0] };
 
@@ -227,6 +223,16 @@ static void resolve_registered(struct question *q)
     pick(q, DIM_PARTY, SPAN("other-party"));
 }
 
+/* Everybody, or everybody here: nobody to register, so the policy alone decides (B3.3.1). */
+static bool resolve_audience(struct question *q)
+{
+    unsigned party = policy_find(q->policy, DIM_PARTY, q->asked->recipient);
+    if (party == POLICY_NONE || !policy_in_group(q->policy, DIM_PARTY, party, SPAN("audience")))
+        return false;
+    q->value[DIM_PARTY] = (uint16_t)party;
+    return true;
+}
+
 static enum err resolve_party(struct question *q, struct fail *f)
 {
     bool collecting = span_is(policy_name(q->policy, DIM_OPERATION, q->value[DIM_OPERATION]), "collect");
@@ -234,7 +240,7 @@ static enum err resolve_party(struct question *q, struct fail *f)
         q->recipient = registers_recipient(q->call->view->registers, q->asked->recipient);
         if (q->recipient)
             resolve_registered(q);
-        else
+        else if (!resolve_audience(q))
             resolve_unregistered(q);
         return OK;
     }
@@ -286,6 +292,7 @@ static enum err undeclared(const struct question *q, const struct span *names, c
                            struct fail *f)
 {
     struct text t = text_new(q->call->arena, 256);
+    atomic_fetch_add(&q->call->gate->undeclared, n);
     for (size_t i = 0; i < n; i++)
         text_fmt(&t, "%s'%.*s'", i ? ", " : "", SPAN_F(span_sub(names[i], 0, 64)));
     struct span near = policy_suggest(q->policy, DIM_FIELD, names[0]);

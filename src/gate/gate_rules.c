@@ -28,6 +28,8 @@ static const char *const reasons[] = {
     "approval-required",
     "basis-not-for-operation",
     "basis-not-for-child",
+    "channel-off",
+    "class-off",
 };
 
 uint8_t reason_number(struct span reason)
@@ -73,6 +75,12 @@ void verdict_ended(struct verdict *v, const struct policy *p, const struct sourc
 {
     if (v->d.answer == ANSWER_NEEDS && (v->d.missing & ended))
         verdict_refuse(v, ended_reason(p, s, v->d.missing & ended));
+}
+
+void verdict_outside(struct verdict *v, uint64_t outside)
+{
+    if (v->d.answer == ANSWER_NEEDS && (v->d.missing & outside))
+        verdict_refuse(v, SPAN("scope"));
 }
 
 static struct instant add_months(struct instant t, uint32_t months, int offset_minutes)

@@ -87,9 +87,10 @@ static const char *const reasons[] = {
 /* Where a need or a fact is known: closed, because a daemon would have to refuse a policy with any other. */
 static const char *const need_sources[] = {
     "agreement",     "deemed", "guardian-agreement", "consent", "guardian",
-    "guardian-link", "device", "recipient",          "staff",   "evidence",
+    "guardian-link", "device", "recipient",          "staff",   "evidence", "list",
 };
-static const char *const fact_sources[] = {"preference", "service", "value", "evidence"};
+static const char *const fact_sources[] = {"preference", "device", "service", "value",
+                                           "origin",     "order",  "evidence"};
 
 static bool in_list(const char *const *list, size_t n, struct span word)
 {

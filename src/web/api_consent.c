@@ -71,10 +71,11 @@ static void take_rest(const struct call *c, struct consent_event *e)
     } names[] = {
         {"purpose", &e->purpose},   {"party", &e->party},       {"service", &e->service},
         {"device", &e->device},     {"language", &e->language}, {"channel", &e->channel},
-        {"evidence", &e->evidence},
+        {"evidence", &e->evidence}, {"topic", &e->topic},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         *names[i].to = call_member(c, names[i].name);
+    e->fields = call_list(c, "fields");
     hex_get(call_member(c, "notice"), e->notice.b, sizeof e->notice.b);
     e->until = INSTANT_FOREVER;
     instant_get(call_member(c, "until"), &e->until);

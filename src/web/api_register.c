@@ -20,15 +20,6 @@ static void changed(struct call *c, struct text *t, struct span name, const char
     http_json(c->res, 201, t);
 }
 
-static struct span join(struct call *c, const char *member)
-{
-    const struct json *list = json_get(c->body, member);
-    struct text t = text_new(c->arena, 256);
-    for (size_t i = 0; i < json_count(list); i++)
-        text_fmt(&t, "%s%.*s", i ? "," : "", SPAN_F(json_span(json_at(list, i))));
-    return text_span(&t);
-}
-
 /* ---- Services */
 
 /* Base64url without padding (RFC 4648, 5): goes into a header and a shell as it is. */
@@ -49,7 +40,8 @@ static enum err take_service(struct call *c, struct service *s)
     bool renew = false;
     *s = (struct service){.class_name = call_member(c, "class"),
                           .title = call_member(c, "title"),
-                          .sources = join(c, "sources"),
+                          .sources = call_list(c, "sources"),
+                          .required = call_list(c, "required"),
                           .ended = INSTANT_FOREVER};
     json_read_bool(c->body, "lenient", false, &s->lenient, NULL);
     json_read_bool(c->body, "renew", false, &renew, NULL);
@@ -62,11 +54,45 @@ static enum err take_service(struct call *c, struct service *s)
     return fail_set(&c->fail, ERR_CONFLICT, "The service `%.*s` is registered already.", SPAN_F(s->name));
 }
 
+/* B1.2.1: registration may demand only what it could ever take. */
+static enum err check_required(struct call *c, const struct service *s)
+{
+    struct span rest = s->required, one;
+    while (rest.len && span_cut(&rest, ',', &one)) {
+        if (call_known(c, DIM_FIELD, "required", one) != OK)
+            return c->fail.code;
+        if (gate_registers(c->gate.view, s->class_name, one))
+            continue;
+        fail_where(&c->fail, "/required");
+        return fail_set(&c->fail, ERR_BAD_VALUE, "Registration may not demand `%.*s`.", SPAN_F(one));
+    }
+    return OK;
+}
+
+/* A2.1.1.0: what is offered to children says what it is for and why nothing less will do. */
+static enum err check_children(struct call *c, struct service *s)
+{
+    bool children = false;
+    const char *missing[2];
+    size_t n = 0;
+    s->aim = span_trim(call_member(c, "aim"));
+    s->necessity = span_trim(call_member(c, "necessity"));
+    json_read_bool(c->body, "children", false, &children, NULL);
+    if (children && s->aim.len == 0)
+        missing[n++] = "`aim`";
+    if (children && s->necessity.len == 0)
+        missing[n++] = "`necessity`";
+    if (n == 0)
+        return OK;
+    return fail_set(&c->fail, ERR_MISSING_MEMBER, "A service for children states its %s%s%s.", missing[0],
+                    n == 2 ? " and its " : "", n == 2 ? missing[1] : "");
+}
+
 void api_service_add(struct call *c)
 {
     struct service s;
     struct text t = text_new(c->arena, 256);
-    if (take_service(c, &s) != OK)
+    if (take_service(c, &s) != OK || check_required(c, &s) != OK || check_children(c, &s) != OK)
         return;
     struct span token = new_token(c->arena);
     crypto_sha256(token, &s.token);
@@ -87,6 +113,11 @@ static void render_service(struct text *t, const struct service *s)
     json_string(t, "title", s->title);
     render_names(t, "sources", s->sources);
     json_bool(t, "lenient", s->lenient);
+    render_names(t, "required", s->required);
+    if (s->aim.len)
+        json_string(t, "aim", s->aim);
+    if (s->necessity.len)
+        json_string(t, "necessity", s->necessity);
     if (s->ended.ms < INSTANT_FOREVER.ms)
         json_instant(t, "ended", s->ended);
     json_close(t, '}');
@@ -151,17 +182,6 @@ static const struct recipient *known_recipient(struct call *c)
     return NULL;
 }
 
-static enum err take_period(struct call *c, struct instant *from, struct instant *until)
-{
-    *from = c->gate.now;
-    instant_get(call_member(c, "from"), from);
-    instant_get(call_member(c, "until"), until);
-    if (from->ms < until->ms)
-        return OK;
-    fail_where(&c->fail, "/until");
-    return fail_set(&c->fail, ERR_BAD_VALUE, "`until` must be after `from`.");
-}
-
 /* A paper satisfies a need that the policy says a recipient brings. */
 static enum err known_need(struct call *c, struct span kind)
 {
@@ -179,7 +199,7 @@ void api_paper_add(struct call *c)
     struct paper paper = {.kind = call_member(c, "kind"), .reference = call_member(c, "reference")};
     const struct recipient *r = known_recipient(c);
     struct text t = text_new(c->arena, 256);
-    if (!r || known_need(c, paper.kind) != OK || take_period(c, &paper.from, &paper.until) != OK)
+    if (!r || known_need(c, paper.kind) != OK || call_period(c, &paper.from, &paper.until) != OK)
         return;
     if (recipient_paper_put(c->gate.st, r->name, &paper, &c->fail) != OK)
         return;
@@ -205,12 +225,12 @@ static enum err check_fields(struct call *c)
 
 void api_grant_add(struct call *c)
 {
-    struct grant grant = {.purpose = call_member(c, "purpose"), .fields = join(c, "fields")};
+    struct grant grant = {.purpose = call_member(c, "purpose"), .fields = call_list(c, "fields")};
     const struct recipient *r = known_recipient(c);
     struct text t = text_new(c->arena, 256);
     if (!r || call_known(c, DIM_PURPOSE, "purpose", grant.purpose) != OK || check_fields(c) != OK)
         return;
-    if (take_period(c, &grant.from, &grant.until) != OK)
+    if (call_period(c, &grant.from, &grant.until) != OK)
         return;
     if (recipient_grant_put(c->gate.st, r->name, &grant, &c->fail) != OK)
         return;

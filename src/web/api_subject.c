@@ -78,12 +78,23 @@ void api_subject_policies(struct call *c)
 
 /* ---- Registering */
 
-static void render_person(struct text *t, const struct subject *s)
+void render_person(struct text *t, const struct subject *s)
 {
     json_hex(t, "id", s->id.b, ID_LEN);
     json_str(t, "band", subject_band_name(s->band));
     json_str(t, "state", subject_state_name(s->state));
     json_instant(t, "created", s->created);
+}
+
+/* What the service should tell whoever registers (B7.1, A2.1.1.1). */
+static void put_advice(struct text *t, const struct subject *s)
+{
+    static const char *const advice[] = {
+        [BAND_CHILD] = "guardian-must-agree", [BAND_MINOR] = "ask-a-guardian"};
+    json_open(t, "advice", '[');
+    if (s->band != BAND_ADULT)
+        json_str(t, NULL, advice[s->band]);
+    json_close(t, ']');
 }
 
 void api_subject_create(struct call *c)
@@ -95,7 +106,7 @@ void api_subject_create(struct call *c)
     date_get(call_member(c, "birth_date"), &birth);
     if (call_service(c, call_member(c, "service"), &service) != OK || known_service(c, service) != OK)
         return;
-    enum err err = gate_subject_create(&c->gate, birth, &s, &c->fail);
+    enum err err = gate_subject_create(&c->gate, birth, call_member(c, "device"), &s, &c->fail);
     if (err == ERR_BAD_VALUE)
         fail_where(&c->fail, "/birth_date");
     if (err != OK || call_relate(c, &s, service) != OK)
@@ -103,6 +114,7 @@ void api_subject_create(struct call *c)
     json_open(&t, NULL, '{');
     render_person(&t, &s);
     each_applying(c, &s, service, &t, put_name);
+    put_advice(&t, &s);
     call_entry(c, &t, "entry", 0);
     json_close(&t, '}');
     http_json(c->res, 201, &t);

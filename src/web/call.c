@@ -102,6 +102,26 @@ static void take_evidence(const struct call *c, struct gate_request *q)
         q->evidence[q->n_evidence++] = (struct evidence){SPAN("buyer-declaration"), SPAN("declared")};
 }
 
+enum err call_period(struct call *c, struct instant *from, struct instant *until)
+{
+    *from = c->gate.now;
+    instant_get(call_member(c, "from"), from);
+    instant_get(call_member(c, "until"), until);
+    if (from->ms < until->ms)
+        return OK;
+    fail_where(&c->fail, "/until");
+    return fail_set(&c->fail, ERR_BAD_VALUE, "`until` must be after `from`.");
+}
+
+struct span call_list(const struct call *c, const char *member)
+{
+    const struct json *list = json_get(c->body, member);
+    struct text t = text_new(c->arena, 256);
+    for (size_t i = 0; i < json_count(list); i++)
+        text_fmt(&t, "%s%.*s", i ? "," : "", SPAN_F(json_span(json_at(list, i))));
+    return text_span(&t);
+}
+
 enum err call_question(struct call *c, struct gate_request *q)
 {
     const struct {
@@ -114,6 +134,8 @@ enum err call_question(struct call *c, struct gate_request *q)
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         *names[i].to = call_member(c, names[i].name);
+    q->topics[0] = call_member(c, "topic");
+    q->n_topics = q->topics[0].len != 0;
     take_fields(c, q);
     take_evidence(c, q);
     json_read_bool(c->body, "explain", false, &q->explain, NULL);

@@ -96,6 +96,10 @@ enum err call_subject_named(struct call *c, struct span id, const char *member, 
 enum err call_service(struct call *c, struct span named, struct span *out);
 /* The person has used the calling service from now on. */
 enum err call_relate(struct call *c, const struct subject *s, struct span service);
+/* A list of names as one comma separated text. */
+struct span call_list(const struct call *c, const char *member);
+/* `from` (default now) and `until` of the body, in this order: ERR_BAD_VALUE. */
+enum err call_period(struct call *c, struct instant *from, struct instant *until);
 /* The gate's request from the body: purpose, fields, evidence and the rest; every handler that asks the
  * policy. */
 enum err call_question(struct call *c, struct gate_request *q);
@@ -119,6 +123,8 @@ void call_refuse(struct call *c, const struct gate_answer *a);
 void call_entry(struct call *c, struct text *t, const char *name, size_t which);
 
 /* ---- Rendering (render.c) */
+/* Members of a person, without personal data. */
+void render_person(struct text *t, const struct subject *s);
 void render_decision(struct call *c, struct text *t, const struct gate_answer *a);
 /* Members of a decision without the brackets, for problem documents and larger answers. */
 void render_decision_members(struct call *c, struct text *t, const struct gate_answer *a);

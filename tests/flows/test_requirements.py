@@ -383,6 +383,7 @@ class Games(Requirements):
 
     def test_R172_required_by_law(self):
         self.ready("bank-x", "other-party")
+        self.reference("law-article", "Article 9")
         self.case(self.player(), "bank-x", "games/player.case-2-law", {"law-article": "Article 9"}, purpose="legal-disclosure")
 
     def test_R173_asked_by_an_authority(self):

@@ -67,7 +67,7 @@ static inline struct subject fx_person(const char *birth)
     struct subject s;
     struct date d = {0};
     date_get(span_str(birth), &d);
-    scratch_must(gate_subject_create(fx_as("shop"), d, &s, &fx_fail), &fx_fail);
+    scratch_must(gate_subject_create(fx_as("shop"), d, SPAN_EMPTY, &s, &fx_fail), &fx_fail);
     EXPECT_INT(fx_call.n_entries, 1);
     return s;
 }

@@ -351,7 +351,8 @@ TEST(a_pass_over_the_record_looks_anew_who_lives)
     fx_agree(&fx_ann, "group");
     EXPECT(who(subject)); /* the table of this epoch is made */
     scratch_begin();
-    EXPECT_INT(gate_subject_create(fx_as("shop"), (struct date){1990, 5, 5}, &fresh, &fx_fail), OK);
+    EXPECT_INT(gate_subject_create(fx_as("shop"), (struct date){1990, 5, 5}, SPAN_EMPTY, &fresh, &fx_fail),
+               OK);
     scratch_commit();
     EXPECT(!who(subject));
     EXPECT(!gate_entry_subject(fx_gate, scratch_st, SPAN_EMPTY, SPAN_EMPTY, subject));

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Accounts: registering in one step (B1.2.1), an age learned later (A2.1.2(8)), and what the public sees
+ * (B1.2.4). */
+#include "web_impl.h"
+
+/* ---- Registering: agreement and what it takes, all or nothing */
+
+static const struct {
+    const char *member, *field;
+} registering[] = {
+    {"phone", "contact-phone"},
+    {"email", "contact-email"},
+    {"username", "account-username"},
+    {"password", "account-credential"},
+};
+enum { REGISTERING = sizeof registering / sizeof registering[0] };
+
+static size_t take_account(const struct call *c, struct gate_request *q, struct gate_value *values)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < REGISTERING; i++) {
+        struct span plain = call_member(c, registering[i].member);
+        if (plain.len == 0)
+            continue;
+        values[n] = (struct gate_value){.field = span_str(registering[i].field), .plain = plain};
+        q->fields[n++] = span_str(registering[i].field);
+    }
+    q->n_fields = n;
+    return n;
+}
+
+static bool given(const struct gate_value *values, size_t n, struct span field)
+{
+    for (size_t i = 0; i < n; i++)
+        if (span_eq(values[i].field, field))
+            return true;
+    return false;
+}
+
+/* A phone number or an e-mail address, and what the service demands besides. */
+static enum err check_account(struct call *c, const struct service *s, const struct gate_value *values,
+                              size_t n)
+{
+    struct span rest = s->required, one;
+    if (!given(values, n, SPAN("contact-phone")) && !given(values, n, SPAN("contact-email")))
+        return fail_set(&c->fail, ERR_MISSING_MEMBER, "Give a `phone` or an `email`.");
+    while (rest.len && span_cut(&rest, ',', &one))
+        if (!given(values, n, one))
+            return fail_set(&c->fail, ERR_MISSING_MEMBER, "%.*s demands `%.*s`.", SPAN_F(s->name),
+                            SPAN_F(one));
+    return OK;
+}
+
+/* One act for each document that applies: registering is agreeing, and each is on record (B0.3). */
+static enum err agree_all(struct call *c, struct subject *s, const struct service *service)
+{
+    const struct policy *p = c->gate.view->policy;
+    unsigned band = policy_find(p, DIM_SUBJECT, span_str(subject_band_name(s->band)));
+    unsigned where = policy_find(p, DIM_SERVICE, service->class_name);
+    enum err err = OK;
+    for (unsigned i = 0; i < policy_documents(p) && err == OK; i++) {
+        struct consent_event e = {.kind = CONSENT_AGREEMENT,
+                                  .name = policy_document(p, i)->name,
+                                  .until = INSTANT_FOREVER,
+                                  .language = call_member(c, "language"),
+                                  .channel = SPAN("registration"),
+                                  .collected_by = service->name};
+        hex_get(call_member(c, "notice"), e.notice.b, sizeof e.notice.b);
+        if (policy_document_applies(p, i, band, where))
+            err = gate_consent(&c->gate, s->id, &e, s, &c->fail);
+    }
+    return err;
+}
+
+/* Without a birth date the person counts as grown up until the age is learned (gate_age). */
+static struct date birth_date(const struct call *c)
+{
+    struct date birth = {1970, 1, 1};
+    date_get(call_member(c, "birth_date"), &birth);
+    return birth;
+}
+
+void api_register(struct call *c)
+{
+    struct subject s;
+    struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
+    struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
+    struct gate_value values[REGISTERING];
+    const struct service *service = c->gate.service;
+    size_t n = take_account(c, q, values), dropped;
+    if (check_account(c, service, values, n) != OK)
+        return;
+    if (gate_subject_create(&c->gate, birth_date(c), call_member(c, "device"), &s, &c->fail) != OK ||
+        call_relate(c, &s, service->name) != OK || agree_all(c, &s, service) != OK)
+        return;
+    q->subject = s.id;
+    q->has_subject = true;
+    q->purpose = SPAN("registration-login");
+    enum err err = gate_collect(&c->gate, q, values, n, false, answer, &dropped, &c->fail);
+    if (err == ERR_REFUSED)
+        call_refuse(c, answer);
+    if (err != OK)
+        return;
+    struct text t = text_new(c->arena, 256);
+    json_open(&t, NULL, '{');
+    render_person(&t, &s);
+    json_close(&t, '}');
+    http_json(c->res, 201, &t);
+}
+
+/* ---- Ages */
+
+void api_age(struct call *c)
+{
+    struct subject s;
+    struct date birth;
+    struct span service;
+    struct text t = text_new(c->arena, 256);
+    date_get(call_member(c, "birth_date"), &birth);
+    if (call_subject(c, 0, &s) != OK || call_service(c, call_member(c, "service"), &service) != OK)
+        return;
+    if (gate_age(&c->gate, s.id, birth, service, &s, &c->fail) != OK)
+        return;
+    json_open(&t, NULL, '{');
+    render_person(&t, &s);
+    call_entry(c, &t, "entry", 0);
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
+
+/* ---- What the public sees */
+
+static void put_first(struct text *t, const char *name, const struct gate_out *v, size_t n, const char *field)
+{
+    for (size_t i = 0; i < n; i++)
+        if (span_is(v[i].field, field)) {
+            json_string(t, name, v[i].plain);
+            return;
+        }
+    json_null(t, name);
+}
+
+void api_profile(struct call *c)
+{
+    struct subject_id id;
+    struct gate_out *v;
+    size_t n;
+    struct text t = text_new(c->arena, 512);
+    if (!hex_get(c->params.value[0], id.b, ID_LEN)) {
+        fail_set(&c->fail, ERR_NOT_FOUND, "There is no such profile.");
+        return;
+    }
+    enum err err = gate_profile(&c->gate, id, &v, &n, &c->fail);
+    if (err == ERR_GONE)
+        c->fail = (struct fail){0};
+    if (err == ERR_GONE)
+        fail_set(&c->fail, ERR_NOT_FOUND, "There is no such profile."); /* nobody learns that there was one */
+    if (err != OK)
+        return;
+    json_open(&t, NULL, '{');
+    put_first(&t, "nickname", v, n, "profile-nickname");
+    put_first(&t, "avatar", v, n, "profile-avatar");
+    json_open(&t, "posts", '[');
+    for (size_t i = 0; i < n; i++)
+        if (span_is(v[i].field, "content-posts"))
+            json_string(&t, NULL, v[i].plain);
+    json_close(&t, ']');
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
