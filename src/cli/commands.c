@@ -193,6 +193,7 @@ const struct cli_command cli_commands[] = {
     OWN("policy coverage", "DIR", 1, 1, "what each section of the prose has beneath it; 1 if any has nothing",
         cmd_policy_coverage, json_options),
     OWN("policy export", "DIR", 1, 1, "the whole policy as JSON", cmd_policy_export, export_options),
+    OWN("policy lsp", "[DIR]", 0, 1, "language server for editors, on stdin and stdout", cmd_policy_lsp, NULL),
     ASK("decide", "", 0, "ask the running policy; the question goes on record", decide_options, POST, "/v1/decisions",
         NULL, NULL),
     ASK("service add", "NAME", 1, "register a service and print its token, once", service_options, POST,

@@ -6,8 +6,10 @@
 #include "policy_translate.h"
 
 /* group.md is a document; group.zh-CN.md is its translation; notes.draft.md is neither. */
-static bool is_source(struct span name)
+bool policy_folder_takes(struct span name)
 {
+    if (name.len < strlen(".md") || !span_is(span_sub(name, name.len - 3, 3), ".md"))
+        return false;
     struct span stem = span_sub(name, 0, name.len - strlen(".md"));
     bool document = stem.len > 0 && span_find(stem, '.', 0) == stem.len;
     return document || policy_translation_named(name);
@@ -30,7 +32,7 @@ enum err policy_folder_read(struct arena *a, const char *dir, struct policy_sour
     *list = ARENA_ARRAY(a, n_names, struct policy_source);
     *n = 0;
     for (size_t i = 0; i < n_names && e == OK; i++) {
-        if (!is_source(names[i]))
+        if (!policy_folder_takes(names[i]))
             continue;
         (*list)[*n].name = names[i];
         e = read_source(a, dir, &(*list)[(*n)++], f);

@@ -5,6 +5,8 @@
 
 #include "policy.h"
 
+/* True for the names that are read: group.md, group.zh-CN.md; not notes.draft.md. */
+bool policy_folder_takes(struct span name);
 /* The texts of the folder as policy_load takes them, in the order of names. ERR_NOT_FOUND, ERR_IO,
  * ERR_TOO_LARGE: the folder or a file could not be read. */
 enum err policy_folder_read(struct arena *a, const char *dir, struct policy_source **list, size_t *n,

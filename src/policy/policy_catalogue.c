@@ -113,6 +113,11 @@ bool policy_reason_known(struct span reason)
     return in_list(reasons, sizeof reasons / sizeof reasons[0], reason);
 }
 
+const char *policy_reason(size_t i)
+{
+    return i < sizeof reasons / sizeof reasons[0] ? reasons[i] : NULL;
+}
+
 struct span policy_reason_suggest(struct arena *a, struct span reason)
 {
     return suggest_from(reasons, sizeof reasons / sizeof reasons[0], a, reason);

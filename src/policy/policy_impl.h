@@ -335,7 +335,7 @@ struct load {
     bool deeds_declared;
 };
 
-/* policy_load.c: all phases but the index. What could be read is in l, errors or not. */
+/* policy_load.c: all phases. What could be read is in l, errors or not. */
 void policy_load_open(struct load *l, struct arena *a, const struct policy_source *sources, size_t n,
                       struct policy_messages *m);
 
@@ -389,6 +389,8 @@ void policy_read_document_names(struct load *l);
 void policy_read_documents(struct load *l);
 void policy_read_rules(struct load *l);
 bool policy_reason_known(struct span reason);
+/* The i-th closed reason; null behind the last. */
+const char *policy_reason(size_t i);
 /* The closed reason nearest to a misspelt one, as policy_nearest_text. */
 struct span policy_reason_suggest(struct arena *a, struct span reason);
 

@@ -18,16 +18,8 @@ static void say_empty(struct load *l)
     l->m->counts[MSG_SYNTAX]++;
 }
 
-void policy_load_open(struct load *l, struct arena *a, const struct policy_source *sources, size_t n,
-                      struct policy_messages *m)
+static void read_all(struct load *l)
 {
-    *m = (struct policy_messages){0};
-    *l = (struct load){.arena = a, .p = ARENA_NEW(a, struct policy), .m = m, .clause = POLICY_NONE};
-    l->files = ARENA_ARRAY(a, n, struct source_file);
-    sources = policy_sources_split(l, sources, n);
-    if (l->n_files == 0)
-        say_empty(l);
-    open_files(l, sources);
     policy_read_document_names(l);
     policy_read_catalogues(l);
     policy_read_vocabularies(l);
@@ -36,7 +28,6 @@ void policy_load_open(struct load *l, struct arena *a, const struct policy_sourc
     policy_read_translations(l);
     policy_resolve_despite(l);
     policy_check_all(l);
-    policy_messages_sort(m);
 }
 
 /* What the analysis needs besides the policy lives in an arena of its own and ends with it. */
@@ -49,14 +40,26 @@ static void compile_and_analyse(struct load *l)
     arena_free(k.scratch);
 }
 
+void policy_load_open(struct load *l, struct arena *a, const struct policy_source *sources, size_t n,
+                      struct policy_messages *m)
+{
+    *m = (struct policy_messages){0};
+    *l = (struct load){.arena = a, .p = ARENA_NEW(a, struct policy), .m = m, .clause = POLICY_NONE};
+    l->files = ARENA_ARRAY(a, n, struct source_file);
+    sources = policy_sources_split(l, sources, n);
+    if (l->n_files == 0)
+        say_empty(l);
+    open_files(l, sources);
+    read_all(l);
+    if (m->errors == 0)
+        compile_and_analyse(l);
+    policy_messages_sort(m);
+}
+
 struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n,
                            struct policy_messages *m)
 {
     struct load l;
     policy_load_open(&l, a, sources, n, m);
-    if (m->errors > 0)
-        return NULL;
-    compile_and_analyse(&l);
-    policy_messages_sort(m);
     return m->errors > 0 ? NULL : l.p;
 }
