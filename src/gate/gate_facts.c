@@ -412,25 +412,27 @@ static void ask_facts(const struct question *q, unsigned field, struct standing 
     }
 }
 
-static struct standing standing_of(const struct question *q, unsigned field)
+/* Most needs and facts are the same for all fields, and asked once. */
+struct standing question_standing(const struct question *q, unsigned field)
 {
-    struct standing s = {0};
-    ask_needs(q, field, &s);
-    ask_facts(q, field, &s);
+    struct standing s = q->standing;
+    if (q->needs_by_field) {
+        s.needs = s.ended = s.outside = 0;
+        ask_needs(q, field, &s);
+    }
+    if (q->facts_by_field) {
+        s.facts = s.facts_known = 0;
+        ask_facts(q, field, &s);
+    }
     return s;
 }
 
-struct standing question_standing(const struct question *q, unsigned field)
-{
-    return q->by_field ? standing_of(q, field) : q->standing;
-}
-
-static bool any_by_field(const struct question *q)
+static bool limited_to_fields(const struct question *q)
 {
     for (size_t i = 0; i < q->n_events; i++)
         if (q->events[i].fields.len)
             return true;
-    return q->n_holds || q->n_places;
+    return false;
 }
 
 /* What rests on the request's word alone. */
@@ -453,7 +455,9 @@ enum err question_gather(struct question *q, struct fail *f)
     if (e)
         return e;
     mark_evidence(q, s);
-    q->by_field = any_by_field(q);
-    q->standing = standing_of(q, 0);
+    q->needs_by_field = limited_to_fields(q);
+    q->facts_by_field = q->n_holds || q->n_places;
+    ask_needs(q, 0, &q->standing);
+    ask_facts(q, 0, &q->standing);
     return OK;
 }

@@ -88,8 +88,9 @@ struct question {
     size_t n_places;
     int listed[POLICY_NEEDS_MAX];            /* the references given, on the operator's lists: 1, 0, -1 */
     struct span order;                       /* the order named in the evidence, or empty */
-    bool by_field;                           /* something is not the same for all fields */
-    struct standing standing;                /* what is */
+    bool needs_by_field;                     /* a consent is limited to fields */
+    bool facts_by_field;                     /* a value is held, or came through another service */
+    struct standing standing;                /* of any field where nothing differs */
     uint64_t evidence_needs, evidence_facts; /* those of the above that rest on the request's word */
 };
 

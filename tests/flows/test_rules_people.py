@@ -165,6 +165,20 @@ class Holds(People):
         self.at("2036-01-01T00:00:00Z")
         self.assertEqual(ask("legal-disclosure")["answer"], "deny")
 
+    def test_R110_a_hold_outlasts_the_values_own_time(self):
+        person = self.adult()
+        values = {"log-ip-address": "203.0.113.9", "log-network": "n"}
+        put = {"purpose": "security-protection", "source": "observed", "values": values}
+        self.expect(self.put(f"/v1/subjects/{person}/data", put, token="shop"), 200)
+        self.operator("POST", f"/v1/subjects/{person}/holds", {
+            "fields": ["log-ip-address"], "reference": "file 9", "from": "2027-05-01T00:00:00Z", "until": "2028-01-01T00:00:00Z"}, status=201)
+        read = lambda field: self.post(f"/v1/subjects/{person}/read", {"purpose": "legal-disclosure", "fields": [field]}, token="shop")
+        self.at("2027-11-01T00:00:00Z")  # 180 days are over
+        self.assertEqual(self.expect(read("log-ip-address"), 200)["values"]["log-ip-address"]["value"], "203.0.113.9")
+        self.problem(read("log-network"), 403, "refused")
+        self.at("2028-01-01T00:00:00Z")
+        self.problem(read("log-ip-address"), 403, "refused")
+
     def test_R110_the_command_puts_a_hold(self):
         person = self.adult()
         self.daemon.cli("hold", "add", person, "--fields", "order-amount", "--reference", "file 9", "--until", "2036-01-01", *self.daemon.here())

@@ -237,10 +237,50 @@ TEST(events_of_one_person_are_limited)
     scratch_close();
 }
 
+static enum consent_holding hold_field(const struct consent_event *e, size_t n, const char *field)
+{
+    struct consent_scope s = {.field = span_str(field), .now = {100}};
+    return consent_holds(e, n, SPAN("consent"), SUB, &s);
+}
+
+TEST(R104_a_consent_reaches_the_fields_it_names)
+{
+    struct consent_event e[] = {EV(G, SUB, .fields = SPAN("nickname,score")),
+                                EV(W, SUB, .fields = SPAN("score"))};
+    EXPECT_INT(hold_field(e, 1, "nickname"), CONSENT_HOLDS);
+    EXPECT_INT(hold_field(e, 1, "score"), CONSENT_HOLDS);
+    EXPECT_INT(hold_field(e, 1, "real-name"), CONSENT_OUTSIDE);
+    EXPECT_INT(hold_field(e, 1, "nick"), CONSENT_OUTSIDE);
+    EXPECT_INT(hold_field(e, 2, "nickname"), CONSENT_HOLDS);
+    EXPECT_INT(hold_field(e, 2, "score"), CONSENT_ENDED);
+    struct consent_event over[] = {EV(G, SUB, .fields = SPAN("nickname"))};
+    over[0].until.ms = 50;
+    EXPECT_INT(hold_field(over, 1, "nickname"), CONSENT_ENDED);
+    EXPECT_INT(hold_field(over, 1, "real-name"), CONSENT_NEVER);
+}
+
+TEST(R045_a_topic_is_its_own)
+{
+    struct consent_event e[] = {EV(G, SUB, .topic = SPAN("email")), EV(G, SUB, ),
+                                EV(W, SUB, .topic = SPAN("sms"))};
+    static const struct {
+        size_t n;
+        const char *topic;
+        enum consent_holding want;
+    } rows[] = {{1, "email", CONSENT_HOLDS}, {1, "sms", CONSENT_NEVER}, {1, "", CONSENT_NEVER},
+                {2, "sms", CONSENT_HOLDS},   {3, "sms", CONSENT_ENDED}, {3, "email", CONSENT_HOLDS},
+                {3, "", CONSENT_HOLDS}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct consent_scope s = {.topic = span_str(rows[i].topic), .now = {100}};
+        EXPECT_INT(consent_holds(e, rows[i].n, SPAN("consent"), SUB, &s), rows[i].want);
+    }
+}
+
 UNIT_MAIN(CASE(R152_scope_of_one_event), CASE(R152_the_newest_that_covers_decides),
           CASE(expired_refused_and_deemed), CASE(R212_a_child_narrows_but_does_not_widen),
           CASE(R201_approvals_are_for_staff_to_give_and_take), CASE(R062_a_permission_is_of_its_device),
           CASE(switches), CASE(R008_deemed_agreement_is_its_own_kind),
           CASE(R006_agreement_is_to_the_revision_in_force),
           CASE(R177_a_child_pressing_agree_alone_is_not_consent),
-          CASE(R007_an_agreement_keeps_all_that_was_shown), CASE(events_of_one_person_are_limited))
+          CASE(R007_an_agreement_keeps_all_that_was_shown), CASE(events_of_one_person_are_limited),
+          CASE(R104_a_consent_reaches_the_fields_it_names), CASE(R045_a_topic_is_its_own))
