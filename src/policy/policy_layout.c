@@ -193,7 +193,10 @@ static void extend(struct layout *y, const struct token *t)
 {
     struct atom *last = &y->atoms[y->n_atoms - 1];
     struct span more = policy_place_span(y->l, t->place);
-    last->text = arena_fmt(y->l->arena, "%.*s%.*s", SPAN_F(last->text), SPAN_F(more));
+    struct text both = text_new(y->l->arena, last->text.len + more.len);
+    text_put(&both, last->text);
+    text_put(&both, more);
+    last->text = text_span(&both);
     last->width += characters(more);
 }
 

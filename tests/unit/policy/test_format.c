@@ -105,6 +105,16 @@ TEST(line_ends_and_lists_keep_their_form)
                   "- item\n\n  ```rule a\r\n  we may use phone.\r\n  ```\r\n");
 }
 
+/* A zero byte in a quotation is the author's, wherever it comes from. */
+TEST(no_byte_is_lost)
+{
+    static const char from[] = "```catalogue\nneed  a \"x\0y\".\n```\n",
+                      want[] = "```catalogue\nneed a \"x\0y\".\n```\n";
+    struct arena *a = arena_new(0);
+    EXPECT(span_eq(formatted(a, span_of(from, sizeof from - 1)), span_of(want, sizeof want - 1)));
+    arena_free(a);
+}
+
 TEST(empty_blocks_stay_empty)
 {
     expect_layout("```catalogue\n```\n", "```catalogue\n```\n");
@@ -230,7 +240,7 @@ UNIT_MAIN(CASE(a_sentence_stands_on_its_own_line), CASE(clause_ids_stay_together
           CASE(comments_stay_where_they_stood), CASE(a_comment_may_part_what_would_touch),
           CASE(declarations_stand_in_columns), CASE(commented_items_stand_below_each_other),
           CASE(terms_stay_whole), CASE(prose_and_plain_blocks_are_not_touched),
-          CASE(line_ends_and_lists_keep_their_form), CASE(empty_blocks_stay_empty),
+          CASE(line_ends_and_lists_keep_their_form), CASE(no_byte_is_lost), CASE(empty_blocks_stay_empty),
           CASE(what_cannot_be_read_is_refused), CASE(policies_decide_alike_when_laid_out),
           CASE(every_case_says_the_same_when_laid_out), CASE(the_reference_policy_is_laid_out),
           CASE(names_have_terms))
