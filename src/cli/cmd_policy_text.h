@@ -12,7 +12,8 @@ int cmd_policy_format(struct cli *c);
 int cmd_policy_export(struct cli *c);
 /* DIR [--json]. 1: a section is uncovered. */
 int cmd_policy_coverage(struct cli *c);
-/* [DIR]. The language server on stdin and stdout. 0: it was shut down as agreed, 1: the stream ended before. */
+/* [DIR]. The language server on stdin and stdout. 0: it was shut down as agreed, 1: the stream ended before.
+ */
 int cmd_policy_lsp(struct cli *c);
 
 #endif
