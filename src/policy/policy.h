@@ -85,17 +85,18 @@ struct policy_message {
     struct span witness; /* a request in words, may be empty */
 };
 
+struct policy;
+
 struct policy_messages {
     struct policy_message *list;
     size_t n;      /* kept */
     size_t errors; /* counted, kept or not */
     size_t warnings;
     size_t counts[MSG_KIND_COUNT]; /* the same, by kind */
+    struct policy *draft; /* the policy, if it could be compiled, even if it is not fit to be published */
 };
 
-struct policy;
-
-/* Reads, resolves and checks the documents. Always sets *m. Null if there is any error. The texts must stay
+/* Reads, resolves, compiles and checks the documents. Always sets *m. Null if there is any error. The texts must stay
  * valid as long as the policy (copy them into the same arena). */
 struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n,
                            struct policy_messages *m);
@@ -228,6 +229,31 @@ void policy_decide_plain(const struct policy *p, const struct policy_request *q,
  * decides. Lives as long as the policy. */
 struct span policy_packed(const struct policy *p);
 
+/* ---- Proving (section 5): promises over every combination. */
+
+/* One way a promise is broken. */
+struct policy_region {
+    unsigned clause;     /* of the permission, ban or condition that breaks it; POLICY_NONE: nothing permits it */
+    struct span why;     /* "'group/share.exc-01' permits it" */
+    struct span where;   /* in words: "with data-service; for trade; unless for-profit" */
+    struct span witness; /* one such request, as policy_request_read reads it */
+};
+struct policy_proof {
+    struct span sentence;
+    unsigned clause;               /* POLICY_NONE for a sentence that was asked about */
+    struct policy_region *regions; /* none: proved */
+    size_t n;
+};
+struct policy_proofs {
+    struct policy_proof *list;
+    size_t n;
+};
+/* Proves the promise (`must never`, `may always`, `every allowed ... must`), which holds in no document's scope
+ * in particular; an empty span: all promises of the documents. ERR_BAD_VALUE: it is not a promise that can be
+ * read. */
+enum err policy_prove(const struct policy *p, struct span sentence, struct arena *a,
+                      struct policy_proofs *out, struct fail *f);
+
 /* How one norm fared, for explain and for `the cases tried`. */
 enum policy_fate { FATE_STANDS, FATE_LIFTED, FATE_OUTRANKED, FATE_BINDS, FATE_WAIVED, FATE_NEAR };
 struct policy_trace_row {
@@ -257,6 +283,8 @@ void policy_explain_json(const struct policy *p, const struct policy_request *q,
  * purpose=delivery service=shop subject=adult actor=service party=own facts=opted-out,!for-profit
  * needs=agreement A dimension left out takes its first declared value. Facts not named are known false. */
 enum err policy_request_read(const struct policy *p, struct span s, struct policy_request *q, struct fail *f);
+/* The same text for a request. */
+void policy_request_put(const struct policy *p, const struct policy_request *q, struct text *t);
 
 /* The answer's name as the API prints it: allow, allow-masked, needs, deny, not-applicable. */
 const char *policy_answer_name(enum policy_answer a);

@@ -46,10 +46,22 @@ void policy_alternatives_meet(struct alternatives *x, const struct alternatives 
     *x = out;
 }
 
+/* Field by field: the lists are as long as their counts say, and setting the rest would take longer than
+ * deciding. */
 void policy_decision_init(struct policy_decision *d)
 {
-    *d = (struct policy_decision){
-        .answer = ANSWER_DENY, .clause = POLICY_NONE, .mask = POLICY_NONE, .until_event = POLICY_NONE};
+    d->answer = ANSWER_DENY;
+    d->clause = POLICY_NONE;
+    d->reason = SPAN_EMPTY;
+    d->missing = 0;
+    d->n_alternatives = 0;
+    d->needs_used = 0;
+    d->deeds = 0;
+    d->mask = POLICY_NONE;
+    d->until_event = POLICY_NONE;
+    d->until_number = 0;
+    d->until_unit = UNTIL_NONE;
+    d->n_conditions = 0;
 }
 
 void policy_decision_cite(struct policy_decision *d, unsigned clause)

@@ -168,3 +168,12 @@ struct cases *policy_cases(const struct policy *p, const struct atoms *atoms, un
     build_lifts(c, scratch);
     return c;
 }
+
+uint64_t *policy_cases_of(const struct cases *c, size_t from, size_t to, struct arena *scratch)
+{
+    uint64_t *set = new_set(c, scratch);
+    for (size_t i = 0; i < c->n; i++)
+        if (c->norm[i] >= from && c->norm[i] < to)
+            set_put(set, i);
+    return set;
+}

@@ -2,21 +2,29 @@
 /* policy_compile.c: from norms to the packed form: the order of the levels, the two halves, the limits. */
 #include "policy_compile_impl.h"
 
-#define SEARCH_STEPS 60000 /* atoms gone over while looking for an order: a few milliseconds */
+#define SEARCH_STEPS 40000 /* atoms gone over while looking for a better order: a few milliseconds */
 #define SEARCH_TRIES 12
 #define SEARCH_SEED  0x9e3779b97f4a7c15u
 
 /* Where the search begins. What few values tell apart stands first, what cuts the norms into the smallest
  * sets next. */
-static const uint8_t first_order[DIM_COUNT] = {DIM_OPERATION, DIM_ACTOR,        DIM_PARTY,
-                                               DIM_SERVICE,   DIM_JURISDICTION, DIM_FIELD,
-                                               DIM_PURPOSE,   DIM_BASIS,        DIM_SUBJECT};
+static const uint8_t first_order[DIM_COUNT] = {DIM_ACTOR,   DIM_OPERATION, DIM_SERVICE,
+                                               DIM_PURPOSE, DIM_FIELD,     DIM_PARTY,
+                                               DIM_BASIS,   DIM_SUBJECT,   DIM_JURISDICTION};
+
+/* Both halves built in one order, in an arena of its own. */
+struct attempt {
+    struct arena *arena;
+    struct level_order order;
+    struct building half[HALF_COUNT];
+    bool over;
+};
 
 struct search {
     struct compiled *k;
-    struct arena *scratch; /* of one try */
+    struct attempt *best, *next;
     uint64_t random;
-    size_t steps, best_size;
+    size_t steps;
 };
 
 static unsigned pick(struct search *s, unsigned n)
@@ -44,45 +52,52 @@ static void shuffle(struct search *s, struct level_order *o, unsigned facts)
     o->axis[k] = moved;
 }
 
-/* Both halves in this order; false: over the steps. */
-static bool build_halves(struct compiled *k, const struct level_order *o, size_t steps_max,
-                         struct arena *scratch, struct building *b)
+static size_t attempt_size(const struct attempt *t)
 {
-    bool over = false;
-    for (int half = 0; half < HALF_COUNT; half++) {
-        policy_build(&b[half], k->half[half], (enum diagram_half)half, o, k->half[half]->all, steps_max,
-                     scratch);
-        over = over || b[half].over;
-    }
-    return !over;
+    return t->half[HALF_GROUND].size + t->half[HALF_BIND].size;
 }
 
-/* A try may take a little more than the best so far, no more: it would not be better. */
-static void try_order(struct search *s, const struct level_order *o)
+static size_t attempt_steps(const struct attempt *t)
 {
-    struct building b[HALF_COUNT];
-    bool built = build_halves(s->k, o, SEARCH_STEPS, s->scratch, b);
-    size_t size = b[HALF_GROUND].size + b[HALF_BIND].size;
-    s->steps += b[HALF_GROUND].steps + b[HALF_BIND].steps;
-    if (built && size < s->best_size) {
-        s->best_size = size;
-        s->k->order = *o;
-    }
-    arena_reset(s->scratch);
+    return t->half[HALF_GROUND].steps + t->half[HALF_BIND].steps;
 }
 
-static void search_order(struct compiled *k)
+/* Builds t->half in t->order, up to a size. */
+static void build_attempt(const struct compiled *k, struct attempt *t, size_t size_max)
 {
-    struct search s = {.k = k, .scratch = arena_new(1 << 20), .random = SEARCH_SEED, .best_size = SIZE_MAX};
-    unsigned facts = (unsigned)k->half[0]->p->kind[KIND_FACT].n;
-    struct level_order o = k->order;
-    try_order(&s, &o);
-    for (int i = 1; i < SEARCH_TRIES && s.steps < SEARCH_STEPS; i++) {
-        o = k->order;
-        shuffle(&s, &o, facts);
-        try_order(&s, &o);
+    t->over = false;
+    for (int half = 0; half < HALF_COUNT && !t->over; half++) {
+        struct building *b = &t->half[half];
+        b->size_max = half == HALF_GROUND ? size_max : size_max - t->half[HALF_GROUND].size;
+        b->steps_max = COMPILE_STEPS_MAX;
+        policy_build(b, k->half[half], (enum diagram_half)half, &t->order, NULL, t->arena);
+        t->over = b->over;
     }
-    arena_free(s.scratch);
+}
+
+/* A try that grows beyond the best so far ends there. */
+static void try_shuffled(struct search *s, unsigned facts)
+{
+    struct attempt *t = s->next;
+    arena_reset(t->arena);
+    t->order = s->best->order;
+    shuffle(s, &t->order, facts);
+    memset(t->half, 0, sizeof t->half);
+    build_attempt(s->k, t, attempt_size(s->best));
+    s->steps += attempt_steps(t);
+    if (t->over || attempt_size(t) >= attempt_size(s->best))
+        return;
+    s->next = s->best;
+    s->best = t;
+}
+
+static void search_order(struct search *s)
+{
+    unsigned facts = (unsigned)s->k->half[0]->p->kind[KIND_FACT].n;
+    build_attempt(s->k, s->best, SIZE_MAX);
+    s->steps = attempt_steps(s->best);
+    for (int i = 0; i < SEARCH_TRIES && s->steps < SEARCH_STEPS && !s->best->over; i++)
+        try_shuffled(s, facts);
 }
 
 static void start_order(struct level_order *o)
@@ -94,22 +109,19 @@ static void start_order(struct level_order *o)
 
 /* ---- A policy too tangled for the limits: which sentence made it so. */
 
-static bool first_norms_fit(struct compiled *k, uint32_t order)
+static bool half_fits(const struct compiled *k, enum diagram_half half, uint32_t order)
 {
     struct arena *scratch = arena_new(1 << 20);
-    bool fit = true;
-    for (int half = 0; half < HALF_COUNT && fit; half++) {
-        struct cases *c = k->half[half];
-        struct building b;
-        uint64_t *start = ARENA_ARRAY(scratch, c->words + 1, uint64_t);
-        for (size_t i = 0; i < c->n; i++)
-            if (c->p->norms[c->norm[i]].order <= order)
-                set_put(start, i);
-        policy_build(&b, c, (enum diagram_half)half, &k->order, start, COMPILE_STEPS_MAX, scratch);
-        fit = !b.over;
-    }
+    const struct cases *c = k->half[half];
+    struct building b = {.steps_max = COMPILE_STEPS_MAX, .size_max = SIZE_MAX};
+    uint64_t *start = ARENA_ARRAY(scratch, c->words + 1, uint64_t);
+    for (size_t i = 0; i < c->n; i++)
+        if (c->p->norms[c->norm[i]].order < order)
+            set_put(start, i);
+    policy_build(&b, c, half, &k->order, start, scratch);
+    bool fits = !b.over;
     arena_free(scratch);
-    return fit;
+    return fits;
 }
 
 static const struct norm *by_order(const struct policy *p, uint32_t order)
@@ -124,20 +136,21 @@ static const struct norm *by_order(const struct policy *p, uint32_t order)
 /* The norms are added as they were read; halving finds the first that does not fit. */
 static void say_too_large(struct load *l, struct compiled *k)
 {
-    uint32_t low = 0, high = (uint32_t)l->p->n_norms;
-    while (low + 1 < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (first_norms_fit(k, middle))
-            low = middle;
+    uint32_t fits = 0, not = (uint32_t)l->p->n_norms;
+    while (fits + 1 < not ) {
+        uint32_t middle = fits + (not -fits) / 2;
+        if (half_fits(k, HALF_GROUND, middle) && half_fits(k, HALF_BIND, middle))
+            fits = middle;
         else
-            high = middle;
+            not = middle;
     }
-    const struct norm *n = by_order(l->p, high);
+    const struct norm *n = by_order(l->p, not -1);
     l->clause = n->clause;
     policy_say(
         l, MSG_SYNTAX, n->place,
-        "with this sentence the compiled policy passes %d nodes; give it fewer exceptions or a narrower act",
-        COMPILE_NODES_MAX);
+        "with this sentence the compiled policy passes %d nodes or %d steps; give it fewer exceptions or a "
+        "narrower act",
+        COMPILE_NODES_MAX, COMPILE_STEPS_MAX);
     l->clause = POLICY_NONE;
 }
 
@@ -155,22 +168,31 @@ static bool make_cases(struct load *l, struct compiled *k)
     return true;
 }
 
-bool policy_compile(struct load *l, struct compiled *k)
+static void open_packed(struct load *l, const struct compiled *k, const struct attempt *t)
 {
-    struct building b[HALF_COUNT];
     size_t len = 0;
-    if (!make_cases(l, k))
-        return false;
-    start_order(&k->order);
-    search_order(k);
-    if (!build_halves(k, &k->order, COMPILE_STEPS_MAX, k->scratch, b)) {
-        say_too_large(l, k);
-        return false;
-    }
-    const uint8_t *bytes = policy_pack(l->arena, l->p, k->atoms, &k->order, b, &len);
+    const uint8_t *bytes = policy_pack(l->arena, l->p, k->atoms, &t->order, t->half, &len);
     struct diagram *g = ARENA_NEW(l->arena, struct diagram);
     policy_diagram_open(g, bytes);
     l->p->packed = span_of(bytes, len);
     l->p->diagram = g;
-    return true;
+}
+
+bool policy_compile(struct load *l, struct compiled *k)
+{
+    if (!make_cases(l, k))
+        return false;
+    struct attempt attempt[] = {{.arena = arena_new(1 << 20)}, {.arena = arena_new(1 << 20)}};
+    struct search s = {.k = k, .best = &attempt[0], .next = &attempt[1], .random = SEARCH_SEED};
+    start_order(&s.best->order);
+    search_order(&s);
+    k->order = s.best->order;
+    bool fits = !s.best->over;
+    if (fits)
+        open_packed(l, k, s.best);
+    else
+        say_too_large(l, k);
+    arena_free(attempt[0].arena);
+    arena_free(attempt[1].arena);
+    return fits;
 }

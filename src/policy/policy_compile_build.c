@@ -191,7 +191,7 @@ static uint32_t build_children(struct building *b, unsigned level, const uint64_
         child[k] = differs ? build_level(b, level + 1) : child[k - 1];
     }
     b->steps += x->n;
-    b->over = b->over || b->steps > b->steps_max;
+    b->over = b->over || b->steps > b->steps_max || b->size > b->size_max;
     return node_make(b, x->id, child, x->n);
 }
 
@@ -262,13 +262,13 @@ static void take_order(struct building *b, const struct level_order *order)
 }
 
 void policy_build(struct building *b, const struct cases *c, enum diagram_half half,
-                  const struct level_order *order, const uint64_t *start, size_t steps_max,
-                  struct arena *scratch)
+                  const struct level_order *order, const uint64_t *start, struct arena *scratch)
 {
-    *b = (struct building){.c = c, .half = half, .scratch = scratch, .steps_max = steps_max};
+    *b = (struct building){
+        .c = c, .half = half, .scratch = scratch, .steps_max = b->steps_max, .size_max = b->size_max};
     take_order(b, order);
     make_room(b);
     fill_rest(b);
-    memcpy(b->stack[0] + 1, start, c->words * sizeof *start);
+    memcpy(b->stack[0] + 1, start ? start : c->all, c->words * sizeof(uint64_t));
     b->root = build_level(b, 0);
 }

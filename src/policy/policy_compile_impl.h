@@ -57,6 +57,9 @@ struct atoms *policy_atoms(const struct policy *p, struct arena *scratch);
 struct cases *policy_cases(const struct policy *p, const struct atoms *atoms, unsigned kinds,
                            struct arena *scratch, size_t *culprit);
 
+/* The cases of the norms from `from` up to but not including `to`. */
+uint64_t *policy_cases_of(const struct cases *c, size_t from, size_t to, struct arena *scratch);
+
 static inline uint64_t *cases_row(const struct cases *c, const struct axis *a, unsigned atom)
 {
     return a->row + atom * c->words;
@@ -131,8 +134,9 @@ struct building {
     size_t n_leaf_slots;
     uint32_t *leaf_at; /* leaf -> place in `leaves` */
     size_t n_leaves, cap_leaves;
-    size_t steps, steps_max, size; /* size: words the nodes will take when packed */
-    bool over;                     /* steps_max or nodes reached: what was built is worthless */
+    size_t size, size_max;   /* words that nodes and leaves will take when packed */
+    size_t steps, steps_max; /* atoms gone over */
+    bool over;               /* a maximum was reached: what was built is worthless */
     uint32_t root;
 };
 
@@ -140,9 +144,9 @@ struct building {
 struct level_order {
     uint8_t axis[DIAGRAM_AXES];
 };
+/* `start`: the cases to build from; null: all. b->size_max and b->steps_max must be set. */
 void policy_build(struct building *b, const struct cases *c, enum diagram_half half,
-                  const struct level_order *order, const uint64_t *start, size_t steps_max,
-                  struct arena *scratch);
+                  const struct level_order *order, const uint64_t *start, struct arena *scratch);
 /* policy_compile_leaf.c: the leaf of a set at the last level, as 16-bit words in `out`; returns how many. */
 size_t policy_build_leaf(const struct building *b, const uint64_t *set, uint16_t *out, size_t max);
 /* Takes out of the set what can no longer matter at this level. */
@@ -160,7 +164,45 @@ struct compiled {
     struct arena *scratch;
 };
 bool policy_compile(struct load *l, struct compiled *k);
-/* policy_analyse.c: what is wrong with the norms together (section 5). */
+
+/* ---- Going over combinations. */
+
+/* A part of all requests: these values, and facts that are fixed. */
+struct box {
+    struct bits value[DIM_COUNT];
+    uint64_t facts, facts_value;
+};
+struct box policy_box_all(const struct policy *p);
+/* The part of the box that the act and its document's scope hold; false if nothing is left. Facts are left
+ * aside. */
+bool policy_box_meet(const struct policy *p, struct box *b, const struct act *act, unsigned document);
+/* A request of the box: the first value of each dimension. */
+struct policy_request policy_box_first(const struct policy *p, const struct box *b);
+
+/* Goes over the sets of norms that match together, each once, for requests of a box. */
+struct sweep {
+    const struct cases *c;
+    struct box box;
+    const uint64_t *start;   /* the cases looked at; null: all */
+    const uint64_t *must[2]; /* sets of cases; of each at least one must match, or it is of no interest */
+    bool (*visit)(struct sweep *s, const uint64_t *norms); /* true: enough */
+    void *arg;
+    struct policy_request at; /* a request with which these norms match; its needs are empty */
+};
+/* True if a visit said so; s->at is then the witness. */
+bool policy_sweep(struct sweep *s, struct arena *scratch);
+
+/* policy_analyse.c, policy_analyse_norms.c, policy_prove.c: what is wrong with the norms together (section
+ * 5). */
+struct analysis {
+    struct load *l;
+    const struct policy *p;
+    const struct compiled *k;
+    struct arena *scratch;
+};
 void policy_analyse(struct load *l, const struct compiled *k);
+void policy_analyse_norms(struct analysis *a);
+void policy_analyse_promises(struct analysis *a);
+void policy_analyse_masks(struct analysis *a);
 
 #endif

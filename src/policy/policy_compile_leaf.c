@@ -29,15 +29,14 @@ static void settle_under_ban(const struct cases *c, size_t ban, uint64_t *set)
 /* A ban that holds whatever follows, and that nothing left can lift. */
 static bool find_ban(const struct cases *c, const uint64_t *rest, const uint64_t *set, size_t *ban)
 {
-    size_t i = 0;
-    EACH_NORM(set, c->words, i)
-    {
-        bool settled = norm_set_has(rest, i) && norm_set_has(c->kind[NORM_BAR], i);
-        if (!settled || (c->lifter[i] && set_meets(c->lifter[i], set, c->words)))
-            continue;
-        *ban = i;
-        return true;
-    }
+    for (size_t w = 0; w < c->words; w++)
+        for (uint64_t bans = set[w] & rest[w] & c->kind[NORM_BAR][w]; bans; bans &= bans - 1) {
+            size_t i = w * 64 + (size_t)__builtin_ctzll(bans);
+            if (c->lifter[i] && set_meets(c->lifter[i], set, c->words))
+                continue;
+            *ban = i;
+            return true;
+        }
     return false;
 }
 
@@ -51,16 +50,14 @@ static void settle_ground(const struct cases *c, const uint64_t *rest, uint64_t 
 /* A waiver with nothing to waive goes; one that holds whatever follows takes what it waives along. */
 static void settle_bind(const struct cases *c, const uint64_t *rest, uint64_t *set)
 {
-    size_t i = 0;
-    EACH_NORM(set, c->words, i)
-    {
-        if (!norm_set_has(c->kind[NORM_WAIVER], i))
-            continue;
-        if (norm_set_has(rest, i) && c->lifts[i])
-            set_drop(set, c->lifts[i], c->words);
-        if (!c->lifts[i] || !set_meets(c->lifts[i], set, c->words))
-            set_out(set, i);
-    }
+    for (size_t w = 0; w < c->words; w++)
+        for (uint64_t waivers = set[w] & c->kind[NORM_WAIVER][w]; waivers; waivers &= waivers - 1) {
+            size_t i = w * 64 + (size_t)__builtin_ctzll(waivers);
+            if (norm_set_has(rest, i) && c->lifts[i])
+                set_drop(set, c->lifts[i], c->words);
+            if (!c->lifts[i] || !set_meets(c->lifts[i], set, c->words))
+                set_out(set, i);
+        }
 }
 
 void policy_build_settle(const struct building *b, unsigned level, uint64_t *set)

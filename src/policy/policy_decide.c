@@ -34,7 +34,7 @@ bool policy_request_valid(const struct policy *p, const struct policy_request *q
 {
     bool valid = true;
     for (int d = 0; d < DIM_COUNT; d++)
-        valid = valid && q->value[d] < p->index.rows[d];
+        valid &= q->value[d] < p->index.rows[d];
     return valid;
 }
 

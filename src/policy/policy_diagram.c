@@ -17,20 +17,29 @@ struct deciding {
     uint64_t facts;
     struct policy_decision *d;
     struct alternatives *missing;
+    uint16_t atom[DIM_COUNT];
 };
 
 static unsigned atom_at(const struct deciding *s, unsigned axis)
 {
-    if (axis < DIM_COUNT)
-        return diagram_atom(s->g, axis, s->q->value[axis]);
-    return s->facts >> (axis - DIM_COUNT) & 1;
+    return axis < DIM_COUNT ? s->atom[axis] : (unsigned)(s->facts >> (axis - DIM_COUNT) & 1);
+}
+
+/* The atoms first: their loads do not wait for each other, those of the walk do. */
+static void find_atoms(struct deciding *s)
+{
+    const struct diagram_header *h = s->g->h;
+    for (unsigned d = 0; d < DIM_COUNT; d++)
+        s->atom[d] = s->g->atoms[h->atoms_at[d] + s->q->value[d]];
 }
 
 static uint32_t walk(const struct deciding *s, uint32_t ref)
 {
-    while (diagram_is_node(s->g, ref)) {
-        const uint16_t *node = diagram_node(s->g, ref);
-        ref = diagram_child(s->g, node, atom_at(s, diagram_axis(node)));
+    const struct diagram g = *s->g;
+    const uint32_t first = g.h->first_node, shift = g.h->shift;
+    while (ref >= first) {
+        const uint16_t *node = g.nodes + ((size_t)(ref - first) << shift);
+        ref = diagram_child(&g, node, atom_at(s, diagram_axis(node)));
     }
     return ref;
 }
@@ -57,40 +66,45 @@ static unsigned near_clause(const struct deciding *s, const uint64_t *set)
     return POLICY_NONE;
 }
 
-static bool meet_row(const struct deciding *s, unsigned dimension, uint64_t *set)
+static const uint64_t *near_row(const struct deciding *s, unsigned dimension)
 {
-    size_t words = s->g->h->near_words;
-    const uint64_t *row = s->g->near + diagram_row(s->g, dimension, s->q->value[dimension]) * words;
+    return s->g->near + (s->g->h->rows_at[dimension] + s->atom[dimension]) * (size_t)s->g->h->near_words;
+}
+
+/* The permissions that fit in everything but purpose and party; usually none. */
+static bool near_rest(const struct deciding *s, uint64_t *set)
+{
+    const uint64_t *op = near_row(s, DIM_OPERATION), *actor = near_row(s, DIM_ACTOR),
+                   *subject = near_row(s, DIM_SUBJECT), *service = near_row(s, DIM_SERVICE),
+                   *place = near_row(s, DIM_JURISDICTION), *basis = near_row(s, DIM_BASIS),
+                   *field = near_row(s, DIM_FIELD);
     uint64_t any = 0;
-    for (size_t w = 0; w < words; w++)
-        any |= set[w] &= row[w];
+    for (size_t w = 0; w < s->g->h->near_words; w++)
+        any |= set[w] = op[w] & actor[w] & subject[w] & service[w] & place[w] & basis[w] & field[w];
     return any != 0;
 }
 
-/* The permissions that fit in everything but purpose and party; usually none, and that is soon known. */
-static bool near_rest(const struct deciding *s, uint64_t *set)
+static bool meet_row(const struct deciding *s, unsigned dimension, const uint64_t *rest, uint64_t *set)
 {
-    static const uint8_t order[] = {DIM_OPERATION, DIM_FIELD,   DIM_BASIS,       DIM_ACTOR,
-                                    DIM_SUBJECT,   DIM_SERVICE, DIM_JURISDICTION};
-    bool any = true;
-    memset(set, 0xff, s->g->h->near_words * sizeof *set);
-    for (size_t i = 0; i < sizeof order && any; i++)
-        any = meet_row(s, order[i], set);
-    return any;
+    const uint64_t *row = near_row(s, dimension);
+    uint64_t any = 0;
+    for (size_t w = 0; w < s->g->h->near_words; w++)
+        any |= set[w] = rest[w] & row[w];
+    return any != 0;
 }
 
 static bool applies(const struct deciding *s)
 {
+    const struct diagram_header *h = s->g->h;
     uint32_t documents = UINT32_MAX;
     for (unsigned d = 0; d < DIM_COUNT; d++)
-        documents &= s->g->scopes[diagram_row(s->g, d, s->q->value[d])];
+        documents &= s->g->scopes[h->rows_at[d] + s->atom[d]];
     return documents != 0;
 }
 
 static void answer_silence(const struct deciding *s)
 {
     uint64_t rest[NEAR_WORDS_MAX], set[NEAR_WORDS_MAX];
-    size_t bytes = s->g->h->near_words * sizeof *set;
     if (!applies(s)) {
         s->d->answer = ANSWER_NOT_APPLICABLE;
         s->d->reason = SPAN("scope");
@@ -100,13 +114,10 @@ static void answer_silence(const struct deciding *s)
     s->d->reason = SPAN("default-deny");
     if (!near_rest(s, rest))
         return;
-    memcpy(set, rest, bytes);
-    if (meet_row(s, DIM_PARTY, set) && (s->d->clause = near_clause(s, set)) != POLICY_NONE) {
+    if (meet_row(s, DIM_PARTY, rest, set) && (s->d->clause = near_clause(s, set)) != POLICY_NONE)
         s->d->reason = SPAN("purpose-mismatch");
-        return;
-    }
-    if (meet_row(s, DIM_PURPOSE, rest))
-        s->d->clause = near_clause(s, rest);
+    else if (meet_row(s, DIM_PURPOSE, rest, set))
+        s->d->clause = near_clause(s, set);
 }
 
 /* ---- Permission: needs against need-sets. */
@@ -315,6 +326,7 @@ uint64_t policy_decide_world(const struct policy *p, const struct policy_request
         policy_decision_unknown(d);
         return s.facts;
     }
+    find_atoms(&s);
     uint64_t unknown = unknown_facts(&s);
     if (__builtin_popcountll(unknown) > UNKNOWN_FACTS_MAX) {
         policy_decision_unknown(d);

@@ -175,34 +175,6 @@ static void put_names(struct text *t, const struct policy *p, enum policy_kind k
     }
 }
 
-/* As policy_request_read reads them: those that hold, and those that are not known. */
-static void put_facts(struct text *t, const struct policy *p, const struct policy_request *q)
-{
-    const char *before = " facts=";
-    for (unsigned i = 0; i < p->kind[KIND_FACT].n; i++) {
-        bool known = q->facts_known >> i & 1;
-        if (known && !(q->facts >> i & 1))
-            continue;
-        text_fmt(t, "%s%s%.*s", before, known ? "" : "?", SPAN_F(p->kind[KIND_FACT].list[i].name));
-        before = ",";
-    }
-}
-
-static void put_request(struct text *t, const struct policy *p, const struct policy_request *q)
-{
-    text_str(t, "request:");
-    for (int d = 0; d < DIM_COUNT; d++)
-        if (p->dim[d].n > 0)
-            text_fmt(t, " %s=%.*s", policy_dimension_word[d],
-                     SPAN_F(policy_name(p, (enum policy_dimension)d, q->value[d])));
-    put_facts(t, p, q);
-    if (q->needs) {
-        text_str(t, " needs=");
-        put_names(t, p, KIND_NEED, q->needs, ",");
-    }
-    text_char(t, '\n');
-}
-
 static void put_missing_words(struct text *t, const struct policy *p, const struct policy_decision *d)
 {
     if (d->answer != ANSWER_NEEDS)
@@ -283,7 +255,9 @@ static void put_row(struct text *t, const struct policy *p, const struct policy_
 void policy_explain_put(const struct policy *p, const struct policy_request *q,
                         const struct policy_decision *d, const struct policy_trace *trace, struct text *t)
 {
-    put_request(t, p, q);
+    text_str(t, "request: ");
+    policy_request_put(p, q, t);
+    text_char(t, '\n');
     put_answer(t, p, d);
     text_str(t, trace->n > 0 ? "sentences:\n" : "no sentence speaks of this.\n");
     for (size_t i = 0; i < trace->n; i++)

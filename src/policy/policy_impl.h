@@ -350,6 +350,8 @@ bool policy_warn(struct load *l, enum policy_message_kind kind, struct place at,
     __attribute__((format(printf, 4, 5)));
 /* Names the second place of the message just said. */
 void policy_say_other(struct load *l, struct place other);
+/* Names a request for which the message just said holds. */
+void policy_say_witness(struct load *l, const struct policy_request *q);
 /* "file:line:column" of a place. */
 struct span policy_place_text(struct load *l, struct place at);
 struct span policy_place_span(const struct load *l, struct place at);

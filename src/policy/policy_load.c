@@ -35,8 +35,10 @@ static void compile_and_analyse(struct load *l)
 {
     struct compiled k = {.scratch = arena_new(1 << 20)};
     policy_index_build(l);
-    if (policy_compile(l, &k))
+    if (policy_compile(l, &k)) {
+        l->m->draft = l->p;
         policy_analyse(l, &k);
+    }
     arena_free(k.scratch);
 }
 

@@ -2,7 +2,7 @@
 /* policy_memo.c: see policy_compile_impl.h */
 #include "policy_compile_impl.h"
 
-#define MEMO_FIRST 1024 /* slots; a power of two */
+#define MEMO_FIRST 256 /* slots; a power of two */
 
 struct memo policy_memo(struct arena *a, size_t words)
 {
@@ -28,11 +28,20 @@ static uint64_t hash_words(const uint64_t *key, size_t words)
     return h;
 }
 
+/* Keys are a few words: a call of memcmp would cost more than the words. */
+static bool same_key(const uint64_t *a, const uint64_t *b, size_t words)
+{
+    uint64_t differs = 0;
+    for (size_t i = 0; i < words; i++)
+        differs |= a[i] ^ b[i];
+    return differs == 0;
+}
+
 static struct memo_slot *find(struct memo *m, const uint64_t *key)
 {
     size_t i = hash_words(key, m->words) & (m->n_slots - 1);
     for (; m->slots[i].key != 0; i = (i + 1) & (m->n_slots - 1))
-        if (memcmp(m->keys + (m->slots[i].key - 1) * m->words, key, m->words * sizeof *key) == 0)
+        if (same_key(m->keys + (m->slots[i].key - 1) * m->words, key, m->words))
             break;
     return &m->slots[i];
 }

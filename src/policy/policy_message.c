@@ -125,6 +125,14 @@ void policy_say_other(struct load *l, struct place other)
         l->m->list[l->m->n - 1].other = policy_place_text(l, other);
 }
 
+void policy_say_witness(struct load *l, const struct policy_request *q)
+{
+    struct text t = text_new(l->arena, 128);
+    policy_request_put(l->p, q, &t);
+    if (l->m->n > 0 && l->m->n < POLICY_MESSAGES_MAX)
+        l->m->list[l->m->n - 1].witness = text_span(&t);
+}
+
 static bool comes_before(const struct policy_message *a, const struct policy_message *b)
 {
     int file = span_cmp(a->file, b->file);

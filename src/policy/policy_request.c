@@ -96,3 +96,42 @@ enum err policy_request_read(const struct policy *p, struct span s, struct polic
             e = read_word(&r, word);
     return e;
 }
+
+/* ---- The other way. */
+
+static void put_facts(struct text *t, const struct policy *p, const struct policy_request *q)
+{
+    const char *before = " facts=";
+    for (unsigned i = 0; i < p->kind[KIND_FACT].n; i++) {
+        bool known = q->facts_known >> i & 1;
+        if (known && !(q->facts >> i & 1))
+            continue;
+        text_fmt(t, "%s%s%.*s", before, known ? "" : "?", SPAN_F(p->kind[KIND_FACT].list[i].name));
+        before = ",";
+    }
+}
+
+static void put_needs(struct text *t, const struct policy *p, const struct policy_request *q)
+{
+    const char *before = " needs=";
+    for (unsigned i = 0; i < p->kind[KIND_NEED].n; i++) {
+        if (!(q->needs >> i & 1))
+            continue;
+        text_fmt(t, "%s%.*s", before, SPAN_F(p->kind[KIND_NEED].list[i].name));
+        before = ",";
+    }
+}
+
+void policy_request_put(const struct policy *p, const struct policy_request *q, struct text *t)
+{
+    const char *before = "";
+    for (int d = 0; d < DIM_COUNT; d++) {
+        if (p->dim[d].n == 0)
+            continue;
+        text_fmt(t, "%s%s=%.*s", before, policy_dimension_word[d],
+                 SPAN_F(policy_name(p, (enum policy_dimension)d, q->value[d])));
+        before = " ";
+    }
+    put_facts(t, p, q);
+    put_needs(t, p, q);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* policy_rules.c: the sentences of rule blocks: grants, bars, conditions, waivers, promises. */
 #include "policy_parse_impl.h"
+#include "policy_prove_impl.h"
 
 /* What stands before the norm: `despite` and its references. */
 struct opening {
@@ -359,6 +360,16 @@ static void read_rule(struct load *l, unsigned document, const struct block *b)
                    "this rule holds no sentence; use 'plain' for a clause with nothing to enforce");
     policy_parse_sentences(&s, parse_sentence);
     l->clause = POLICY_NONE;
+}
+
+const struct promise *policy_read_promise(struct load *l, struct place body)
+{
+    struct parse s = policy_parse_open(l, body, 0, POLICY_NONE);
+    policy_parse_sentences(&s, parse_sentence);
+    if (l->m->errors > 0 || l->p->n_promises == 0)
+        return NULL;
+    l->p->promises[0].document = POLICY_NONE;
+    return &l->p->promises[0];
 }
 
 /* plain: one sentence for people. It may be in any words, but it must say something. */

@@ -238,12 +238,33 @@ static bool components_stay(const char *subject)
     return ok;
 }
 
+/* What may be shown in full: to the person, what the order holds; and what a support case is about, which a
+ * mask would make useless, each with the person's explicit consent. */
+static const char *const shown_in_full[] = {
+    "order-items",  "order-amount", "order-logistics", "pay-status",   "fin-transactions",
+    "fin-property", "fin-credit",   "comm-records",    "cs-case-file", "health-physiological",
+};
+
+static bool expected(const struct policy_message *m)
+{
+    bool named = false;
+    for (size_t i = 0; i < sizeof shown_in_full / sizeof shown_in_full[0]; i++)
+        named =
+            named || span_starts(m->message, arena_str(arena, arena_fmt(arena, "'%s'", shown_in_full[i])));
+    return m->kind == MSG_UNMASKED && named;
+}
+
 static bool clean(const struct policy_messages *m)
 {
-    for (size_t i = 0; i < m->n; i++)
+    bool ok = m->errors == 0 && m->warnings == sizeof shown_in_full / sizeof shown_in_full[0];
+    for (size_t i = 0; i < m->n; i++) {
+        if (expected(&m->list[i]))
+            continue;
+        ok = false;
         printf("  %.*s:%u: %.*s\n", SPAN_F(m->list[i].file), (unsigned)m->list[i].line,
                SPAN_F(m->list[i].message));
-    return m->errors == 0 && m->warnings == 0;
+    }
+    return ok;
 }
 
 int main(void)
@@ -257,7 +278,7 @@ int main(void)
         printf("  %s\nFAIL reference_policy_loads\n", f.detail);
         return 1;
     }
-    result(clean(&m), SPAN("-"), "reference_policy_has_no_errors_and_no_warnings");
+    result(clean(&m), SPAN("-"), "reference_policy_has_no_errors_and_only_known_warnings");
     run_cases(cases);
     run_keep();
     run_documents();

@@ -125,7 +125,8 @@ static struct policy *load(const struct made *m, const struct style *style)
     struct policy_messages messages;
     struct policy_source s[] = {{SPAN("words.md"), SPAN(WORDS)}, {SPAN("t.md"), text_of(m, style)}};
     struct policy_source swapped[] = {s[1], s[0]};
-    struct policy *p = policy_load(m->arena, style->backwards ? swapped : s, 2, &messages);
+    policy_load(m->arena, style->backwards ? swapped : s, 2, &messages);
+    struct policy *p = messages.draft; /* made at random, permissions and bans contradict each other */
     struct text t = text_new(m->arena, 256);
     for (size_t i = 0; i < messages.n && !p; i++)
         policy_message_put(&t, &messages.list[i]);
