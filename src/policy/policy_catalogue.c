@@ -87,7 +87,8 @@ static const char *const reasons[] = {
 /* Where a need or a fact is known: closed, because a daemon would have to refuse a policy with any other. */
 static const char *const need_sources[] = {
     "agreement",     "deemed", "guardian-agreement", "consent", "guardian",
-    "guardian-link", "device", "recipient",          "staff",   "evidence", "list",
+    "guardian-link", "device", "recipient",          "staff",   "list",
+    "evidence",
 };
 static const char *const fact_sources[] = {"preference", "device", "service", "value",
                                            "origin",     "order",  "evidence"};

@@ -74,8 +74,8 @@ class Language(Flow):
     def test_every_source_and_reason_listed_is_known_and_no_other(self):
         text = document("docs/policy-language.md")
         needs = re.findall(r"^\| `([a-z-]+)` \|", text.split("Sources of needs:")[1].split("Sources of facts:")[0], re.M)
-        facts = re.findall(r"`([a-z-]+)` \(", text.split("Sources of facts:")[1].split("Reasons are")[0])
-        reasons = re.findall(r"`([a-z-]+)`", text.split("Reasons are a closed list:")[1].split("## Meaning")[0])
+        facts = re.findall(r"^\| `([a-z-]+)` \|", text.split("Sources of facts:")[1].split("Reasons are")[0], re.M)
+        reasons = re.findall(r"`([a-z-]+)`", text.split("Reasons are a closed list:")[1].split("\n\n")[0])
         code = document("src/policy/policy_catalogue.c")
         for name, listed in (("need_sources", needs), ("fact_sources", facts), ("reasons", reasons)):
             table = re.search(r"%s\[\] = \{(.*?)\}" % name, code, re.S).group(1)
