@@ -3,6 +3,7 @@
 #include "cli_impl.h"
 #include "cmd_audit.h"
 #include "cmd_policy.h"
+#include "cmd_policy_prove.h"
 #include "cmd_policy_render.h"
 #include "cmd_policy_text.h"
 
@@ -184,6 +185,8 @@ const struct cli_command cli_commands[] = {
         "A request names operation=, actor=, subject=, service=, jurisdiction=, party=, purpose=, basis= and field=, "
         "and what holds: needs=A,B and facts=A,!B,?C (true, false, unknown). A dimension left out takes its first "
         "declared value; a fact left out is false."),
+    OWN("policy prove", "DIR ['SENTENCE']", 1, 2, "is a promise kept in every case? all promises, or one sentence",
+        cmd_policy_prove, json_options),
     RAW("policy render", "DIR", "write the published page of every document and language as an HTML file",
         cli_policy_render, render_options,
         "Files are called DOCUMENT.LANG.html and need nothing else. Exit codes: 0 written, 1 errors in the policy or no "

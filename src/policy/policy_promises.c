@@ -119,13 +119,28 @@ static void put_region(const struct policy *p, const struct breaks *breaks, unsi
                                   .witness = text_span(&witness)};
 }
 
+/* On one line, however it was wrapped. */
+static struct span on_one_line(struct arena *a, struct span s)
+{
+    struct text t = text_new(a, s.len + 1);
+    bool blank = false;
+    for (size_t i = 0; i < s.len; i++) {
+        bool now = s.p[i] == ' ' || s.p[i] == '\n' || s.p[i] == '\r';
+        if (!now || !blank)
+            text_char(&t, now ? ' ' : (char)s.p[i]);
+        blank = now;
+    }
+    return text_span(&t);
+}
+
 static void prove_one(const struct policy *p, const struct promise *promise, struct arena *a,
                       struct policy_proof *out)
 {
     struct arena *scratch = arena_new(1 << 16);
     struct breaks breaks;
     policy_prove_promise(p, promise, &breaks, scratch);
-    *out = (struct policy_proof){.sentence = promise->sentence, .clause = promise->clause, .n = breaks.n};
+    *out = (struct policy_proof){
+        .sentence = on_one_line(a, promise->sentence), .clause = promise->clause, .n = breaks.n};
     out->regions = ARENA_ARRAY(a, breaks.n + 1, struct policy_region);
     for (unsigned i = 0; i < breaks.n; i++)
         put_region(p, &breaks, i, a, &out->regions[i]);
