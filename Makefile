@@ -46,6 +46,7 @@ may_cli     := base crypto policy merkle store http audit subject consent share 
 # ---- Libraries of Debian 12, by the part that uses them.
 LIBS := -lsodium -lcrypto -lsqlite3 -lpq -lmicrohttpd -lcmark -lcjson -lcurl -lpthread -lm
 INC_store := -I/usr/include/postgresql
+TEST_LIBS_policy := -lbdd# BuDDy: an oracle of the tests, never linked into a program
 
 WARN   := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 # With -fsanitize=undefined gcc 12 takes its own null checks for null format strings.
@@ -113,7 +114,7 @@ $(UNIT_BIN): $(B)/unit/%: tests/unit/%.c tests/unit/unit.h $$(foreach p,$$(link_
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(ALLC) -Itests/unit $(addprefix -Isrc/,$(call closure,$(call unit_part,$@))) \
 	  $(INC_$(call unit_part,$@)) -I$(B)/gen/$(call unit_part,$@) $< \
-	  $(call GROUP,$(foreach p,$(link_$(call unit_part,$@)),$(B)/lib$p.a)) $(LIBS) -o $@
+	  $(call GROUP,$(foreach p,$(link_$(call unit_part,$@)),$(B)/lib$p.a)) $(LIBS) $(TEST_LIBS_$(call unit_part,$@)) -o $@
 unit: $(UNIT_BIN)
 
 # ---- Fuzzers: clang only; `make fuzz FUZZ_S=60` also runs each for a minute.
