@@ -22,8 +22,8 @@
 #include <stdatomic.h>
 
 #define ENGINE_PUBLISH_MS                                                                                    \
-    250                      /* how far the published checkpoint may be behind (docs/security.md, "The record")    \
-                              */
+    250 /* how far the published checkpoint may be behind (docs/security.md, "The record")                   \
+         */
 #define ENGINE_RETRY_MS 1000 /* between tries of the historian on a full disk */
 #define HISTORY_ROWS_MAX                                                                                     \
     65536                  /* rows in memory: 2 s of the hardest load; beyond, rebuilt from the record       \

@@ -96,16 +96,16 @@ struct policy_messages {
     struct policy *draft; /* the policy, if it could be compiled, even if it is not fit to be published */
 };
 
-/* Reads, resolves, compiles and checks the documents. Always sets *m. Null if there is any error. The texts must stay
- * valid as long as the policy (copy them into the same arena). */
+/* Reads, resolves, compiles and checks the documents. Always sets *m. Null if there is any error. The texts
+ * must stay valid as long as the policy (copy them into the same arena). */
 struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n,
                            struct policy_messages *m);
 
 /* "file:line:column: error: ...", the source line, carets; one message. */
 void policy_message_put(struct text *t, const struct policy_message *m);
-/* The stable JSON of `check --json`: {"errors": [MESSAGE], "warnings": [MESSAGE], "counts": {KIND: N}}, where a
- * MESSAGE has kind, message, file, line, column, clause (empty outside a clause), and other and witness when
- * there are any. Every kind has its count; the lists hold at most POLICY_MESSAGES_MAX together. */
+/* The stable JSON of `check --json`: {"errors": [MESSAGE], "warnings": [MESSAGE], "counts": {KIND: N}}, where
+ * a MESSAGE has kind, message, file, line, column, clause (empty outside a clause), and other and witness
+ * when there are any. Every kind has its count; the lists hold at most POLICY_MESSAGES_MAX together. */
 void policy_messages_json(struct text *t, const struct policy_messages *m);
 const char *policy_message_kind_name(enum policy_message_kind k);
 
@@ -233,8 +233,8 @@ struct span policy_packed(const struct policy *p);
 
 /* One way a promise is broken. */
 struct policy_region {
-    unsigned clause;     /* of the permission, ban or condition that breaks it; POLICY_NONE: nothing permits it */
-    struct span why;     /* "'group/share.exc-01' permits it" */
+    unsigned clause; /* of the permission, ban or condition that breaks it; POLICY_NONE: nothing permits it */
+    struct span why; /* "'group/share.exc-01' permits it" */
     struct span where;   /* in words: "with data-service; for trade; unless for-profit" */
     struct span witness; /* one such request, as policy_request_read reads it */
 };
@@ -248,9 +248,9 @@ struct policy_proofs {
     struct policy_proof *list;
     size_t n;
 };
-/* Proves the promise (`must never`, `may always`, `every allowed ... must`), which holds in no document's scope
- * in particular; an empty span: all promises of the documents. ERR_BAD_VALUE: it is not a promise that can be
- * read. */
+/* Proves the promise (`must never`, `may always`, `every allowed ... must`), which holds in no document's
+ * scope in particular; an empty span: all promises of the documents. ERR_BAD_VALUE: it is not a promise that
+ * can be read. */
 enum err policy_prove(const struct policy *p, struct span sentence, struct arena *a,
                       struct policy_proofs *out, struct fail *f);
 

@@ -447,6 +447,8 @@ void policy_layout(struct load *l, struct place body, const struct token *tokens
                    const struct layout_style *style, struct text *out)
 {
     struct layout y = {.l = l, .style = style, .tokens = tokens, .n = n, .code = text_new(l->arena, 128)};
+    if (n == 0)
+        return; /* the scanner ends every list with TOKEN_END */
     read_atoms(&y, body);
     align_sentences(&y);
     for (size_t i = 0; i < y.n_ends; i++)

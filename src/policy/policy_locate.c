@@ -110,7 +110,8 @@ static bool joined(const struct spot *s, size_t i)
 /* All of `group/share.exc-01` around the spot. */
 static struct place reference_at(const struct spot *s)
 {
-    size_t from = s->at, to = s->at;
+    size_t from = s->at;
+    size_t to = from;
     while (from > 0 && joined(s, from - 1))
         from--;
     while (to + 1 < s->n && joined(s, to))

@@ -21,8 +21,8 @@
     "PRAGMA temp_store = MEMORY;"                                                                            \
     "PRAGMA journal_size_limit = 67108864;"
 
-/* FULL: with NORMAL a power cut loses rows that were acknowledged (docs/security.md). secure_delete: an erased
- * person's rows are overwritten with zeros, not just unlinked. */
+/* FULL: with NORMAL a power cut loses rows that were acknowledged (docs/security.md). secure_delete: an
+ * erased person's rows are overwritten with zeros, not just unlinked. */
 static const struct store_def defs[STORE_DB_COUNT] = {
     [STORE_MAIN] = {"troth.db", "schema.sql", "migrate-main-", 0x54724f4d,
                     PRAGMAS_COMMON "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"

@@ -3,8 +3,8 @@
  * vault.h: sealed values and the persons' keys. Included by gate and nothing else.
  *
  * Every value is sealed by itself under the person's data key and bound to (subject, field, item, version),
- * so that a ciphertext moved to another row, field or version does not open (docs/security.md T19). Data keys are
- * wrapped by the class key (adult, child), class keys by the master key. Destroying the wrapped data key
+ * so that a ciphertext moved to another row, field or version does not open (docs/security.md T19). Data keys
+ * are wrapped by the class key (adult, child), class keys by the master key. Destroying the wrapped data key
  * destroys the person's values in the database, its backups and replicas at once.
  */
 #ifndef TROTH_VAULT_H

@@ -38,7 +38,8 @@ TEST(an_unknown_key_shows_itself)
     EXPECT(!ui_say_find(UI_EN, SPAN(""), &said));
 }
 
-/* Words for the policy's names come with the policy (catalogue.md and its translations), not with the pages. */
+/* Words for the policy's names come with the policy (catalogue.md and its translations), not with the pages.
+ */
 TEST(names_of_the_policy_are_no_words_of_the_pages)
 {
     struct span said;
