@@ -126,6 +126,12 @@ fuzzers: $(FUZZ_BIN)
 	@ln -sfn $(patsubst build/%,%,$(B))/fuzz build/fuzz
 	@for f in $(if $(FUZZ_S),$^); do $$f -max_total_time=$(FUZZ_S) -artifact_prefix=build/fuzz/ || exit 1; done
 
+# ---- Benchmarks: bench/NAME.c, each a program that prints a table.
+BENCH_BIN := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+$(BENCH_BIN): $(B)/bench/%: bench/%.c $(LIB_ALL)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(ALLC) $(addprefix -Isrc/,$(PARTS)) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
+
 # ---- What people call. Each installs what it needs first, so that a bare Debian 12 is enough.
 NEEDS := $(if $(filter clang%,$(CC)),--clang)
 run: ## serve the reference policy from the folder DATA (made at the first run) and print the address
@@ -142,18 +148,23 @@ check: ## own checkers, clang-format, clang-tidy, cppcheck
 	@tools/check $(B)
 format: ## lay the C files out as `make check` wants them
 	@tools/deps --check
-	@clang-format -i $$(find src tests/unit fuzz -name '*.[ch]')
+	@clang-format -i $$(find src tests/unit fuzz bench -name '*.[ch]')
 requirements: ## the 215 requirements: number, class, test, state after the last `make test`
 	@tools/requirements $(B)
 fuzz: ## build fuzz/fuzz_*.c with libFuzzer, ASan and UBSan into build/fuzz
 	@tools/deps --clang
 	@+$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
+bench-policy: ## decisions and building of the reference policy, in ns and ms
+	@tools/deps
+	@+$(MAKE) $(B)/bench/policy
+	@touch $(B)/bench.tsv && sed -i '/^policy-/d;/^decision-/d' $(B)/bench.tsv
+	@$(B)/bench/policy policies/zhishang $(B)/bench.tsv
 install: all ## binaries, man pages and policies under DESTDIR and PREFIX
 	@tools/install $(B) '$(DESTDIR)$(PREFIX)'
 clean: ## remove everything built (not DATA)
 	rm -rf build
 help: ## these lines
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-.PHONY: all unit fuzzers run test check format requirements fuzz install clean help
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+.PHONY: all unit fuzzers run test check format requirements fuzz bench-policy install clean help
 
 -include $(shell find $(B)/obj $(B)/unit -name '*.d' 2>/dev/null)
