@@ -179,7 +179,7 @@ static uint32_t build_children(struct building *b, unsigned level, const uint64_
     const struct axis *x = axis_at(b, level);
     size_t words = b->c->words;
     uint64_t *next = b->stack[level + 1] + 1, *before = b->stack[level] + 1 + words;
-    uint32_t child[POLICY_VALUES_MAX];
+    uint32_t child[POLICY_VALUES_MAX], made = 0;
     for (unsigned k = 0; k < x->n; k++) {
         const uint64_t *row = cases_row(b->c, x, k);
         uint64_t differs = k == 0;
@@ -188,7 +188,8 @@ static uint32_t build_children(struct building *b, unsigned level, const uint64_
             differs |= next[w] ^ before[w];
         }
         memcpy(before, next, words * sizeof *next);
-        child[k] = differs ? build_level(b, level + 1) : child[k - 1];
+        made = differs ? build_level(b, level + 1) : made;
+        child[k] = made;
     }
     b->steps += x->n;
     b->over = b->over || b->steps > b->steps_max || b->size > b->size_max;

@@ -294,26 +294,26 @@ static uint64_t unknown_facts(const struct deciding *s)
     return asked;
 }
 
-static uint64_t decide_worlds(struct deciding *s, uint64_t unknown, struct policy_decision *d)
+/* All assignments of the unknown facts; s->facts is left at the one that decided. */
+static void decide_worlds(struct deciding *s, uint64_t unknown)
 {
     struct alternatives total = {.n = 1}, missing; /* at first, nothing is missing */
     struct policy_decision one;
-    uint64_t known = s->facts, world = 0, worst = known;
-    s->d = d;
-    s->missing = &missing;
+    struct deciding other = *s;
+    uint64_t known = s->facts, world = 0;
+    other.d = &one;
+    other.missing = &missing;
     decide_world(s);
-    if (d->answer == ANSWER_NEEDS)
-        policy_alternatives_meet(&total, &missing);
-    s->d = &one;
+    if (s->d->answer == ANSWER_NEEDS)
+        policy_alternatives_meet(&total, s->missing);
     while ((world = policy_world_next(world, unknown)) != 0) {
-        s->facts = known | world;
-        decide_world(s);
-        if (policy_world_join(d, &one, &total, &missing))
-            worst = known | world;
+        other.facts = known | world;
+        decide_world(&other);
+        if (policy_world_join(s->d, &one, &total, &missing))
+            s->facts = other.facts;
     }
-    if (d->answer == ANSWER_NEEDS)
-        policy_decision_missing(d, &total);
-    return worst;
+    if (s->d->answer == ANSWER_NEEDS)
+        policy_decision_missing(s->d, &total);
 }
 
 uint64_t policy_decide_world(const struct policy *p, const struct policy_request *q,
@@ -333,8 +333,9 @@ uint64_t policy_decide_world(const struct policy *p, const struct policy_request
         return s.facts;
     }
     if (unknown != 0)
-        return decide_worlds(&s, unknown, d);
-    decide_world(&s);
+        decide_worlds(&s, unknown);
+    else
+        decide_world(&s);
     return s.facts;
 }
 
