@@ -136,11 +136,14 @@ enum err history_wait(struct engine *e, struct fail *f)
 {
     struct history *h = &e->history;
     pthread_mutex_lock(&h->lock);
-    uint64_t want = h->upto;
+    uint64_t want = h->upto, seen = h->tries;
     h->waiting++;
-    pthread_cond_signal(&h->wake);
-    while (h->done < want && h->why.code == OK)
+    /* What failed before, or is failing right now, says nothing of a disk that has room again: a failure
+     * counts from the second try on. */
+    while (h->done < want && (h->why.code == OK || h->tries - seen < 2)) {
+        pthread_cond_signal(&h->wake);
         pthread_cond_wait(&h->progress, &h->lock);
+    }
     h->waiting--;
     enum err err = h->done < want ? h->why.code : OK;
     if (err != OK)
@@ -190,6 +193,7 @@ static bool batch_end(struct history *h, const struct history_batch *b, const st
     else if (h->why.code == OK)
         log_line(LOG_LVL_WARN, "engine", "history.db is behind the record: %s", f->detail);
     h->why = *f;
+    h->tries++;
     pthread_cond_broadcast(&h->progress);
     if (f->code != OK && !h->closed)
         cond_wait_ms(&h->wake, &h->lock, ENGINE_RETRY_MS);

@@ -78,6 +78,7 @@ struct history {
     uint64_t done;      /* history.db holds every entry below this */
     unsigned waiting;   /* readers in history_wait */
     struct fail why;    /* the last try failed */
+    uint64_t tries;     /* batches written or failed so far */
     bool closed;
 };
 
