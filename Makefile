@@ -97,7 +97,9 @@ $(foreach p,$(PARTS),$(eval $(call part_rules,$p)))
 LIB_ALL := $(foreach p,$(PARTS),$(B)/lib$p.a)
 GROUP    = -Wl,--start-group $1 -Wl,--end-group
 
-$(B)/obj/main/%.o: src/main/%.c
+# --version names the commit it was built from: its object follows the stamp, which changes only with the commit.
+$(shell mkdir -p $(B)/gen; echo '$(COMMIT)' | cmp -s - $(B)/gen/commit || echo '$(COMMIT)' > $(B)/gen/commit)
+$(B)/obj/main/%.o: src/main/%.c $(B)/gen/commit
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLC) -DTROTH_VERSION='"$(VERSION)"' -DTROTH_COMMIT='"$(COMMIT)"' $(addprefix -Isrc/,$(PARTS)) -c $< -o $@
 $(B)/troth: $(B)/obj/main/troth.o $(LIB_ALL)
