@@ -37,6 +37,7 @@ struct span span_trim(struct span s)
 
 bool span_cut(struct span *rest, char c, struct span *piece)
 {
+    *piece = SPAN_EMPTY;
     if (rest->len == 0)
         return false;
     size_t at = span_find(*rest, c, 0);

@@ -15,7 +15,7 @@ static const struct keyword keywords[] = {
 
 enum block_kind policy_render_kind(struct span info, struct span *rest)
 {
-    struct span word;
+    struct span word = SPAN_EMPTY; /* a closing fence has none */
     *rest = span_trim(info);
     (void)span_cut(rest, ' ', &word);
     *rest = span_trim(*rest);
