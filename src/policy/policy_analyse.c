@@ -38,12 +38,24 @@ static void add_lifters(const struct cases *c, uint64_t *set)
     }
 }
 
+#define PAIR_STEPS_MAX 1000000 /* sets of one pair; the reference policy needs some dozens */
+
+static void say_undecided(const struct analysis *a, const struct norm *grant, const struct norm *bar)
+{
+    policy_say(
+        a->l, MSG_SYNTAX, grant->place,
+        "too many exceptions: whether this and a ban contradict each other was not found within %d steps",
+        PAIR_STEPS_MAX);
+    policy_say_other(a->l, bar->place);
+}
+
 /* True, with a request, if both stand for some request. */
 static bool find_both(const struct analysis *a, struct pair pair, struct policy_request *at)
 {
     const struct cases *c = a->k->half[HALF_GROUND];
     const struct norm *grant = &a->p->norms[pair.grant], *bar = &a->p->norms[pair.bar];
-    struct sweep s = {.c = c, .box = policy_box_all(a->p), .visit = both_stand, .arg = &pair};
+    struct sweep s = {
+        .c = c, .box = policy_box_all(a->p), .visit = both_stand, .arg = &pair, .steps_max = PAIR_STEPS_MAX};
     if (!policy_box_meet(a->p, &s.box, &grant->act, grant->document) ||
         !policy_box_meet(a->p, &s.box, &bar->act, bar->document))
         return false;
@@ -54,10 +66,11 @@ static bool find_both(const struct analysis *a, struct pair pair, struct policy_
         start[w] = s.must[0][w] | s.must[1][w];
     add_lifters(c, start);
     s.start = start;
-    if (!policy_sweep(&s, a->scratch))
-        return false;
+    bool found = policy_sweep(&s, a->scratch);
+    if (s.over && !found)
+        say_undecided(a, grant, bar);
     *at = s.at;
-    return true;
+    return found;
 }
 
 static void say_both(const struct analysis *a, struct pair pair, const struct policy_request *at)

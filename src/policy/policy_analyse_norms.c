@@ -13,7 +13,8 @@
 #include "policy_answer_impl.h"
 #include "policy_compile_impl.h"
 
-#define WAYS_MAX 96 /* ways in of one meaning; with more, no sentence is called redundant */
+#define JUDGE_STEPS_MAX 100000 /* sets of one sentence; beyond them it is not called needless */
+#define WAYS_MAX        96     /* ways in of one meaning; with more, no sentence is called redundant */
 
 struct way {
     uint64_t needs;
@@ -273,12 +274,14 @@ static void judge_sentence(const struct analysis *a, const struct cases *all, si
     bool ground = n->kind == NORM_GRANT || n->kind == NORM_BAR;
     const struct cases *c = ground ? a->k->half[HALF_GROUND] : all;
     struct judged j = {.p = a->p, .first = first, .end = end, .other = a->p->n_norms};
-    struct sweep s = {.c = c, .box = policy_box_all(a->p), .visit = judge, .arg = &j};
+    struct sweep s = {
+        .c = c, .box = policy_box_all(a->p), .visit = judge, .arg = &j, .steps_max = JUDGE_STEPS_MAX};
     s.must[0] = policy_cases_of(c, first, end, a->scratch);
     s.must[1] = ground ? NULL : c->kind[NORM_GRANT];
     if (policy_box_meet(a->p, &s.box, &n->act, n->document))
         policy_sweep(&s, a->scratch);
-    say_judged(a, &j);
+    if (!s.over)
+        say_judged(a, &j);
 }
 
 void policy_analyse_norms(struct analysis *a)

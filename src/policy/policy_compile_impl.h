@@ -15,8 +15,8 @@
 
 /* Stated limits (section 4): a policy beyond them is refused, naming the sentence that led there. */
 #define COMPILE_CASES_MAX 8192    /* norms times the cases of their facts */
-#define COMPILE_NODES_MAX 32000   /* nodes and leaves of each half: a reference has 16 bits */
-#define COMPILE_STEPS_MAX 4000000 /* a few seconds */
+#define COMPILE_NODES_MAX 200000  /* nodes and leaves of each half: some megabytes */
+#define COMPILE_STEPS_MAX 8000000 /* atoms gone over: a few seconds */
 
 #define KIND_SET(kind) (1u << (kind))
 #define GROUND_KINDS   (KIND_SET(NORM_GRANT) | KIND_SET(NORM_BAR))
@@ -187,6 +187,8 @@ struct sweep {
     const uint64_t *must[2]; /* sets of cases; of each at least one must match, or it is of no interest */
     bool (*visit)(struct sweep *s, const uint64_t *norms); /* true: enough */
     void *arg;
+    size_t steps_max;         /* sets gone into; */
+    bool over;                /* more than that: not all was seen */
     struct policy_request at; /* a request with which these norms match; its needs are empty */
 };
 /* True if a visit said so; s->at is then the witness. */

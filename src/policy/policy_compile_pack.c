@@ -290,19 +290,33 @@ static struct draft *draft_half(struct packing *k, const struct building *b)
     return list;
 }
 
-static size_t units_of(const struct draft *list, size_t n, unsigned shift)
+/* Words of a node, made up to whole units. */
+static size_t words_of(const struct draft *d, unsigned ref_words, unsigned shift)
+{
+    size_t words = d->n_head + (size_t)d->n * ref_words;
+    return (words + (1u << shift) - 1) >> shift << shift;
+}
+
+static size_t units_of(const struct draft *list, size_t n, unsigned ref_words, unsigned shift)
 {
     size_t units = 0;
     for (size_t i = 0; i < n; i++)
-        units += (list[i].n + list[i].n_head + (1u << shift) - 1) >> shift;
+        units += words_of(&list[i], ref_words, shift) >> shift;
     return units;
 }
 
-static uint16_t reference(const struct packing *k, enum diagram_half half, uint32_t built)
+static uint32_t reference(const struct packing *k, enum diagram_half half, uint32_t built)
 {
     if (built & BUILD_LEAF)
-        return (uint16_t)(built & ~BUILD_LEAF);
-    return (uint16_t)(k->h.first_node + k->ref_of[half][built]);
+        return built & ~BUILD_LEAF;
+    return k->h.first_node + k->ref_of[half][built];
+}
+
+static void put_reference(const struct packing *k, uint16_t *refs, unsigned i, uint32_t ref)
+{
+    refs[i * k->h.ref_words] = (uint16_t)ref;
+    if (k->h.ref_words == 2)
+        refs[i * 2 + 1] = (uint16_t)(ref >> 16);
 }
 
 /* Children come before their parents in `cells`, so that their units are known. */
@@ -312,31 +326,40 @@ static void put_nodes(struct packing *k, const struct building *b, const struct 
     k->ref_of[b->half] = ARENA_ARRAY(k->scratch, b->n_cells + 1, uint32_t);
     for (size_t i = 0; i < b->n_nodes; i++) {
         const struct draft *d = &list[i];
-        size_t words = (size_t)(((d->n + d->n_head + (1u << shift) - 1) >> shift) << shift);
         k->ref_of[b->half][d->at] = k->h.n[DIAGRAM_NODES] >> shift;
-        uint16_t *node = extend(k, DIAGRAM_NODES, words);
+        uint16_t *node = extend(k, DIAGRAM_NODES, words_of(d, k->h.ref_words, shift));
         memcpy(node, d->head, d->n_head * sizeof *node);
         for (unsigned c = 0; c < d->n; c++)
-            node[d->n_head + c] = reference(k, b->half, d->child[c]);
+            put_reference(k, node + d->n_head, c, reference(k, b->half, d->child[c]));
     }
     k->h.root[b->half] = reference(k, b->half, b->root);
+}
+
+#define SHIFT_MAX 2 /* beyond it, room between nodes would cost more than wider references */
+
+/* The smallest unit with which one word reaches every node; else two words and no unit. */
+static void choose_references(struct packing *k, struct draft *const *list, const struct building *halves)
+{
+    k->h.ref_words = 1;
+    for (k->h.shift = 0; k->h.shift <= SHIFT_MAX; k->h.shift++) {
+        size_t units = k->h.first_node;
+        for (int half = 0; half < HALF_COUNT; half++)
+            units += units_of(list[half], halves[half].n_nodes, 1, k->h.shift);
+        if (units <= UINT16_MAX)
+            return;
+    }
+    k->h.ref_words = 2;
+    k->h.shift = 0;
 }
 
 static void put_halves(struct packing *k, const struct building *halves)
 {
     struct draft *list[HALF_COUNT];
-    size_t units = 0;
     for (int half = 0; half < HALF_COUNT; half++) {
         put_leaves(k, &halves[half]);
         list[half] = draft_half(k, &halves[half]);
     }
-    for (k->h.shift = 0;; k->h.shift++) {
-        units = k->h.first_node;
-        for (int half = 0; half < HALF_COUNT; half++)
-            units += units_of(list[half], halves[half].n_nodes, k->h.shift);
-        if (units <= UINT16_MAX)
-            break;
-    }
+    choose_references(k, list, halves);
     for (int half = 0; half < HALF_COUNT; half++)
         put_nodes(k, &halves[half], list[half]);
 }

@@ -16,9 +16,10 @@
  * pieces. The section NEAR holds the rows of the index for permissions alone, and the reason is the meeting
  * of a few words of them.
  *
- * A reference is 16 bits: below `first_node` a leaf, else a node at (reference - first_node) << shift.
- *   node, direct:  axis | NODE_DIRECT, child of atom 0, child of atom 1, ...
- *   node, mapped:  axis, map, child of class 0, child of class 1, ...; maps[2 * map + atom] is the class
+ * A reference is one 16-bit word, or two (the low one first) in a policy too large for that: below
+ * `first_node` a leaf, else a node at (reference - first_node) << shift. node, direct:  axis | NODE_DIRECT,
+ * child of atom 0, child of atom 1, ... node, mapped:  axis, map, child of class 0, child of class 1, ...;
+ * maps[2 * map + atom] is the class
  */
 #ifndef TROTH_POLICY_DIAGRAM_IMPL_H
 #define TROTH_POLICY_DIAGRAM_IMPL_H
@@ -98,7 +99,7 @@ enum diagram_section {
 /* The first bytes. Then the sections, each on a multiple of eight. */
 struct diagram_header {
     uint32_t magic, version, bytes;
-    uint32_t shift, first_node;
+    uint32_t ref_words, shift, first_node;
     uint32_t root[HALF_COUNT];
     uint32_t near_words;          /* of one row of NEAR */
     uint32_t nothing;             /* the clause cited when no document applies; POLICY_NONE */
@@ -139,7 +140,10 @@ static inline unsigned diagram_axis(const uint16_t *node)
 
 static inline uint32_t diagram_child(const struct diagram *g, const uint16_t *node, unsigned atom)
 {
-    return node[0] & NODE_DIRECT ? node[1 + atom] : node[2 + g->maps[2 * (size_t)node[1] + atom]];
+    bool direct = node[0] & NODE_DIRECT;
+    const uint16_t *refs = node + (direct ? 1 : 2);
+    size_t i = direct ? atom : g->maps[2 * (size_t)node[1] + atom];
+    return g->h->ref_words == 1 ? refs[i] : refs[2 * i] | (uint32_t)refs[2 * i + 1] << 16;
 }
 
 static inline unsigned diagram_atom(const struct diagram *g, unsigned dimension, unsigned value)

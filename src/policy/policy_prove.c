@@ -216,6 +216,8 @@ static void walk_case(struct proving *s, const struct term *t, uint64_t granted)
     s->held = s->promise->kind == PROMISE_ALWAYS ? t->needs_value | granted : ~(t->needs & ~t->needs_value);
     policy_survey(&w, s->scratch);
     s->out->box = w.box;
+    if (w.over)
+        s->out->hulls[class_of(s->out, BREAK_UNDECIDED, s->p->n_norms)] = (struct hull){.at = w.at};
 }
 
 void policy_prove_promise(const struct policy *p, const struct promise *promise, struct breaks *out,

@@ -9,7 +9,8 @@ enum break_kind {
     BREAK_PERMITTED, /* this permission opens it */
     BREAK_BANNED,    /* this ban stands in the way of `may always` */
     BREAK_LACKS,     /* this condition or permission asks for more than the promise grants */
-    BREAK_SILENT     /* no permission speaks */
+    BREAK_SILENT,    /* no permission speaks */
+    BREAK_UNDECIDED  /* the survey was too long: not proved */
 };
 struct broken {
     enum break_kind kind;

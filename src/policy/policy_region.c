@@ -64,6 +64,10 @@ static void put_facts(const struct policy *p, const struct box *box, const struc
 void policy_region_put(const struct policy *p, const struct box *box, const struct hull *h, struct text *t)
 {
     bool any = false;
+    if (!h->found) {
+        text_str(t, "it is not known where");
+        return;
+    }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         enum policy_dimension d = words[i].d;
         if (p->dim[d].n == 0 || same_values(&box->value[d], &h->value[d]))
@@ -81,6 +85,10 @@ void policy_broken_put(const struct policy *p, const struct broken *b, struct te
 {
     static const char *const verb[] = {
         [BREAK_PERMITTED] = "permits it", [BREAK_BANNED] = "bans it", [BREAK_LACKS] = "asks for more"};
+    if (b->kind == BREAK_UNDECIDED) {
+        text_str(t, "it could not be proved within the steps allowed");
+        return;
+    }
     if (b->kind == BREAK_SILENT || b->norm >= p->n_norms) {
         text_str(t, "no sentence permits it");
         return;

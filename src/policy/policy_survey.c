@@ -131,7 +131,7 @@ static uint64_t walk_children(struct surveying *x, struct at at, unsigned level)
     uint64_t all = 0;
     for (unsigned atom = 0; atom < n; atom++) {
         struct at child = {child_of(x, at.ground, axis, atom), child_of(x, at.bind, axis, atom)};
-        if (!step_to(x, axis, atom))
+        if (!step_to(x, axis, atom) || x->w->over)
             continue;
         child = settle(x, child);
         uint64_t found = walk_at(x, child);
@@ -160,6 +160,7 @@ static uint64_t walk_at(struct surveying *x, struct at at)
     uint32_t *slot = policy_memo_slot(&x->memo, &key);
     if (*slot != UINT32_MAX)
         return x->classes[*slot];
+    x->w->over = x->n > SURVEY_STEPS_MAX;
     size_t place = new_place(x);
     *slot = (uint32_t)place;
     unsigned level = level_at(x, at);

@@ -12,7 +12,8 @@
 
 #include "policy_compile_impl.h"
 
-#define SURVEY_CLASSES_MAX 64 /* a set of classes is one word; more are put into the last */
+#define SURVEY_CLASSES_MAX 64      /* a set of classes is one word; more are put into the last */
+#define SURVEY_STEPS_MAX   2000000 /* pairs of references; the reference policy needs 20,000 */
 #define SURVEY_NOTHING     UINT32_MAX
 
 /* Where one class of answers lies. Facts: those that may be true, those that may be false. */
@@ -31,6 +32,7 @@ struct survey {
     uint32_t (*answer)(struct survey *w, const uint16_t *ground, const struct diagram_bind *bind);
     void *arg;
     struct policy_request at;
+    bool over;          /* more than SURVEY_STEPS_MAX pairs: not all was seen */
     struct hull *hulls; /* SURVEY_CLASSES_MAX of them; a walk adds to what is there */
 };
 void policy_survey(struct survey *w, struct arena *scratch);

@@ -111,7 +111,7 @@ static bool sweep_atoms(struct sweeping *x, unsigned level, const uint64_t *set)
     uint64_t *next = x->stack[level + 1] + 1;
     for (unsigned k = 0; k < axis->n; k++) {
         const uint64_t *row = cases_row(x->c, axis, k);
-        if (!step_to(x, axis, k))
+        if (!step_to(x, axis, k) || x->s->over)
             continue;
         for (size_t w = 0; w < x->c->words; w++)
             next[w] = set[w] & row[w];
@@ -135,6 +135,9 @@ static bool sweep_level(struct sweeping *x, unsigned level)
     if (*seen != UINT32_MAX)
         return false;
     *seen = 1;
+    x->s->over = x->memo.n > x->s->steps_max;
+    if (x->s->over)
+        return false;
     if (down == x->c->n_axes)
         return sweep_leaf(x, set);
     if (down != level)

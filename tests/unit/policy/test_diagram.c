@@ -247,7 +247,34 @@ TEST(large_policies_compile_within_their_limits)
     arena_free(a);
 }
 
+/* Twenty facts, each with a permission of its own: a million different leaves. */
+TEST(a_policy_beyond_the_limits_names_the_sentence)
+{
+    struct arena *a = arena_new(0);
+    struct text words = text_new(a, 4096), rules = text_new(a, 4096);
+    struct policy_messages m;
+    text_str(&words, WORDS "\n```catalogue\n");
+    text_str(&rules, DOCUMENT("bomb", "") KEEP "\n```rule bomb\n");
+    for (int i = 0; i < 20; i++) {
+        text_fmt(&words, "fact f%d \"f\".\nneed n%d \"n\".\n", i, i);
+        text_fmt(&rules, "we may use phone when f%d only with n%d.\n", i, i);
+    }
+    text_str(&words, "```\n");
+    text_str(&rules, "```\n");
+    struct policy_source s[] = {{SPAN("words.md"), text_span(&words)}, {SPAN("bomb.md"), text_span(&rules)}};
+    EXPECT(policy_load(a, s, 2, &m) == NULL);
+    EXPECT(m.draft == NULL);
+    EXPECT_INT(m.errors, 1);
+    size_t error = 0;
+    while (error + 1 < m.n && m.list[error].severity != POLICY_ERROR)
+        error++;
+    EXPECT(m.n > 0 && span_starts(m.list[error].message, "with this sentence the compiled policy passes"));
+    EXPECT(m.n > 0 && span_starts(m.list[error].source_line, "we may use phone when f1"));
+    arena_free(a);
+}
+
 UNIT_MAIN(CASE(the_diagram_answers_as_the_plain_evaluator), CASE(the_reference_policy_is_enumerated),
           CASE(the_reference_encodings_are_enumerated), CASE(the_same_rules_give_the_same_bytes),
           CASE(the_bytes_decide_wherever_they_lie), CASE(values_outside_the_policy_are_denied),
-          CASE(large_policies_compile_within_their_limits))
+          CASE(large_policies_compile_within_their_limits),
+          CASE(a_policy_beyond_the_limits_names_the_sentence))
