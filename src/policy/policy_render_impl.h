@@ -65,6 +65,11 @@ void policy_render_sentences(struct render *s, unsigned clause);
 void policy_render_put_needs(struct render *s, const struct formula *needs);
 void policy_render_put_until(struct render *s, const struct until *u);
 void policy_render_put_duration(struct render *s, uint32_t number, struct span unit);
+/* Cells about an act: what data and whose; what it asks for, where it applies and under which facts; what
+ * for. */
+void policy_render_put_data(struct render *s, const struct act *act);
+void policy_render_put_terms(struct render *s, const struct act *act);
+void policy_render_put_purpose(struct render *s, const struct act *act);
 /* Cells of the table of duties. `cell`: the deadline stands by itself. */
 void policy_render_put_occasion(struct render *s, const struct policy_duty *d);
 void policy_render_put_actor(struct render *s, const struct policy_duty *d);

@@ -133,7 +133,7 @@ static void put_narrowing(struct render *s, const struct act *act, enum policy_d
 }
 
 /* Whose data: "child's" stands before the data in Chinese, behind it in English. */
-static void put_data(struct render *s, const struct act *act)
+void policy_render_put_data(struct render *s, const struct act *act)
 {
     bool whose = narrows(s, act, DIM_SUBJECT), chinese = policy_render_chinese(s);
     if (whose && chinese)
@@ -143,6 +143,11 @@ static void put_data(struct render *s, const struct act *act)
     policy_render_put_set(s, DIM_FIELD, &act->set[DIM_FIELD]);
     if (whose && !chinese)
         put_narrowing(s, act, DIM_SUBJECT, RENDER_OF);
+}
+
+void policy_render_put_purpose(struct render *s, const struct act *act)
+{
+    put_narrowing(s, act, DIM_PURPOSE, RENDER_FOR);
 }
 
 static enum render_word party_word(const struct render *s, const struct act *act)
@@ -159,17 +164,43 @@ static void put_place(struct render *s, const struct act *act, enum policy_dimen
         say(s, RENDER_IN_END);
 }
 
+/* Where, on what ground and under which facts: what narrows an act besides party and purpose. */
+static void put_limits(struct render *s, const struct act *act, bool ground)
+{
+    put_place(s, act, DIM_SERVICE);
+    put_place(s, act, DIM_JURISDICTION);
+    if (ground)
+        put_narrowing(s, act, DIM_BASIS, RENDER_ON);
+    put_facts(s, &act->when);
+}
+
 static void put_act(struct render *s, const struct act *act)
 {
     policy_render_put_set(s, DIM_OPERATION, &act->set[DIM_OPERATION]);
     text_str(s->out, policy_render_chinese(s) ? "" : " ");
-    put_data(s, act);
+    policy_render_put_data(s, act);
     put_narrowing(s, act, DIM_PARTY, party_word(s, act));
-    put_narrowing(s, act, DIM_PURPOSE, RENDER_FOR);
-    put_place(s, act, DIM_SERVICE);
-    put_place(s, act, DIM_JURISDICTION);
-    put_narrowing(s, act, DIM_BASIS, RENDER_ON);
-    put_facts(s, &act->when);
+    policy_render_put_purpose(s, act);
+    put_limits(s, act, true);
+}
+
+/* The same by themselves: what a sentence begins a part with is cut off. */
+void policy_render_put_terms(struct render *s, const struct act *act)
+{
+    struct text part = text_new(s->out->arena, 128), *page = s->out;
+    s->out = &part;
+    if (act->has_needs)
+        policy_render_put_needs(s, &act->needs);
+    if (!policy_render_outward(s, act)) /* the recipient has a column of its own */
+        put_narrowing(s, act, DIM_PARTY, party_word(s, act));
+    put_limits(s, act, false);
+    s->out = page;
+    struct span terms = text_span(&part);
+    const char *comma = policy_render_word(s, RENDER_COMMA);
+    size_t cut = span_starts(terms, comma) ? strlen(comma) : 0;
+    text_put(s->out, span_sub(terms, cut, terms.len));
+    if (terms.len == 0)
+        say(s, RENDER_NOTHING);
 }
 
 static void put_actors(struct render *s, const struct act *act)

@@ -20,7 +20,10 @@ static const struct table {
                      {RENDER_COL_RECIPIENT, RENDER_COL_DATA, RENDER_COL_PURPOSE, RENDER_COL_NEEDS,
                       RENDER_COL_CLAUSE},
                      5},
-  keep_table = {"t-keep", RENDER_TABLE_KEEP, {RENDER_COL_DATA, RENDER_COL_UNTIL, RENDER_COL_CLAUSE}, 3},
+  keep_table = {"t-keep",
+                RENDER_TABLE_KEEP,
+                {RENDER_COL_DATA, RENDER_COL_UNTIL, RENDER_COL_NEEDS, RENDER_COL_CLAUSE},
+                4},
   need_table = {"t-needs", RENDER_TABLE_NEEDS, {RENDER_COL_NEED, RENDER_COL_SOURCE}, 2},
   duty_table = {"t-duties",
                 RENDER_TABLE_DUTIES,
@@ -107,13 +110,32 @@ static void cell_clause(struct writing *w, unsigned clause)
     cell_close(w);
 }
 
-static void cell_needs(struct writing *w, const struct act *act)
+static void cell_data(struct writing *w, const struct act *act)
 {
     cell_open(w);
-    if (act->has_needs)
-        policy_render_put_needs(w->s, &act->needs);
-    else
-        policy_render_say(w->s, RENDER_NOTHING);
+    policy_render_put_data(w->s, act);
+    cell_close(w);
+}
+
+/* What is done, and by whom if not by us. */
+static void cell_deeds(struct writing *w, const struct act *act)
+{
+    struct render *s = w->s;
+    const struct group *us = policy_group_find(s->r->policy, DIM_ACTOR, SPAN("us"));
+    bool ours = us && memcmp(&us->set, &act->set[DIM_ACTOR], sizeof us->set) == 0;
+    cell_open(w);
+    if (!ours) {
+        policy_render_put_set(s, DIM_ACTOR, &act->set[DIM_ACTOR]);
+        policy_render_say(s, RENDER_COLON);
+    }
+    policy_render_put_set(s, DIM_OPERATION, &act->set[DIM_OPERATION]);
+    cell_close(w);
+}
+
+static void cell_terms(struct writing *w, const struct act *act)
+{
+    cell_open(w);
+    policy_render_put_terms(w->s, act);
     cell_close(w);
 }
 
@@ -130,7 +152,7 @@ static void cell_purpose(struct writing *w, const struct act *act)
     if (ground) {
         text_str(s->out, "<small>");
         policy_render_say(s, RENDER_COL_BASIS);
-        text_str(s->out, policy_render_chinese(s) ? "：" : ": ");
+        policy_render_say(s, RENDER_COLON);
         policy_render_put_set(s, DIM_BASIS, &act->set[DIM_BASIS]);
         text_str(s->out, "</small>");
     }
@@ -171,9 +193,9 @@ static void put_purposes(struct render *s)
     for (const struct norm *n = next_grant(s, GRANT_USE, NULL); n; n = next_grant(s, GRANT_USE, n)) {
         row_open(&w);
         cell_purpose(&w, &n->act);
-        cell_set(&w, DIM_FIELD, &n->act.set[DIM_FIELD]);
-        cell_set(&w, DIM_OPERATION, &n->act.set[DIM_OPERATION]);
-        cell_needs(&w, &n->act);
+        cell_data(&w, &n->act);
+        cell_deeds(&w, &n->act);
+        cell_terms(&w, &n->act);
         cell_clause(&w, n->clause);
         row_close(&w);
     }
@@ -186,9 +208,9 @@ static void put_recipients(struct render *s)
     for (const struct norm *n = next_grant(s, GRANT_OUTWARD, NULL); n; n = next_grant(s, GRANT_OUTWARD, n)) {
         row_open(&w);
         cell_set(&w, DIM_PARTY, &n->act.set[DIM_PARTY]);
-        cell_set(&w, DIM_FIELD, &n->act.set[DIM_FIELD]);
+        cell_data(&w, &n->act);
         cell_purpose(&w, &n->act);
-        cell_needs(&w, &n->act);
+        cell_terms(&w, &n->act);
         cell_clause(&w, n->clause);
         row_close(&w);
     }
@@ -200,10 +222,14 @@ static void put_keep(struct render *s)
     struct writing w = {.s = s, .table = &keep_table};
     for (const struct norm *n = next_grant(s, GRANT_KEEP, NULL); n; n = next_grant(s, GRANT_KEEP, n)) {
         row_open(&w);
-        cell_set(&w, DIM_FIELD, &n->act.set[DIM_FIELD]);
+        cell_open(&w);
+        policy_render_put_data(s, &n->act);
+        policy_render_put_purpose(s, &n->act);
+        cell_close(&w);
         cell_open(&w);
         policy_render_put_until(s, &n->act.until);
         cell_close(&w);
+        cell_terms(&w, &n->act);
         cell_clause(&w, n->clause);
         row_close(&w);
     }

@@ -181,6 +181,21 @@ TEST(tables_are_made_from_the_rules)
     EXPECT(publishes("en", "<a href=\"group.en.html#keep.all\"><code>keep.all</code></a>"));
 }
 
+TEST(a_row_leaves_out_no_condition)
+{
+    struct arena *a = arena_new(0);
+    struct policy_outline o;
+    const char *html =
+        render(a,
+               "```rule limits\nwe may use phone for delivery unless opted-out only with agreement.\n"
+               "we may use email for delivery when opted-out.\n```\n",
+               "", &o);
+    EXPECT(strstr(html, "<td data-label=\"Conditions\">the person &lt;agreed&gt;, unless said no</td>") !=
+           NULL);
+    EXPECT(strstr(html, "<td data-label=\"Conditions\">when said no</td>") != NULL);
+    arena_free(a);
+}
+
 TEST(a_translation_shows_the_rules_of_the_document)
 {
     EXPECT(publishes("zh-CN", "<html lang=\"zh-CN\">") && publishes("zh-CN", "<h1>集团</h1>"));
@@ -212,8 +227,8 @@ TEST(a_file_needs_nothing_else)
     EXPECT(!publishes("en", "?clause="));
 }
 
-UNIT_MAIN(CASE(rules_are_sentences_of_the_language), CASE(tables_are_made_from_the_rules),
-          CASE(a_translation_shows_the_rules_of_the_document),
+UNIT_MAIN(CASE(a_row_leaves_out_no_condition), CASE(rules_are_sentences_of_the_language),
+          CASE(tables_are_made_from_the_rules), CASE(a_translation_shows_the_rules_of_the_document),
           CASE(a_rule_that_the_translation_lacks_is_shown_all_the_same),
           CASE(a_language_without_a_text_shows_the_document_itself), CASE(a_file_needs_nothing_else),
           CASE(R005_bold_sentences_stay_strong), CASE(raw_html_is_dropped_and_text_escaped),
