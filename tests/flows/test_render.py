@@ -2,6 +2,7 @@
 """`troth policy render`, and the two languages of the reference policy over HTTP."""
 import hashlib, os, re, shutil, subprocess, tempfile, unittest
 from troth_flow import POLICY, TROTH, Flow
+from troth_people import People
 
 DOCUMENTS = ["catalogue", "children", "games", "group", "music"]
 # What may stand in a Chinese page in Latin letters: names of ours and of standards.
@@ -117,6 +118,24 @@ class Served(Flow):
     def test_an_older_instant_in_the_language_of_the_page(self):
         page = self.get("/policy/group?at=2025-06-01", headers={"accept": "text/html", "accept-language": "zh-CN"}).text
         self.assertIn("# 集团隐私政策", page)
+
+
+class Agreed(People):
+    def test_R007_a_consent_names_the_text_in_the_language_that_was_shown(self):
+        for lang in ("en", "zh-CN"):
+            person = self.adult(agreed=False)
+            self.act(person, document="group", language=lang)
+            got = self.expect(self.get("/v1/subjects/%s/consents" % person, token="shop"), 200)["consents"]
+            text = self.expect(self.get("/v1/policies/group?lang=" + lang), 200)
+            self.assertEqual((got[0]["policy_digest"], got[0]["notice_language"]), (text["sha256"], lang))
+
+    def test_nobody_agrees_to_a_text_that_is_not_published(self):
+        person = self.adult(agreed=False)
+        body = {"document": "group", "state": "given", "language": "de", "channel": "web"}
+        answer = self.post("/v1/subjects/%s/consents" % person, body, token="shop")
+        self.assertEqual(answer.status, 422, answer)
+        self.assertIn("no text in 'de'", answer.text)
+        self.assertEqual(self.expect(self.get("/v1/subjects/%s/consents" % person, token="shop"), 200)["consents"], [])
 
 
 if __name__ == "__main__":
