@@ -68,8 +68,8 @@ int span_cmp(struct span a, struct span b);
 size_t span_find(struct span s, char c, size_t from);
 /* Without ASCII blanks at both ends. */
 struct span span_trim(struct span s);
-/* Cuts *rest at the first c: *piece is what is before, *rest what is after. False, with an empty piece, when *rest is
- * used up. */
+/* Cuts *rest at the first c: *piece is what is before, *rest what is after. False, with an empty piece, when
+ * *rest is used up. */
 bool span_cut(struct span *rest, char c, struct span *piece);
 /* Whole span as a decimal number without sign, blanks or leading plus; false if not, or above max. */
 bool span_u64(struct span s, uint64_t max, uint64_t *out);
