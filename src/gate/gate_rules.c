@@ -2,41 +2,20 @@
 /* What an answer becomes once it is known what ended, and other small decisions. Pure. See gate.h. */
 #include "gate_impl.h"
 
-/* The closed list of reasons (REQUIREMENTS section 7). The number, from 1, is in the record and never reused.
- */
-static const char *const reasons[] = {
-    "no-agreement",
-    "consent-required",
-    "explicit-required",
-    "guardian-required",
-    "withdrawn",
-    "unsubscribed",
-    "purpose-mismatch",
-    "not-necessary",
-    "undeclared-field",
-    "permission-off",
-    "default-deny",
-    "unregistered",
-    "agreement-expired",
-    "assessment-required",
-    "evidence-missing",
-    "expired",
-    "hold-only",
-    "residency",
-    "scope",
-    "not-assigned",
-    "approval-required",
-    "basis-not-for-operation",
-    "basis-not-for-child",
-    "channel-off",
-    "class-off",
-};
+/* Reasons only the gate gives: no rule of a policy may name them. Their numbers stand apart, so that the
+ * language's list can grow. */
+static const char *const own_reasons[] = {"channel-off", "class-off"};
+#define OWN_REASON_FIRST 129
 
+/* The number, from 1, is in the record and never reused: both lists only grow at their end. */
 uint8_t reason_number(struct span reason)
 {
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-        if (span_is(reason, reasons[i]))
+    for (size_t i = 0; policy_reason(i); i++)
+        if (span_is(reason, policy_reason(i)))
             return (uint8_t)(i + 1);
+    for (size_t i = 0; i < sizeof own_reasons / sizeof own_reasons[0]; i++)
+        if (span_is(reason, own_reasons[i]))
+            return (uint8_t)(OWN_REASON_FIRST + i);
     return 0;
 }
 

@@ -133,6 +133,10 @@ struct span policy_need_reason(const struct policy *p, unsigned need);
 unsigned policy_field_grade(const struct policy *p, unsigned field);    /* 1..5 */
 unsigned policy_field_category(const struct policy *p, unsigned field); /* index of KIND_CATEGORY */
 
+/* The i-th of the closed reasons a rule may give ("no-agreement"); null behind the last. Records hold the
+ * position: the list grows only at its end. */
+const char *policy_reason(size_t i);
+
 /* ---- Documents and clauses */
 
 struct policy_document {

@@ -57,7 +57,8 @@ static const struct row *row_find(enum policy_word w)
     return NULL;
 }
 
-/* The reasons a refusal may give: closed, because callers switch on them. */
+/* The reasons a refusal may give: closed, because callers switch on them. Appended to only: records hold the
+ * position. */
 static const char *const reasons[] = {
     "no-agreement",
     "consent-required",

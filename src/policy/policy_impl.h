@@ -391,8 +391,6 @@ void policy_read_document_names(struct load *l);
 void policy_read_documents(struct load *l);
 void policy_read_rules(struct load *l);
 bool policy_reason_known(struct span reason);
-/* The i-th closed reason; null behind the last. */
-const char *policy_reason(size_t i);
 /* The closed reason nearest to a misspelt one, as policy_nearest_text. */
 struct span policy_reason_suggest(struct arena *a, struct span reason);
 

@@ -70,6 +70,7 @@ TEST(reasons_have_numbers_for_good)
 {
     EXPECT_INT(reason_number(SPAN("no-agreement")), 1);
     EXPECT_INT(reason_number(SPAN("basis-not-for-child")), 23);
+    EXPECT_INT(reason_number(SPAN("channel-off")), 129);
     EXPECT_INT(reason_number(SPAN("whatever")), 0);
     EXPECT_INT(reason_number(SPAN("")), 0);
 }
