@@ -282,7 +282,7 @@ static const struct {
 
 static enum err no_source(const struct policy *p, enum policy_kind k, unsigned i, struct fail *f)
 {
-    fail_hint(f, "the sources are listed in docs/policy-language.md");
+    fail_hint(f, "the sources are listed in docs/policy-reference.md");
     return fail_set(f, ERR_POLICY, "'%.*s' comes from '%.*s', which is not a source",
                     SPAN_F(policy_kind_name(p, k, i)), SPAN_F(policy_kind_source(p, k, i)));
 }

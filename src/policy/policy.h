@@ -4,7 +4,7 @@
  *
  * Pure: no clock, randomness, files, sockets, malloc. Everything lives in the arena given to policy_load and
  * is immutable afterwards, so that a compiled policy may be read by any number of threads and swapped by
- * pointer. The language is specified in docs/policy-language.md; section numbers below refer to it.
+ * pointer. The language is specified in docs/policy-reference.md; section numbers below refer to it.
  *
  * Indices: every name of a dimension has an index (POLICY_NONE: no such). Index order is declaration order,
  * so it is stable for one text. Group names are not indices; they stand for a set of members.

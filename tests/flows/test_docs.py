@@ -68,11 +68,11 @@ class Language(Flow):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_the_version_is_the_one_that_runs(self):
-        version = re.search(r"version (\d+\.\d+) of the language", document("docs/policy-language.md")).group(1)
+        version = re.search(r"Version (\d+\.\d+) of the language", document("docs/policy-reference.md")).group(1)
         self.assertIn("policy language " + version, run_troth("--version").stdout)
 
     def test_every_source_and_reason_listed_is_known_and_no_other(self):
-        text = document("docs/policy-language.md")
+        text = document("docs/policy-reference.md")
         needs = re.findall(r"^\| `([a-z-]+)` \|", text.split("Sources of needs:")[1].split("Sources of facts:")[0], re.M)
         facts = re.findall(r"^\| `([a-z-]+)` \|", text.split("Sources of facts:")[1].split("Reasons are")[0], re.M)
         reasons = re.findall(r"`([a-z-]+)`", text.split("Reasons are a closed list:")[1].split("\n\n")[0])
