@@ -134,6 +134,12 @@ $(BENCH_BIN): $(B)/bench/%: bench/%.c $(LIB_ALL)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(ALLC) $(addprefix -Isrc/,$(PARTS)) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
 
+# The daemon without the record of reads, to see what the record costs. It is no program of the installation.
+$(B)/bench/unrecorded: src/engine/engine_read.c $(B)/obj/main/troth.o $(LIB_ALL)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(ALLC) -DENGINE_UNRECORDED $(addprefix -Isrc/,$(PARTS)) $< $(B)/obj/main/troth.o \
+	  $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
+
 # ---- What people call. Each installs what it needs first, so that a bare Debian 12 is enough.
 NEEDS := $(if $(filter clang%,$(CC)),--clang)
 run: ## serve the reference policy from the folder DATA (made at the first run) and print the address
@@ -161,12 +167,21 @@ bench-policy: ## decisions and building of the reference policy, in ns and ms
 	@+$(MAKE) $(B)/bench/policy
 	@touch $(B)/bench.tsv && sed -i '/^policy-/d;/^decision-/d' $(B)/bench.tsv
 	@$(B)/bench/policy policies/zhishang $(B)/bench.tsv
+bench: ## everything that is measured, beside its limit, with tables; also into build/bench.tsv
+	@tools/deps
+	@+$(MAKE) all $(BENCH_BIN) $(B)/bench/unrecorded
+	@bench/bench.py $(B)
+	@+$(MAKE) bench-policy
+bench-quick: ## the main figures in under 45 seconds
+	@tools/deps
+	@+$(MAKE) all $(B)/bench/load $(B)/bench/unrecorded
+	@bench/bench.py --quick $(B)
 install: all ## binaries, man pages and policies under DESTDIR and PREFIX
 	@tools/install $(B) '$(DESTDIR)$(PREFIX)'
 clean: ## remove everything built (not DATA)
 	rm -rf build
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-.PHONY: all unit fuzzers run test check format requirements fuzz bench-policy install clean help
+.PHONY: all unit fuzzers run test check format requirements fuzz bench bench-quick bench-policy install clean help
 
 -include $(shell find $(B)/obj $(B)/unit -name '*.d' 2>/dev/null)

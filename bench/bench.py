@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The hot paths of a running daemon, measured: bench.py [--quick] [--people N] [--only WORD] BUILD
+
+A data folder is made in BUILD/bench/data, filled, and served by a daemon of its own on loopback; bench/load.c asks. A
+figure is the median of the runs, with the least and the most beside it; the limit it is to be held against (hello: the
+smallest answer of the same server) is measured in the same run. Writes NAME<TAB>MEDIAN<TAB>UNIT lines to BUILD/bench.tsv.
+Slow figures fail nothing.
+"""
+import argparse, http.client, json, os, re, shutil, signal, statistics, subprocess, sys, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FIELDS = ["order-items", "order-address", "order-recipient-name", "order-amount", "order-number"]
+PURPOSE = "order-payment"
+VALUE = ("a value of one hundred and fifty bytes, as an address with a few words on how to find the door "
+         "of the house and when somebody is there to take the parcel" + "." * 150)[:150]
+JSON_FIELDS = json.dumps(FIELDS, separators=(",", ":"))
+READ = ('POST /v1/subjects/{id}/read {"purpose":"%s","fields":%s}' % (PURPOSE, JSON_FIELDS))
+CREATE = 'POST /v1/subjects {"birth_date":"1990-01-01"}'
+CONSENT = 'POST /v1/subjects/{id}/consents {"document":"group","state":"given","language":"en"}'
+COLLECT = 'PUT /v1/subjects/{id}/data ' + json.dumps({"purpose": PURPOSE, "values": {f: VALUE for f in FIELDS}})
+ERASE = "DELETE /v1/subjects/{id}"
+HISTORY = "GET /v1/subjects/{id}/history?limit=20"
+HELLO = "GET /healthz"
+RUNS = 5
+
+
+class Server:
+    def __init__(self, build, binary="troth"):
+        self.binary, self.data = os.path.join(build, binary), os.path.join(build, "bench", "data")
+        self.ids = os.path.join(build, "bench", "ids")
+        self.troth, self.load = os.path.join(build, "troth"), os.path.join(build, "bench", "load")
+        self.process, self.port, self.ready_ms, self.serial = None, 0, 0.0, 0
+
+    def init(self):
+        shutil.rmtree(self.data, ignore_errors=True)
+        os.makedirs(os.path.dirname(self.data), exist_ok=True)
+        subprocess.run([self.troth, "init", self.data, "--demo", "--policy", os.path.join(ROOT, "policies", "zhishang")],
+                       check=True, stdout=subprocess.DEVNULL)
+        with open(os.path.join(self.data, "demo-tokens.json")) as f:
+            self.token = json.load(f)["shop"]
+
+    def start(self):
+        """Time from exec to the first good /healthz."""
+        began = time.monotonic()
+        self.process = subprocess.Popen([self.binary, "serve", self.data, "--listen", "127.0.0.1:0"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        while line and "http://" not in line:
+            line = self.process.stdout.readline()
+        if not line:
+            sys.exit("the daemon did not start:\n" + self.process.stderr.read())
+        self.port = int(re.search(r"http://\S+:(\d+)/", line).group(1))
+        link = http.client.HTTPConnection("127.0.0.1", self.port)
+        link.request("GET", "/healthz")
+        assert link.getresponse().status == 200
+        self.ready_ms = (time.monotonic() - began) * 1e3
+        link.close()
+        return self
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+    def rss_mib(self):
+        with open("/proc/%d/status" % self.process.pid) as f:
+            return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1)) / 1024
+
+    def ask(self, *requests, connections=128, seconds=None, runs=None, rounds=None, ids=None, once=False, out=None):
+        """Rows of bench/load: answers, errors, seconds, rate, CPU us, p50 ms, p99 ms, client CPU us."""
+        args = [self.load, "-c", str(connections), "-t", self.token, "-p", str(self.process.pid), "-q", str(self.serial)]
+        self.serial += 10_000_000
+        if rounds:
+            args += ["-n", str(rounds)]
+        else:
+            args += ["-s", str(seconds), "-r", str(runs)]
+        args += ["-i", ids] if ids else []
+        args += ["-o", out] if out else []
+        args += ["-x"] if once else []
+        done = subprocess.run([*args, str(self.port), *requests], check=True, stdout=subprocess.PIPE, text=True)
+        return [[float(v) for v in line.split("\t")] for line in done.stdout.splitlines()]
+
+
+class Table:
+    def __init__(self, path):
+        self.path, self.rows = path, {}
+        print("%-24s %12s %12s %12s  %-5s %9s %9s %9s %8s" % (
+            "", "median", "least", "most", "unit", "CPU us", "p50 ms", "p99 ms", "errors"))
+
+    def add(self, name, values, unit, more=""):
+        mid = statistics.median(values)
+        self.rows[name] = (mid, unit)
+        print("%-24s %12s %12s %12s  %-5s %s" % (name, *(self.short(v) for v in (mid, min(values), max(values))), unit, more),
+              flush=True)
+
+    @staticmethod
+    def short(v):
+        return "%.0f" % v if v >= 1000 else "%.1f" % v if v >= 10 else "%.2f" % v
+
+    def load(self, name, rows):
+        cpu, p50, p99 = (statistics.median(r[i] for r in rows) for i in (4, 5, 6))
+        self.add(name, [r[3] for r in rows], "1/s", "%9.1f %9.2f %9.2f %8d" % (cpu, p50, p99, sum(r[1] for r in rows)))
+        return cpu, p99
+
+    def hidden(self, name, value, unit):
+        self.rows[name] = (value, unit)
+
+    def write(self):
+        kept = {}
+        if os.path.exists(self.path):
+            with open(self.path) as f:
+                kept = {l.split("\t")[0]: l for l in f if l.strip()}
+        kept.update({n: "%s\t%.6g\t%s\n" % (n, v, u) for n, (v, u) in self.rows.items()})
+        with open(self.path, "w") as f:
+            f.writelines(kept.values())
+
+
+def machine():
+    with open("/proc/cpuinfo") as f:
+        model = re.search(r"model name\s*:\s*(.*)", f.read()).group(1)
+    return "%s, %d cores, Linux %s" % (model, os.cpu_count(), os.uname().release)
+
+
+def people(server, n):
+    """n persons who agreed to the group's policy and gave five values."""
+    server.start()
+    rows = server.ask(CREATE, CONSENT, COLLECT, connections=128, rounds=n, out=server.ids)
+    server.stop()
+    return rows
+
+
+def starts(server, table, suffix=""):
+    ready, rss = [], []
+    for _ in range(RUNS):
+        server.start()
+        ready.append(server.ready_ms)
+        rss.append(server.rss_mib())
+        server.stop()
+    table.add("ready" + suffix, ready, "ms")
+    table.add("idle-rss" + suffix, rss, "MiB")
+
+
+def reads(server, table, seconds, connections):
+    for c in connections:
+        hello = server.ask(HELLO, connections=c, seconds=seconds, runs=RUNS)
+        audited = server.ask(READ, connections=c, seconds=seconds, runs=RUNS, ids=server.ids)
+        hello_cpu, _ = table.load("hello-%d" % c, hello)
+        cpu, p99 = table.load("audited-read-%d" % c, audited)
+        if c == 128:
+            table.hidden("audited-read-cpu", cpu, "us")
+            table.hidden("audited-read-p99", p99, "ms")
+            table.hidden("hello-cpu", hello_cpu, "us")
+
+
+def writes(server, table, seconds, quick):
+    created = server.ids + ".created"
+    table.load("create", server.ask(CREATE, seconds=seconds, runs=RUNS))
+    if quick:
+        return
+    table.load("consent", server.ask(CONSENT, seconds=seconds, runs=RUNS, ids=server.ids))
+    table.load("collect", server.ask(COLLECT, seconds=seconds, runs=RUNS, ids=server.ids))
+    table.load("history", server.ask(HISTORY, connections=32, seconds=seconds, runs=RUNS, ids=server.ids))
+    erased = []
+    for _ in range(RUNS):
+        server.ask(CREATE, rounds=2000, out=created)
+        erased += server.ask(ERASE, rounds=2000, ids=created, once=True)
+    table.load("erase", erased)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("build")
+    p.add_argument("--quick", action="store_true")
+    p.add_argument("--people", type=int, default=0)
+    o = p.parse_args()
+    n = o.people or (2000 if o.quick else 20000)
+    seconds = 1 if o.quick else 3
+    print("machine: %s" % machine())
+    print("client: bench/load on the same cores, keep-alive connections (128 unless named), %d runs of %g s; "
+          "%d persons with %d sealed values of %d bytes\n" % (RUNS, seconds, n, len(FIELDS), len(VALUE)))
+    table = Table(os.path.join(o.build, "bench.tsv"))
+    server = Server(o.build)
+    server.init()
+    starts(server, table)
+    people(server, n)
+    server.start()
+    reads(server, table, seconds, [128] if o.quick else [32, 128, 512])
+    server.stop()
+    unrecorded = Server(o.build, os.path.join("bench", "unrecorded"))
+    unrecorded.token = server.token
+    unrecorded.start()
+    table.load("read-unrecorded-128", unrecorded.ask(READ, seconds=seconds, runs=RUNS, ids=server.ids))
+    unrecorded.stop()
+    server.start()
+    writes(server, table, seconds, o.quick)
+    server.stop()
+    table.write()
+    print("\nwritten to %s" % table.path)
+
+
+if __name__ == "__main__":
+    main()
