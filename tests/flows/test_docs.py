@@ -2,6 +2,7 @@
 """What the documents show is done as they show it: examples are taken out of README.md and docs/ and run."""
 import json, os, re, shlex, subprocess
 
+import troth_worked
 from troth_flow import ROOT, TROTH, Flow, run_troth
 
 
@@ -66,6 +67,27 @@ class Language(Flow):
         self.assertEqual((answer["answer"], answer["clause"], answer["reason"]), ("deny", "shop/marketing.stop", "unsubscribed"))
         done = run_troth("init", os.path.join(self.daemon.home, "shop-data"), "--policy", folder)
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_lesson_and_its_nine_exercises_print_what_they_show(self):
+        """Each attempt gives its message word for word, and each answer is a clean text that decides as stated."""
+        shown = troth_worked.run(document("docs/policy-language.md"), os.path.join(self.daemon.home, "lesson"))
+        wrong = [str(one) for one in shown if not one.agrees()]
+        self.assertEqual(wrong, [], "\n\n".join(wrong))
+        exercises = {}
+        for one in shown:
+            if one.heading.startswith("### Exercise"):
+                exercises.setdefault(one.heading, []).append(one.got)
+        self.assertEqual([re.search(r"\d+", h).group(0) for h in exercises], list("123456789"))
+        clean = re.compile("^0 errors, 0 warnings;", re.M)
+        for heading, (attempt, *answer) in exercises.items():
+            self.assertNotRegex(attempt, clean, heading)
+            self.assertTrue("not known" in heading or clean.match(answer[0]), heading)
+            self.assertIn("<details><summary>Answer</summary>", document("docs/policy-language.md").split(heading)[1][:2600])
+
+    def test_a_worked_document_that_tells_another_story_is_noticed(self):
+        text = "# T\n\n`shop/a.md`:\n\n````markdown\n# A\n````\n\n## H\n\n```console\n$ cat shop/a.md\n# A\n$ echo b…\nb\n$ echo one 2 three\none … three\n```\n"
+        shown = troth_worked.run(text, os.path.join(self.daemon.home, "other"))
+        self.assertEqual([one.agrees() for one in shown], [True, False, True])
 
     def test_the_version_is_the_one_that_runs(self):
         version = re.search(r"Version (\d+\.\d+) of the language", document("docs/policy-reference.md")).group(1)
