@@ -2,6 +2,7 @@
 /* cmd_policy_text.c: see cmd_policy_text.h. */
 #include "cmd_policy_text.h"
 
+#include "crypto.h"
 #include "file.h"
 #include "policy_export.h"
 #include "policy_folder.h"
@@ -92,6 +93,23 @@ int cmd_policy_format(struct cli *c)
 
 /* ---- export */
 
+static struct span hex_of(struct arena *a, struct span bytes)
+{
+    struct digest d;
+    char *hex = arena_alloc(a, 2 * sizeof d.b + 1);
+    crypto_sha256(bytes, &d);
+    hex_put(hex, d.b, sizeof d.b);
+    return span_str(hex);
+}
+
+static struct policy_identity identity_of(struct arena *a, const struct policy *p)
+{
+    struct span *documents = ARENA_ARRAY(a, policy_documents(p), struct span);
+    for (unsigned i = 0; i < policy_documents(p); i++)
+        documents[i] = hex_of(a, policy_document(p, i)->text);
+    return (struct policy_identity){.compiled = hex_of(a, policy_packed(p)), .documents = documents};
+}
+
 int cmd_policy_export(struct cli *c)
 {
     struct policy *p;
@@ -105,10 +123,11 @@ int cmd_policy_export(struct cli *c)
     }
     if (e != OK)
         return unreadable(&f);
+    struct policy_identity id = identity_of(c->arena, p);
     if (cli_get(c, "dpv"))
         policy_export_dpv(p, &out);
     else
-        policy_export_json(p, &out);
+        policy_export_json(p, &id, &out);
     text_char(&out, '\n');
     print(&out);
     return CLI_OK;

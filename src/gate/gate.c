@@ -52,6 +52,7 @@ static enum err snapshot_make(const struct gate *g, struct store *st, struct sna
         return e;
     }
     s->view = (struct gate_view){.policy = g->policy, .registers = registers, .digest = g->digest};
+    crypto_sha256(policy_packed(g->policy), &s->view.compiled);
     hex_put(s->view.revision, g->digest.b, 8);
     atomic_init(&s->holders, 1); /* the gate itself */
     *out = s;

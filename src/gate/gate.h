@@ -52,8 +52,9 @@ enum err gate_create(const char *data, const char *master_key_file, struct store
 struct gate_view {
     const struct policy *policy;
     const struct registers *registers;
-    struct digest digest;  /* of the policy set in force */
-    char revision[16 + 1]; /* its first 16 hex digits: `revision` in answers */
+    struct digest digest;   /* of the policy set in force */
+    struct digest compiled; /* of its compiled form, which decides */
+    char revision[16 + 1];  /* the set's first 16 hex digits: `revision` in answers */
 };
 const struct gate_view *gate_hold(struct gate *g);
 /* Fields offered since the start that the policy does not declare (B4.4). */

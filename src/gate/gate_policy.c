@@ -85,6 +85,7 @@ static struct span set_members(const struct gate_call *c)
     json_open(&t, NULL, '{');
     json_str(&t, "policy", c->view->revision);
     json_hex(&t, "sha256", c->view->digest.b, sizeof c->view->digest.b);
+    json_hex(&t, "compiled", c->view->compiled.b, sizeof c->view->compiled.b);
     json_close(&t, '}');
     return text_span(&t);
 }

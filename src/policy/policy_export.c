@@ -162,7 +162,8 @@ static void put_scope(const struct policy *p, struct text *t, const struct docum
     json_close(t, '}');
 }
 
-static void put_document(const struct policy *p, struct text *t, const struct document *doc)
+static void put_document(const struct policy *p, const struct policy_identity *id, struct text *t,
+                         const struct document *doc)
 {
     char day[INSTANT_TEXT_MAX];
     date_put(day, doc->pub.in_force);
@@ -170,6 +171,7 @@ static void put_document(const struct policy *p, struct text *t, const struct do
     json_string(t, "name", doc->pub.name);
     string_if(t, "title", doc->pub.title);
     json_string(t, "file", doc->pub.file);
+    json_string(t, "sha256", id->documents[doc - p->documents]);
     if (doc->pub.revision) {
         json_i64(t, "revision", doc->pub.revision);
         json_str(t, "in_force", day);
@@ -330,14 +332,23 @@ static void put_catalogue(const struct policy *p, struct text *t)
     json_close(t, '}');
 }
 
-void policy_export_json(const struct policy *p, struct text *t)
+static void put_compiled(const struct policy *p, const struct policy_identity *id, struct text *t)
+{
+    json_open(t, "compiled", '{');
+    json_string(t, "sha256", id->compiled);
+    json_i64(t, "bytes", (int64_t)policy_packed(p).len);
+    json_close(t, '}');
+}
+
+void policy_export_json(const struct policy *p, const struct policy_identity *id, struct text *t)
 {
     const struct norm **norms = policy_export_norms(p, t->arena);
     json_open(t, NULL, '{');
     json_str(t, "language", POLICY_LANGUAGE_VERSION);
+    put_compiled(p, id, t);
     json_open(t, "documents", '[');
     for (size_t i = 0; i < p->n_documents; i++)
-        put_document(p, t, &p->documents[i]);
+        put_document(p, id, t, &p->documents[i]);
     json_close(t, ']');
     put_catalogue(p, t);
     json_open(t, "clauses", '[');

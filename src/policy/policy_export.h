@@ -15,7 +15,13 @@
 
 #include "policy.h"
 
-void policy_export_json(const struct policy *p, struct text *t);
+/* The SHA-256 of what is exported, as hex; this part computes none. */
+struct policy_identity {
+    struct span compiled;         /* of policy_packed */
+    const struct span *documents; /* of the text of each document, policy_documents of them */
+};
+
+void policy_export_json(const struct policy *p, const struct policy_identity *id, struct text *t);
 void policy_export_dpv(const struct policy *p, struct text *t);
 
 #endif

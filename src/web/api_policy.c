@@ -58,6 +58,7 @@ void api_policies(struct call *c)
         return;
     json_open(&t, NULL, '{');
     json_str(&t, "revision", c->gate.view->revision);
+    json_hex(&t, "compiled", c->gate.view->compiled.b, sizeof c->gate.view->compiled.b);
     json_open(&t, "policies", '[');
     for (size_t i = 0; i < n; i++) {
         json_open(&t, NULL, '{');

@@ -2,7 +2,7 @@
 """The JSON interface: what each address answers when all is well, and what it leaves behind."""
 import json, re, secrets, time
 
-from troth_flow import Flow
+from troth_flow import POLICY, Flow, run_troth
 
 REF = "#/components/schemas/"
 
@@ -308,7 +308,10 @@ class Api(Flow):
     # ---- Documents and registers
 
     def test_policies(self):
-        got = self.expect(self.get("/v1/policies"), 200)["policies"]
+        listed = self.expect(self.get("/v1/policies"), 200)
+        exported = json.loads(run_troth("policy", "export", POLICY).stdout)
+        self.assertEqual(exported["compiled"]["sha256"], listed["compiled"])
+        got = listed["policies"]
         group = [p for p in got if p["document"] == "group"][-1]
         self.assertIn("adult", group["scope"]["subjects"])
         children = [p for p in got if p["document"] == "children"][-1]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands on the texts of a policy: check --json, format, coverage, export."""
-import json, os, re, shutil, tempfile, unittest
+import hashlib, json, os, re, shutil, tempfile, unittest
 
 from troth_flow import POLICY, ROOT, run_troth
 
@@ -140,7 +140,7 @@ class Export(Folder):
 
     def test_export_holds_the_whole_policy(self):
         out = self.export()
-        self.assertEqual(set(out), {"language", "documents", "catalogue", "clauses", "norms", "promises", "duties"})
+        self.assertEqual(set(out), {"language", "compiled", "documents", "catalogue", "clauses", "norms", "promises", "duties"})
         known = {c["document"] + "/" + c["id"] for c in out["clauses"]}
         fields = {f["name"] for f in out["catalogue"]["fields"]}
         self.assertEqual(len(fields), 96)
@@ -158,6 +158,28 @@ class Export(Folder):
         phone = next(f for f in out["catalogue"]["fields"] if f["name"] == "contact-phone")
         self.assertEqual(phone, {"name": "contact-phone", "category": "contact-direct", "grade": 3,
                                  "term": "pd:TelephoneNumber"})
+
+    def test_identity_of_texts_and_of_what_decides(self):
+        out, digest = self.export(), {}
+        for document in out["documents"]:
+            with open(os.path.join(POLICY, document["file"]), "rb") as f:
+                digest[document["name"]] = hashlib.sha256(f.read()).hexdigest()
+        self.assertEqual({d["name"]: d["sha256"] for d in out["documents"]}, digest)
+        self.assertRegex(out["compiled"]["sha256"], "^[0-9a-f]{64}$")
+
+    def test_prose_changes_the_text_and_not_what_decides(self):
+        folder = self.copy(POLICY)
+        before = json.loads(run_troth("policy", "export", folder).stdout)
+        with open(os.path.join(folder, "games.md"), "a", encoding="utf-8") as f:
+            f.write("\nA last word.\n")
+        prose = json.loads(run_troth("policy", "export", folder).stdout)
+        self.assertEqual(prose["compiled"], before["compiled"])
+        changed = [d["name"] for d, e in zip(prose["documents"], before["documents"]) if d["sha256"] != e["sha256"]]
+        self.assertEqual(changed, ["games"])
+        with open(os.path.join(folder, "games.md"), "a", encoding="utf-8") as f:
+            f.write("\n```rule last\nwe must not use any of child for delivery.\n```\n")
+        rules = json.loads(run_troth("policy", "export", folder).stdout)
+        self.assertNotEqual(rules["compiled"]["sha256"], before["compiled"]["sha256"])
 
     def test_export_counts_agree_with_the_text(self):
         out = self.export()
