@@ -14,9 +14,9 @@
 #include <stdlib.h>
 
 enum {
-    REGION_WORDS = 16,
+    REGION_WORDS = 64,
     REGION_SLOTS = REGION_WORDS * 64
-}; /* 32 KiB of keys: more than a group's requests hold */
+}; /* 128 KiB of keys: more than a group's requests hold; a full cache of persons' keys takes 32 of them */
 
 struct region {
     struct key *slots;

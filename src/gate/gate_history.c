@@ -155,7 +155,7 @@ static void add_person(void *ctx, const struct subject *s)
     struct vault_person person = vault_of(s);
     struct person_key *key;
     struct fail ignored = {0}; /* a person without a key has no pseudonym any more */
-    if (vault_key_open(t->gate->vault, t->st, &person, &key, &ignored))
+    if (vault_key_read(t->gate->vault, t->st, &person, &key, &ignored))
         return;
     if (t->n == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 1024;

@@ -84,7 +84,7 @@ enum err gate_erase(struct gate_call *c, struct subject_id id, struct span actor
     if (e)
         return e;
     struct vault_person person = vault_of(out);
-    vault_key_destroy(c->st, &person);
+    vault_key_destroy(c->gate->vault, c->st, &person);
     out->state = SUBJECT_ERASED;
     c->forget_history = true;
     return OK;

@@ -74,9 +74,19 @@ void store_savepoint_keep(struct store *st);
 void store_savepoint_undo(struct store *st); /* also drops the key deletions queued since */
 enum err store_commit(struct store *st, struct fail *f);
 void store_rollback(struct store *st);
+/* Called on the committing thread when a person's key row has changed for good, before anybody is answered.
+ */
+typedef void (*store_key_fn)(void *ctx, struct span subject);
 /* Queues: delete the wrapped key of this subject after the commit and truncate the WAL of keys.db, so that
- * its bytes are gone from the files before the caller is answered. */
-void store_forget_key(struct store *st, struct span subject);
+ * its bytes are gone from the files before the caller is answered; then tell `done` (may be null). */
+void store_forget_key(struct store *st, struct span subject, store_key_fn done, void *ctx);
+/* Queues: tell `done` after the commit that the key row of this subject was written anew. */
+void store_key_written(struct store *st, struct span subject, store_key_fn done, void *ctx);
+/* For who keeps opened keys: how often this process has changed key rows, and how often it had when the
+ * snapshot or group of st began. While both are equal, what st reads of a key is the newest there is. The
+ * count grows after the commit and before `done` is called. */
+uint64_t store_key_changes(void);
+uint64_t store_key_changes_seen(const struct store *st);
 
 /* Runs a statement that gives no rows. *changed (may be null): rows touched. A unique clash is ERR_CONFLICT.
  */

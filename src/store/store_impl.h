@@ -46,10 +46,13 @@ struct store_file {
     bool begun; /* a transaction of ours is open */
 };
 
-/* A key to be forgotten after the commit. */
+/* A key row that changes with the commit. */
 struct store_forget {
     uint8_t subject[STORE_FORGET_MAX];
     size_t len;
+    bool destroy; /* deleted after the commit; else written in the group */
+    store_key_fn done;
+    void *ctx;
 };
 
 struct store {
@@ -61,8 +64,9 @@ struct store {
     struct store_forget *forget;
     size_t n_forget, cap_forget;
     size_t forget_mark; /* n_forget when the savepoint was set */
-    bool truncate_due;  /* a WAL still holds forgotten bytes */
-    struct fail lost;   /* why SQLite gave up the group's transaction by itself; code OK: it stands */
+    uint64_t key_changes_seen;
+    bool truncate_due; /* a WAL still holds forgotten bytes */
+    struct fail lost;  /* why SQLite gave up the group's transaction by itself; code OK: it stands */
 };
 
 /* As tools/embed writes it. */

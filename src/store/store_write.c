@@ -9,6 +9,7 @@
 
 #include "log.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static const char *const control_sql[CONTROL_COUNT] = {
@@ -63,6 +64,7 @@ static enum err file_commit(struct store_file *sf, struct fail *f)
 
 enum err store_begin_read(struct store *st, struct fail *f)
 {
+    st->key_changes_seen = store_key_changes();
     for (unsigned i = 0; i < STORE_DB_COUNT; i++) {
         enum err err = file_begin(&st->file[i], CONTROL_BEGIN, f);
         if (err == OK && i == STORE_MAIN)
@@ -113,6 +115,7 @@ static void group_end(struct store *st)
 enum err store_begin_write(struct store *st, struct fail *f)
 {
     enum err err = st->mode == STORE_READ ? fail_set(f, ERR_INTERNAL, "this connection only reads") : OK;
+    st->key_changes_seen = store_key_changes();
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (in_group[st->mode][i])
             err = file_begin(&st->file[i], CONTROL_BEGIN_WRITE, f);
@@ -153,9 +156,21 @@ void store_rollback(struct store *st)
     group_end(st);
 }
 
-/* ---- Forgotten keys */
+/* ---- Forgotten and changed keys */
 
-void store_forget_key(struct store *st, struct span subject)
+static atomic_ullong key_changes;
+
+uint64_t store_key_changes(void)
+{
+    return atomic_load(&key_changes);
+}
+
+uint64_t store_key_changes_seen(const struct store *st)
+{
+    return st->key_changes_seen;
+}
+
+static void queue_key(struct store *st, struct span subject, bool destroy, store_key_fn done, void *ctx)
 {
     if (st->n_forget == st->cap_forget) {
         st->cap_forget = st->cap_forget ? st->cap_forget * 2 : 16;
@@ -164,8 +179,38 @@ void store_forget_key(struct store *st, struct span subject)
     if (!st->forget || subject.len > STORE_FORGET_MAX)
         abort(); /* out of memory, or not a subject id: an erasure must not be dropped in silence */
     struct store_forget *g = &st->forget[st->n_forget++];
+    *g = (struct store_forget){.len = subject.len, .destroy = destroy, .done = done, .ctx = ctx};
     memcpy(g->subject, subject.p, subject.len);
-    g->len = subject.len;
+}
+
+void store_forget_key(struct store *st, struct span subject, store_key_fn done, void *ctx)
+{
+    queue_key(st, subject, true, done, ctx);
+}
+
+void store_key_written(struct store *st, struct span subject, store_key_fn done, void *ctx)
+{
+    queue_key(st, subject, false, done, ctx);
+}
+
+/* The count first: a reader that compares it (store.h) then keeps nothing that `done` would miss. */
+static void tell_changes(struct store *st)
+{
+    if (st->n_forget)
+        atomic_fetch_add(&key_changes, 1);
+    for (size_t i = 0; i < st->n_forget; i++) {
+        const struct store_forget *g = &st->forget[i];
+        if (g->done)
+            g->done(g->ctx, span_of(g->subject, g->len));
+    }
+}
+
+static size_t count_destroyed(const struct store *st)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < st->n_forget; i++)
+        n += st->forget[i].destroy;
+    return n;
 }
 
 /* Copies the WAL into its database and cuts it to nothing. Waits for readers, not for ever: what is left is
@@ -197,7 +242,8 @@ static enum err delete_keys(struct store *st, struct fail *f)
     enum err err = file_begin(keys, CONTROL_BEGIN_WRITE, f);
     for (size_t i = 0; i < st->n_forget && err == OK; i++) {
         struct span subject = span_of(st->forget[i].subject, st->forget[i].len);
-        err = store_run(st, Q_KEY_DELETE, ARGS(ARG_B(subject)), NULL, f);
+        if (st->forget[i].destroy)
+            err = store_run(st, Q_KEY_DELETE, ARGS(ARG_B(subject)), NULL, f);
     }
     if (err == OK)
         return file_commit(keys, f);
@@ -231,10 +277,13 @@ enum err store_commit(struct store *st, struct fail *f)
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (in_group[st->mode][commit_order[i]])
             err = file_commit(&st->file[commit_order[i]], f);
-    if (err == OK && st->n_forget)
+    bool committed = err == OK;
+    if (committed && count_destroyed(st))
         err = forget_all(st, f);
-    else if (err == OK && st->truncate_due)
+    else if (committed && st->truncate_due)
         truncate_all(st);
+    if (committed)
+        tell_changes(st);
     group_end(st);
     return err;
 }

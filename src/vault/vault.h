@@ -27,8 +27,10 @@ struct vault_person {
     bool child; /* key class */
 };
 
-struct vault;      /* master and class keys; shared by all threads, immutable */
-struct person_key; /* an opened data key */
+#define VAULT_CACHE_MAX 65536 /* opened keys kept by default: about 9 MB when full */
+
+struct vault;      /* master and class keys, and the opened keys; shared by all threads */
+struct person_key; /* an opened data key; shared, never changed */
 
 /* First start: makes the class keys under the master key. */
 enum err vault_create(struct store *st, const char *master_key_file, struct fail *f);
@@ -38,15 +40,31 @@ void vault_close(struct vault *v);
 
 /* A fresh data key for a person, in the class of the band. */
 enum err vault_key_create(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f);
-/* Opens the data key. ERR_GONE if it was destroyed, ERR_INTEGRITY if its row was changed. */
+/* Opens the data key. ERR_GONE if it was destroyed, ERR_INTEGRITY if its row was changed.
+ *
+ * Opened keys are kept, in guarded memory, up to a bound; the longest unused give way. A hit costs one short
+ * lock of one in 64 and no statement. What is destroyed, moved or wrapped anew leaves the cache when its
+ * group commits, before anybody is answered: it holds for every thread from the next call on. A key whose
+ * snapshot is older than the last such change is used and not kept. Rows that somebody else alters (another
+ * process, a thief) are noticed when the key is read the next time. */
 enum err vault_key_open(struct vault *v, struct store *st, const struct vault_person *s,
                         struct person_key **out, struct fail *f);
+/* The same past the cache, for passes over everybody. */
+enum err vault_key_read(struct vault *v, struct store *st, const struct vault_person *s,
+                        struct person_key **out, struct fail *f);
 void vault_key_close(struct person_key *k);
+/* How the cache does since the start. */
+struct vault_cache_stats {
+    uint64_t hits, misses, kept, limit;
+};
+struct vault_cache_stats vault_cache_stats(const struct vault *v);
+/* Empties it, and sets how many it may keep from now on (0: none). Not while other threads use the vault. */
+void vault_cache_limit(struct vault *v, size_t most);
 /* Wraps the data key under the class of the band the person is in now. */
 enum err vault_key_move(struct vault *v, struct store *st, const struct vault_person *s, struct person_key *k,
                         struct fail *f);
 /* Destroys it with the group's commit. */
-void vault_key_destroy(struct store *st, const struct vault_person *s);
+void vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s);
 /* At start: destroys every key the erasure ledger names that still exists (a restored backup of keys.db). */
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f);
 

@@ -5,9 +5,14 @@
 
 #include "vault.h"
 
+#include <stdatomic.h>
+
 enum key_class { CLASS_ADULT, CLASS_CHILD, CLASS_COUNT };
 
+struct vault_cache;
+
 struct vault {
+    struct vault_cache *cache;
     struct key *class_key[CLASS_COUNT];
     struct key *index;  /* blind index */
     struct key *record; /* actors' pseudonyms, details of entries that concern no person */
@@ -18,7 +23,20 @@ struct vault {
 struct person_key {
     struct key *data;
     struct key *pseudonym;
+    struct subject_id id;
+    atomic_uint holders; /* calls at work with it, and the cache */
+    atomic_bool used;    /* since the cache last looked for room */
 };
+
+/* ---- vault_cache.c */
+struct vault_cache *cache_new(size_t most);
+void cache_free(struct vault_cache *c);
+/* Held for the caller, or null. */
+struct person_key *cache_find(struct vault_cache *c, struct subject_id id);
+/* Keeps k too, unless key rows changed since the snapshot of st (store.h). */
+void cache_keep(struct vault_cache *c, const struct store *st, struct person_key *k);
+/* A store_key_fn; ctx is the cache. */
+void cache_drop(void *ctx, struct span subject);
 
 /* Builds what a ciphertext is bound to: a purpose, then parts of fixed length, then at most one of open
  * length. */

@@ -107,6 +107,7 @@ enum err vault_open(struct store *st, const char *master_key_file, struct vault 
         vault_close(v);
         return e;
     }
+    v->cache = cache_new(VAULT_CACHE_MAX);
     *out = v;
     return OK;
 }
@@ -115,6 +116,7 @@ void vault_close(struct vault *v)
 {
     if (!v)
         return;
+    cache_free(v->cache);
     for (size_t i = 0; i < CLASS_COUNT; i++)
         key_free(v->class_key[i]);
     key_free(v->index);
@@ -132,20 +134,43 @@ static struct bind bind_person(const struct vault_person *s, enum key_class c)
     return b;
 }
 
+/* Takes the data key over. */
+static struct person_key *opened(struct key *data, struct subject_id id)
+{
+    struct person_key *k = calloc(1, sizeof *k);
+    if (!k)
+        abort();
+    *k = (struct person_key){.data = data, .pseudonym = key_derive(data, "troth pseudonym"), .id = id};
+    atomic_init(&k->holders, 1);
+    atomic_init(&k->used, false);
+    return k;
+}
+
+void vault_key_close(struct person_key *k)
+{
+    if (!k || atomic_fetch_sub_explicit(&k->holders, 1, memory_order_acq_rel) > 1)
+        return;
+    key_free(k->data);
+    key_free(k->pseudonym);
+    free(k);
+}
+
 enum err vault_key_create(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f)
 {
     enum key_class c = s->child ? CLASS_CHILD : CLASS_ADULT;
     uint8_t wrapped[WRAPPED_LEN];
     struct bind b = bind_person(s, c);
-    struct key *k = key_random();
-    enum err e = key_wrap(v->class_key[c], bind_span(&b), k, wrapped, f);
-    key_free(k);
-    if (e)
-        return e;
-    return store_run(
-        st, Q_KEY_ADD,
-        ARGS(ARG_B(person_id(s)), ARG_T(span_str(class_names[c])), ARG_B(span_of(wrapped, sizeof wrapped))),
-        NULL, f);
+    struct person_key *k = opened(key_random(), s->id);
+    enum err e = key_wrap(v->class_key[c], bind_span(&b), k->data, wrapped, f);
+    if (!e)
+        e = store_run(st, Q_KEY_ADD,
+                      ARGS(ARG_B(person_id(s)), ARG_T(span_str(class_names[c])),
+                           ARG_B(span_of(wrapped, sizeof wrapped))),
+                      NULL, f);
+    if (!e) /* a group that fails leaves a key of nobody: no id is given out twice */
+        cache_keep(v->cache, st, k);
+    vault_key_close(k);
+    return e;
 }
 
 static enum err damaged(const struct vault_person *s, struct fail *f)
@@ -168,7 +193,7 @@ static enum err unwrap_person(struct vault *v, const struct vault_person *s, con
     return damaged(s, f);
 }
 
-enum err vault_key_open(struct vault *v, struct store *st, const struct vault_person *s,
+enum err vault_key_read(struct vault *v, struct store *st, const struct vault_person *s,
                         struct person_key **out, struct fail *f)
 {
     struct store_rows rows;
@@ -177,14 +202,21 @@ enum err vault_key_open(struct vault *v, struct store *st, const struct vault_pe
     struct key *data = NULL;
     enum err e = unwrap_person(v, s, &rows, &data, f);
     store_done(&rows);
-    if (e)
-        return e;
-    struct person_key *k = calloc(1, sizeof *k);
-    if (!k)
-        abort();
-    *k = (struct person_key){.data = data, .pseudonym = key_derive(data, "troth pseudonym")};
-    *out = k;
-    return OK;
+    if (!e)
+        *out = opened(data, s->id);
+    return e;
+}
+
+enum err vault_key_open(struct vault *v, struct store *st, const struct vault_person *s,
+                        struct person_key **out, struct fail *f)
+{
+    *out = cache_find(v->cache, s->id);
+    if (*out)
+        return OK;
+    enum err e = vault_key_read(v, st, s, out, f);
+    if (!e)
+        cache_keep(v->cache, st, *out);
+    return e;
 }
 
 enum err vault_key_move(struct vault *v, struct store *st, const struct vault_person *s, struct person_key *k,
@@ -196,24 +228,16 @@ enum err vault_key_move(struct vault *v, struct store *st, const struct vault_pe
     enum err e = key_wrap(v->class_key[c], bind_span(&b), k->data, wrapped, f);
     if (e)
         return e;
+    store_key_written(st, person_id(s), cache_drop, v->cache);
     return store_run(
         st, Q_KEY_REWRAP,
         ARGS(ARG_B(person_id(s)), ARG_T(span_str(class_names[c])), ARG_B(span_of(wrapped, sizeof wrapped))),
         NULL, f);
 }
 
-void vault_key_close(struct person_key *k)
+void vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s)
 {
-    if (!k)
-        return;
-    key_free(k->data);
-    key_free(k->pseudonym);
-    free(k);
-}
-
-void vault_key_destroy(struct store *st, const struct vault_person *s)
-{
-    store_forget_key(st, person_id(s));
+    store_forget_key(st, person_id(s), cache_drop, v->cache);
 }
 
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f)

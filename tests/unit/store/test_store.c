@@ -440,7 +440,7 @@ TEST(savepoints_span_both_databases)
     EXPECT_INT(store_savepoint(st, &f), OK);
     meta_put(st, "undone", 1, &f);
     key_add(st, "undone", "w", &f);
-    store_forget_key(st, SPAN("kept"));
+    store_forget_key(st, SPAN("kept"), NULL, NULL);
     store_savepoint_undo(st);
     EXPECT_INT(store_commit(st, &f), OK);
     EXPECT_INT(meta_get(st, "kept"), 1);
@@ -536,7 +536,7 @@ TEST(a_forgotten_key_is_gone_from_every_file)
     EXPECT_INT(store_begin_write(st, &f), OK);
     EXPECT_INT(store_savepoint(st, &f), OK);
     EXPECT_INT(store_run(st, Q_ERASED_ADD, ARGS(ARG_B(SPAN("person-to-erase-")), ARG_I(1)), NULL, &f), OK);
-    store_forget_key(st, SPAN("person-to-erase-"));
+    store_forget_key(st, SPAN("person-to-erase-"), NULL, NULL);
     store_savepoint_keep(st);
     EXPECT_INT(store_commit(st, &f), OK);
     EXPECT(!key_has(st, "person-to-erase-"));

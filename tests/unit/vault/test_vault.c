@@ -20,10 +20,12 @@ static void setup(void)
     scratch_must(vault_create(scratch_st, scratch_path("master"), &f), &f);
     scratch_must(vault_open(scratch_st, scratch_path("master"), &vault, &f), &f);
     const struct vault_person *const all[] = {&ann, &bob, &kid};
+    scratch_begin();
     for (size_t i = 0; i < 3; i++)
         scratch_must(vault_key_create(vault, scratch_st, all[i], &f), &f);
     scratch_must(vault_key_open(vault, scratch_st, &ann, &ann_key, &f), &f);
     scratch_must(vault_key_open(vault, scratch_st, &bob, &bob_key, &f), &f);
+    scratch_commit();
 }
 
 static void teardown(void)
@@ -267,6 +269,7 @@ TEST(R200_children_have_their_own_class_of_key)
                            &f),
                  &f);
     struct person_key *k = NULL;
+    vault_cache_limit(vault, 0);
     EXPECT_INT(vault_key_open(vault, scratch_st, &kid, &k, &f), ERR_INTEGRITY);
     f = (struct fail){0};
     scratch_must(store_run(scratch_st, Q_KEY_REWRAP,
@@ -286,6 +289,7 @@ TEST(R145_a_key_that_came_back_is_destroyed_again)
     scratch_must(
         store_run(scratch_st, Q_ERASED_ADD, ARGS(ARG_B(span_of(bob.id.b, ID_LEN)), ARG_I(5)), NULL, &f), &f);
     scratch_must(vault_replay_erasures(scratch_st, &destroyed, &f), &f);
+    vault_cache_limit(vault, 0); /* replayed at the start, before anything is opened */
     EXPECT_INT(destroyed, 1);
     EXPECT_INT(vault_key_open(vault, scratch_st, &bob, &k, &f), ERR_GONE);
     f = (struct fail){0};
@@ -302,9 +306,113 @@ TEST(destroying_a_key_happens_with_the_commit)
     struct fail f = {0};
     struct person_key *k = NULL;
     scratch_begin();
-    vault_key_destroy(scratch_st, &bob);
+    vault_key_destroy(vault, scratch_st, &bob);
     scratch_commit();
     EXPECT_INT(vault_key_open(vault, scratch_st, &bob, &k, &f), ERR_GONE);
+    teardown();
+}
+
+/* ---- Opened keys */
+
+/* A key of another connection's snapshot: opened and closed. */
+static enum err open_in(struct store *st, const struct vault_person *s)
+{
+    struct fail f = {0};
+    struct person_key *k;
+    enum err e = vault_key_open(vault, st, s, &k, &f);
+    if (e == OK)
+        vault_key_close(k);
+    return e;
+}
+
+static struct store *reader_open(void)
+{
+    struct fail f = {0};
+    struct store *st;
+    scratch_must(store_open(scratch_dir, STORE_READ, &st, &f), &f);
+    return st;
+}
+
+TEST(opened_keys_are_kept_up_to_the_bound)
+{
+    setup();
+    struct vault_cache_stats s = vault_cache_stats(vault);
+    EXPECT_INT(s.kept, 3); /* made in setup */
+    EXPECT_INT(s.limit, VAULT_CACHE_MAX);
+    EXPECT_INT(open_in(scratch_st, &ann), OK);
+    EXPECT_INT(vault_cache_stats(vault).hits, s.hits + 1);
+    EXPECT_INT(vault_cache_stats(vault).misses, s.misses);
+    vault_cache_limit(vault, 8);
+    struct vault_person many = {.sid = 100};
+    struct fail f = {0};
+    for (uint8_t i = 0; i < 50; i++) {
+        many.id.b[0] = (uint8_t)(100 + i);
+        scratch_must(vault_key_create(vault, scratch_st, &many, &f), &f);
+    }
+    EXPECT_INT(vault_cache_stats(vault).kept, 8);
+    for (uint8_t i = 0; i < 50; i++) {
+        many.id.b[0] = (uint8_t)(100 + i);
+        EXPECT_INT(open_in(scratch_st, &many), OK);
+    }
+    teardown();
+}
+
+TEST(R145_a_destroyed_key_opens_on_no_thread_from_the_commit_on)
+{
+    setup();
+    struct fail f = {0};
+    struct store *old = reader_open(), *fresh = reader_open();
+    struct person_key *k;
+    scratch_must(store_begin_read(old, &f), &f);
+    scratch_must(vault_key_read(vault, old, &bob, &k, &f), &f);
+    vault_key_close(k);
+    scratch_begin();
+    vault_key_destroy(vault, scratch_st, &bob);
+    EXPECT_INT(open_in(old, &bob), OK); /* nothing has happened yet */
+    scratch_commit();
+    /* A snapshot from before still shows the row, as it shows the person; what it opens is not kept. */
+    EXPECT_INT(open_in(old, &bob), OK);
+    scratch_must(store_begin_read(fresh, &f), &f);
+    EXPECT_INT(open_in(fresh, &bob), ERR_GONE);
+    EXPECT_INT(open_in(fresh, &ann), OK);
+    store_end_read(old);
+    store_close(old);
+    store_close(fresh);
+    teardown();
+}
+
+TEST(a_destruction_that_is_undone_leaves_the_key)
+{
+    setup();
+    struct fail f = {0};
+    scratch_begin();
+    scratch_must(store_savepoint(scratch_st, &f), &f);
+    vault_key_destroy(vault, scratch_st, &bob);
+    store_savepoint_undo(scratch_st);
+    scratch_commit();
+    EXPECT_INT(open_in(scratch_st, &bob), OK);
+    teardown();
+}
+
+TEST(a_moved_key_is_read_again)
+{
+    setup();
+    struct fail f = {0};
+    struct vault_person grown = kid;
+    struct person_key *k;
+    grown.child = false;
+    scratch_must(vault_key_open(vault, scratch_st, &kid, &k, &f), &f);
+    scratch_begin();
+    scratch_must(vault_key_move(vault, scratch_st, &grown, k, &f), &f);
+    scratch_commit();
+    vault_key_close(k);
+    struct vault_cache_stats s = vault_cache_stats(vault);
+    scratch_begin();
+    EXPECT_INT(open_in(scratch_st, &grown), OK);
+    EXPECT_INT(open_in(scratch_st, &grown), OK);
+    scratch_commit();
+    EXPECT_INT(vault_cache_stats(vault).misses, s.misses + 1);
+    EXPECT_INT(vault_cache_stats(vault).hits, s.hits + 1);
     teardown();
 }
 
@@ -437,6 +545,10 @@ int main(void)
         CASE(R200_children_have_their_own_class_of_key),
         CASE(R145_a_key_that_came_back_is_destroyed_again),
         CASE(destroying_a_key_happens_with_the_commit),
+        CASE(opened_keys_are_kept_up_to_the_bound),
+        CASE(R145_a_destroyed_key_opens_on_no_thread_from_the_commit_on),
+        CASE(a_destruction_that_is_undone_leaves_the_key),
+        CASE(a_moved_key_is_read_again),
         CASE(identifiers_are_unique_and_tell_nothing),
         CASE(normal_forms),
         CASE(pseudonyms_change_with_the_epoch_and_the_person),

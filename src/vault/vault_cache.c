@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Opened keys of persons. See vault.h.
+ *
+ * Rows of eight places; an id, being random, is its own hash and names the row. A row that is full gives the
+ * place of one that was not used since it was last looked at. Each of 64 locks guards every 64th row, for a
+ * few instructions: keys are opened and freed outside.
+ */
+#include "vault_impl.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { WAYS = 8, LOCKS = 64 };
+
+struct row {
+    struct person_key *way[WAYS];
+    unsigned hand; /* where the search for room goes on */
+};
+/* A cache line each: two threads at different locks must not wait for one another. */
+struct lock {
+    _Alignas(64) pthread_mutex_t mutex;
+    uint64_t hits, misses, kept;
+};
+struct vault_cache {
+    struct lock lock[LOCKS];
+    struct row *rows;
+    size_t n_rows;
+};
+
+static void rows_make(struct vault_cache *c, size_t most)
+{
+    c->n_rows = most / WAYS;
+    c->rows = c->n_rows ? calloc(c->n_rows, sizeof *c->rows) : NULL;
+    if (c->n_rows && !c->rows)
+        abort(); /* as arena.h: out of memory ends the process */
+}
+
+static void rows_free(struct vault_cache *c)
+{
+    for (size_t i = 0; i < c->n_rows; i++)
+        for (size_t w = 0; w < WAYS; w++)
+            vault_key_close(c->rows[i].way[w]);
+    free(c->rows);
+}
+
+struct vault_cache *cache_new(size_t most)
+{
+    struct vault_cache *c = aligned_alloc(64, sizeof *c);
+    if (!c)
+        abort();
+    *c = (struct vault_cache){0};
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_init(&c->lock[i].mutex, NULL);
+    rows_make(c, most);
+    return c;
+}
+
+void cache_free(struct vault_cache *c)
+{
+    if (!c)
+        return;
+    rows_free(c);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_destroy(&c->lock[i].mutex);
+    free(c);
+}
+
+/* The row of an id, its lock taken; null if nothing is kept at all. */
+static struct row *row_lock(struct vault_cache *c, struct subject_id id, struct lock **l)
+{
+    uint64_t h;
+    memcpy(&h, id.b, sizeof h);
+    if (!c->n_rows)
+        return NULL;
+    size_t i = h % c->n_rows;
+    *l = &c->lock[i % LOCKS];
+    pthread_mutex_lock(&(*l)->mutex);
+    return &c->rows[i];
+}
+
+static struct person_key **row_find(struct row *r, struct subject_id id)
+{
+    for (size_t w = 0; w < WAYS; w++)
+        if (r->way[w] && memcmp(r->way[w]->id.b, id.b, ID_LEN) == 0)
+            return &r->way[w];
+    return NULL;
+}
+
+struct person_key *cache_find(struct vault_cache *c, struct subject_id id)
+{
+    struct lock *l;
+    struct row *r = row_lock(c, id, &l);
+    if (!r)
+        return NULL;
+    struct person_key **place = row_find(r, id), *k = place ? *place : NULL;
+    l->hits += k != NULL;
+    l->misses += k == NULL;
+    if (k) {
+        atomic_fetch_add_explicit(&k->holders, 1, memory_order_relaxed);
+        atomic_store_explicit(&k->used, true, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&l->mutex);
+    return k;
+}
+
+/* A free place, or that of the next one nobody asked for since the hand last came by. */
+static struct person_key **row_room(struct row *r)
+{
+    for (size_t w = 0; w < WAYS; w++)
+        if (!r->way[w])
+            return &r->way[w];
+    while (atomic_exchange_explicit(&r->way[r->hand]->used, false, memory_order_relaxed))
+        r->hand = (r->hand + 1) % WAYS;
+    struct person_key **place = &r->way[r->hand];
+    r->hand = (r->hand + 1) % WAYS;
+    return place;
+}
+
+/* The comparison is made under the lock: a change that comes after it finds the key here and drops it. */
+void cache_keep(struct vault_cache *c, const struct store *st, struct person_key *k)
+{
+    struct lock *l;
+    struct person_key *old = NULL;
+    struct row *r = row_lock(c, k->id, &l);
+    if (!r)
+        return;
+    if (store_key_changes_seen(st) == store_key_changes() && !row_find(r, k->id)) {
+        struct person_key **place = row_room(r);
+        old = *place;
+        *place = k;
+        l->kept += old == NULL;
+        atomic_fetch_add_explicit(&k->holders, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&l->mutex);
+    vault_key_close(old);
+}
+
+void cache_drop(void *ctx, struct span subject)
+{
+    struct subject_id id;
+    struct lock *l;
+    if (subject.len != ID_LEN)
+        return;
+    memcpy(id.b, subject.p, ID_LEN);
+    struct row *r = row_lock(ctx, id, &l);
+    if (!r)
+        return;
+    struct person_key **place = row_find(r, id), *k = place ? *place : NULL;
+    if (place)
+        *place = NULL;
+    l->kept -= k != NULL;
+    pthread_mutex_unlock(&l->mutex);
+    vault_key_close(k);
+}
+
+void vault_cache_limit(struct vault *v, size_t most)
+{
+    rows_free(v->cache);
+    rows_make(v->cache, most);
+    for (size_t i = 0; i < LOCKS; i++)
+        v->cache->lock[i].kept = 0;
+}
+
+struct vault_cache_stats vault_cache_stats(const struct vault *v)
+{
+    struct vault_cache *c = v->cache;
+    struct vault_cache_stats s = {.limit = c->n_rows * WAYS};
+    for (size_t i = 0; i < LOCKS; i++) {
+        pthread_mutex_lock(&c->lock[i].mutex);
+        s.hits += c->lock[i].hits;
+        s.misses += c->lock[i].misses;
+        s.kept += c->lock[i].kept;
+        pthread_mutex_unlock(&c->lock[i].mutex);
+    }
+    return s;
+}
