@@ -5,6 +5,7 @@
  *
  * policy-build     ms   reading, compiling and all checks
  * policy-packed    KiB  the compiled form
+ * policy-diff      ms   the policy without its last document's rules and with them
  * decision-random  ns   requests drawn from all values, so that caches and predictors learn nothing
  * decision-hot     ns   32 requests again and again
  * decision-single  ns   one at a time, the clock's own time included
@@ -15,6 +16,7 @@
  */
 #include "arena.h"
 #include "policy.h"
+#include "policy_diff.h"
 #include "policy_folder.h"
 
 #include <stdio.h>
@@ -150,15 +152,27 @@ static double run_build(const struct measured *m)
     return took / 1e6;
 }
 
+static double run_diff(const struct measured *m)
+{
+    struct arena *a = arena_new(1 << 20);
+    struct policy_diff d;
+    double start = now_ns();
+    policy_effect(m->p, (unsigned)policy_documents(m->p) - 1, a, &d, NULL);
+    double took = now_ns() - start;
+    arena_free(a);
+    return took / 1e6;
+}
+
 static double run_packed(const struct measured *m)
 {
     return (double)policy_packed(m->p).len / 1024;
 }
 
 static const struct figure figures[] = {
-    {"policy-build", "ms", run_build},     {"policy-packed", "KiB", run_packed},
-    {"decision-random", "ns", run_random}, {"decision-hot", "ns", run_hot},
-    {"decision-single", "ns", run_single}, {"decision-plain", "ns", run_plain},
+    {"policy-build", "ms", run_build},   {"policy-packed", "KiB", run_packed},
+    {"policy-diff", "ms", run_diff},     {"decision-random", "ns", run_random},
+    {"decision-hot", "ns", run_hot},     {"decision-single", "ns", run_single},
+    {"decision-plain", "ns", run_plain},
 };
 
 static void print_figure(const struct figure *f, const struct measured *m, FILE *tsv)

@@ -3,6 +3,7 @@
 #include "cli_impl.h"
 #include "cmd_audit.h"
 #include "cmd_policy.h"
+#include "cmd_policy_diff.h"
 #include "cmd_policy_prove.h"
 #include "cmd_policy_render.h"
 #include "cmd_policy_text.h"
@@ -187,6 +188,10 @@ const struct cli_command cli_commands[] = {
         "declared value; a fact left out is false."),
     OWN("policy prove", "DIR ['SENTENCE']", 1, 2, "is a promise kept in every case? all promises, or one sentence",
         cmd_policy_prove, json_options),
+    OWN("policy diff", "OLD NEW", 2, 2, "what changes for people between two folders; 3: it protects, 4: rights are reduced",
+        cmd_policy_diff, json_options),
+    OWN("policy effect", "DIR DOCUMENT", 2, 2, "what one document does: the diff without it and with it",
+        cmd_policy_effect, json_options),
     RAW("policy render", "DIR", "write the published page of every document and language as an HTML file",
         cli_policy_render, render_options,
         "Files are called DOCUMENT.LANG.html and need nothing else. Exit codes: 0 written, 1 errors in the policy or no "

@@ -71,8 +71,9 @@ static void dimension_axis(struct cases *c, enum policy_dimension d, struct aren
     *x = (struct axis){.id = d, .n = c->atoms->n[d]};
     x->row = ARENA_ARRAY(scratch, x->n * c->words + 1, uint64_t);
     for (unsigned k = 0; k < x->n; k++) {
-        const uint64_t *row = index->row[d] + c->atoms->first[d][k] * index->words;
-        for (size_t i = 0; i < c->n; i++)
+        uint16_t first = c->atoms->first[d][k];
+        const uint64_t *row = index->row[d] + first * index->words;
+        for (size_t i = 0; i < c->n && first != POLICY_NONE; i++)
             if (norm_set_has(row, c->norm[i]))
                 set_put(cases_row(c, x, k), i);
     }

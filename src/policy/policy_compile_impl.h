@@ -26,7 +26,7 @@
 struct atoms {
     unsigned n[DIM_COUNT];
     uint16_t *of[DIM_COUNT];    /* value -> atom */
-    uint16_t *first[DIM_COUNT]; /* atom -> its first value */
+    uint16_t *first[DIM_COUNT]; /* atom -> its first value; POLICY_NONE: one that this policy does not know */
     uint32_t *scope[DIM_COUNT]; /* atom -> documents whose scope holds it */
 };
 

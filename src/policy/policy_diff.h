@@ -49,7 +49,8 @@ enum policy_difference {
     DIFFERS_NEW = 1 << 9,
     DIFFERS_FEWER = 1 << 10, /* channels, people told, cases that a promise covers */
     DIFFERS_WIDER = 1 << 11,
-    DIFFERS_OTHER = 1 << 12 /* changed, and neither way */
+    DIFFERS_OTHER = 1 << 12, /* changed, and cannot be compared */
+    DIFFERS_WHO = 1 << 13    /* a duty: somebody else's now */
 };
 
 enum policy_side { DIFF_OLD, DIFF_NEW, DIFF_SIDES };
@@ -83,7 +84,8 @@ struct policy_diff {
 #define POLICY_DIFF_STEPS_MAX 4000000 /* combinations of answers gone into */
 
 /* All changes from old to new. Both policies must live as long as *out, which lives in the arena. Drafts with
- * contradictions can be compared, too. ERR_TOO_LARGE: the two together pass a limit; the detail says which. */
+ * contradictions can be compared, too. ERR_TOO_LARGE: the two together pass a limit; the detail says which.
+ */
 enum err policy_diff(const struct policy *old, const struct policy *new, struct arena *a,
                      struct policy_diff *out, struct fail *f);
 /* What one document does: the diff from the policy without its rules to the whole. out->old is good for
@@ -101,7 +103,7 @@ void policy_diff_put(const struct policy_diff *d, struct text *t);
  *  "changes": [{"kind", "effect", "differs": [WORD], "name"?, "size"?, "where"?,
  *               "old": {"clause"?, "sentence"?, "witness"?, "answer"?, ...}, "new": {the same}}]}
  * kind: answers, scope, duty, promise, meaning, grade, source. differs: more-allowed, less-allowed,
- * deed-gone, deed-new, mask-weaker, mask-stronger, later, earlier, gone, new, fewer, wider, other. */
+ * deed-gone, deed-new, mask-weaker, mask-stronger, later, earlier, gone, new, fewer, wider, other, who. */
 void policy_diff_json(const struct policy_diff *d, struct text *t);
 /* One change in plain sentences of the language ("en", "zh-CN"), as HTML that is safe to put into a page. */
 void policy_change_say(const struct policy_diff *d, const struct policy_change *c, struct span language,
