@@ -38,7 +38,8 @@ struct audit_io {
     int (*fallocate)(int fd, int mode, off_t at, off_t len);
 };
 extern struct audit_io audit_io;
-/* Bytes of a new segment: 64 MiB; tests make it small. Each segment says its own size in its head. */
+/* Bytes of a new segment: 16 MiB, because a start reads the last one; tests make it small. Each segment says
+ * its own size in its head. */
 extern uint32_t audit_segment_bytes;
 
 enum err io_write_all(int fd, const void *p, size_t len, uint64_t at, const char *name, struct fail *f);
@@ -102,6 +103,7 @@ enum { TILE_LEVELS = 8, TILE_BYTES = MERKLE_TILE_WIDTH * 32 };
 
 struct tiles {
     uint64_t size;
+    uint64_t pending_max; /* the highest pending id among its entries */
     struct digest row[TILE_LEVELS][MERKLE_TILE_WIDTH];
 };
 typedef enum err (*tile_full_fn)(void *ctx, unsigned level, uint64_t index,
@@ -173,6 +175,8 @@ enum { CURSOR_SCAN = 256 << 10, CURSOR_POINT = 8 << 10, NOTE_FILE_MAX = 64 << 10
 
 /* Registers a segment, and the offset of an entry in the last one. */
 void segments_add(struct audit *au, const struct segment_head *h);
+/* The last one gets the offsets a summary kept. */
+void segments_offsets(struct audit *au, const uint32_t *sparse, size_t n);
 void segments_note(struct audit *au, uint64_t index, uint64_t offset);
 /* A cursor standing at entry `index`, which the log holds. */
 enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct cursor *c, struct fail *f);
@@ -186,7 +190,8 @@ struct segment_make {
 };
 enum err segment_create(const struct segment_make *m, int *fd, struct fail *f);
 
-/* Adds entries [t->size, upto) from the segments. */
+/* Adds entries [t->size, upto) from the segments. With the signing key at hand, each segment that is finished
+ * on the way gets its summary. */
 enum err integrate(struct audit *au, struct tiles *t, uint64_t upto, tile_full_fn full, void *ctx,
                    struct fail *f);
 
@@ -196,6 +201,43 @@ struct identity {
     struct span origin;
     uint8_t pk[SIGN_PK_LEN];
 };
+
+/* ---- Summaries of finished segments (summary.c): what an open needs to know of them without reading them */
+
+struct summary {
+    struct segment_head head; /* of the segment */
+    uint64_t end;             /* index behind its last entry */
+    uint32_t end_offset;      /* offset behind its last record */
+    uint32_t *sparse;         /* malloc'd; one offset per SPARSE_EVERY entries */
+    size_t n_sparse;
+    struct tiles *tree; /* of all entries before `end`; malloc'd */
+};
+void summary_free(struct summary *s);
+/* False if there is none, or it is not what the key signed for a segment with this head. */
+bool summary_read(int dir, const uint8_t pk[SIGN_PK_LEN], const struct segment_head *h, struct summary *s);
+/* Writes the summary of segment `number`, which ends where t ends. Not synced: a start without it reads the
+ * segment and makes it again. A failure leaves none. */
+void summary_keep(struct audit *au, uint64_t number, const struct tiles *t);
+/* True if the segment's last record is where the summary says, and nothing follows it. */
+bool summary_fits(int dir, const struct summary *s);
+bool summary_exists(int dir, uint64_t number);
+
+/* ---- Opening (open_tree.c): the tree of a log whose segments are known */
+
+struct recovery {
+    struct audit *au;
+    struct arena *a;
+    struct identity id;
+    struct merkle_checkpoint goal;      /* what must be there: `signed`, or for tools `checkpoint` */
+    struct merkle_checkpoint published; /* `checkpoint` */
+    struct span note;                   /* of goal */
+    uint64_t n_segments;
+    struct tiles *start; /* the tree up to the end of the last summary; null: none, begin at nothing */
+    struct tile_fault fault;
+    uint64_t end; /* offset behind the last good record */
+};
+enum err recover_tree(struct recovery *r, struct tiles *t, struct fail *f);
+
 enum err identity_read(struct arena *a, int dir, struct identity *id, struct fail *f);
 enum err note_read(struct arena *a, int dir, const char *name, const struct identity *id, struct span *note,
                    struct merkle_checkpoint *c, struct fail *f);

@@ -14,7 +14,7 @@ static int allocate(int fd, int mode, off_t at, off_t len)
 }
 
 struct audit_io audit_io = {pwrite, fdatasync, allocate};
-uint32_t audit_segment_bytes = 64u << 20;
+uint32_t audit_segment_bytes = 16u << 20;
 
 enum err io_fail(struct fail *f, const char *what, const char *name)
 {

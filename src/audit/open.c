@@ -8,25 +8,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 typedef unsigned long long ull;
 
 enum { LOCK_TRIES = 10 };
-
-/* What recovery finds out, besides what it puts into struct audit. */
-struct recovery {
-    struct audit *au;
-    struct arena *a;
-    struct identity id;
-    struct merkle_checkpoint goal;      /* what must be there: `signed`, or for tools `checkpoint` */
-    struct merkle_checkpoint published; /* `checkpoint` */
-    struct span note;                   /* of goal */
-    uint64_t n_segments;
-    struct tile_fault fault;
-    uint64_t end; /* offset behind the last good record */
-};
 
 static enum err corrupt_at(struct fail *f, const char *name, const struct cursor *c, const char *why)
 {
@@ -68,6 +56,36 @@ static bool may_cut(const struct recovery *r, uint64_t number, uint64_t index)
     return index >= r->goal.size && number + 1 == r->n_segments;
 }
 
+/* What the summary vouches for is not read again: the cursor goes on behind it. A summary that claims more
+ * than was signed, or that does not fit the file, is left alone, and the segment is read from its beginning.
+ */
+static void take_summary(struct recovery *r, const struct segment_head *h, struct cursor *c)
+{
+    struct summary s;
+    if (h->number + 1 == r->n_segments || !summary_read(r->au->dir, r->id.pk, h, &s))
+        return;
+    if (s.end <= r->goal.size && summary_fits(r->au->dir, &s)) {
+        segments_offsets(r->au, s.sparse, s.n_sparse);
+        c->index = s.end;
+        c->offset = s.end_offset;
+        if (s.tree->pending_max > r->au->pending_max)
+            r->au->pending_max = s.tree->pending_max;
+        free(r->start);
+        r->start = s.tree;
+        s.tree = NULL;
+    } else {
+        log_line(LOG_LVL_WARN, "audit", "the summary of segment %llu does not fit it: reading the segment",
+                 (ull)h->number);
+    }
+    summary_free(&s);
+}
+
+static uint64_t file_bytes(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
 static enum err scan_segment(struct recovery *r, uint64_t number, struct fail *f)
 {
     struct audit *au = r->au;
@@ -83,6 +101,7 @@ static enum err scan_segment(struct recovery *r, uint64_t number, struct fail *f
     segment_name(name, number);
     segments_add(au, &h);
     cursor_start(&c, fd, &h, CURSOR_SCAN);
+    take_summary(r, &h, &c);
     while ((step = cursor_next(&c, &rec)) == STEP_RECORD) {
         segments_note(au, rec.index, rec.offset);
         if (rec.pending_id > au->pending_max)
@@ -94,6 +113,8 @@ static enum err scan_segment(struct recovery *r, uint64_t number, struct fail *f
         e = fail_set(f, ERR_IO, "reading %s failed", name);
     else if (step == STEP_BAD && !may_cut(r, number, c.index))
         e = corrupt_at(f, name, &c, c.why);
+    else if (number + 1 < r->n_segments && file_bytes(fd) < h.bytes)
+        e = corrupt_at(f, name, &c, "the file is shorter than its head says");
     else if (step == STEP_END && number + 1 == r->n_segments && c.index < r->goal.size)
         e = corrupt_at(f, name, &c, "the record ends here, but more was signed");
     cursor_close(&c);
@@ -147,87 +168,6 @@ static enum err open_last(struct recovery *r, struct fail *f)
     au->next = end;
     au->buf_at = r->end;
     return e ? e : cut_tail(r, au->fd, &h, f);
-}
-
-/* ---- Tree */
-
-static enum err compare_full(void *ctx, unsigned level, uint64_t index,
-                             const struct digest row[MERKLE_TILE_WIDTH], struct fail *f)
-{
-    struct recovery *r = ctx;
-    (void)f;
-    tile_compare(r->au->dir, level, index, 0, row, &r->fault);
-    return OK;
-}
-
-static enum err write_full(void *ctx, unsigned level, uint64_t index,
-                           const struct digest row[MERKLE_TILE_WIDTH], struct fail *f)
-{
-    const struct recovery *r = ctx;
-    return tile_write(r->au->dir, level, index, 0, row, f);
-}
-
-static enum err check_root(const struct recovery *r, const struct tiles *t, const struct merkle_checkpoint *c,
-                           const char *name, struct fail *f)
-{
-    struct digest root;
-    const struct tile_fault *d = &r->fault;
-    tiles_root(t, &root);
-    if (memcmp(&root, &c->root, sizeof root) == 0)
-        return OK;
-    if (d->any && !d->missing && d->level == 0)
-        return fail_set(f, ERR_CORRUPT,
-                        "audit/%s: the segments do not give the signed root of %llu; entry %llu differs",
-                        name, (ull)c->size, (ull)(d->index * MERKLE_TILE_WIDTH + d->at));
-    return fail_set(f, ERR_CORRUPT, "audit/%s: the segments do not give the signed root of %llu entries",
-                    name, (ull)c->size);
-}
-
-static enum err rebuild(struct recovery *r, struct tiles *t, struct fail *f)
-{
-    if (r->fault.any) {
-        log_line(LOG_LVL_WARN, "audit",
-                 "tile %u/%llu is missing or differs: rebuilding tiles from the segments", r->fault.level,
-                 (ull)r->fault.index);
-        t->size = 0;
-        enum err e = integrate(r->au, t, r->goal.size, write_full, r, f);
-        if (e)
-            return e;
-    }
-    for (unsigned level = 0; level < TILE_LEVELS; level++) {
-        unsigned width = tiles_width(t, level);
-        struct tile_fault missing = {0};
-        if (width)
-            tile_compare(r->au->dir, level, tiles_index(t, level), width, t->row[level], &missing);
-        enum err e = missing.any ? tile_write(r->au->dir, level, missing.index, width, t->row[level], f) : OK;
-        if (e)
-            return e;
-    }
-    return OK;
-}
-
-/* Between the two notes lies a crash, or nothing. */
-static enum err finish_publishing(struct recovery *r, struct fail *f)
-{
-    if (r->published.size == r->goal.size)
-        return OK;
-    return file_write_durable(arena_str(r->a, arena_fmt(r->a, "%s/checkpoint", r->au->path)), r->note, 0644,
-                              f);
-}
-
-static enum err recover_tree(struct recovery *r, struct tiles *t, struct fail *f)
-{
-    struct audit *au = r->au;
-    enum err e = integrate(au, t, r->published.size, compare_full, r, f);
-    if (!e)
-        e = check_root(r, t, &r->published, "checkpoint", f);
-    if (!e)
-        e = integrate(au, t, r->goal.size, compare_full, r, f);
-    if (!e)
-        e = check_root(r, t, &r->goal, "signed", f);
-    if (!e && au->key)
-        e = rebuild(r, t, f);
-    return !e && au->key ? finish_publishing(r, f) : e;
 }
 
 /* ---- Identity, notes, lock */
@@ -343,6 +283,7 @@ static enum err open_log(const char *data, bool write, struct audit **out, struc
         free(t);
         audit_close(au);
     }
+    free(r.start);
     arena_free(r.a);
     return e;
 }

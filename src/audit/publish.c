@@ -26,6 +26,8 @@ static enum err integrate_segment(struct audit *au, struct tiles *t, uint64_t up
     while (!e && t->size < upto && (step = cursor_next(&c, &r)) == STEP_RECORD) {
         merkle_leaf(r.leaf, &h);
         e = tiles_add(t, &h, full, ctx, f);
+        if (r.pending_id > t->pending_max)
+            t->pending_max = r.pending_id;
     }
     if (!e && t->size < upto && (step != STEP_END || t->size == from))
         e = lost(f, &c);
@@ -33,12 +35,31 @@ static enum err integrate_segment(struct audit *au, struct tiles *t, uint64_t up
     return e;
 }
 
+/* The tree has come to the end of a finished segment: what an open needs of it is kept. */
+static void summarize(struct audit *au, const struct tiles *t)
+{
+    uint64_t number = 0;
+    pthread_mutex_lock(&au->lock_segments);
+    size_t n = au->n_segments;
+    while (n > 1 && au->segments[n - 1].head.first > t->size)
+        n--;
+    bool at_end = n > 1 && au->segments[n - 1].head.first == t->size;
+    if (at_end)
+        number = au->segments[n - 2].head.number;
+    pthread_mutex_unlock(&au->lock_segments);
+    if (at_end && !summary_exists(au->dir, number))
+        summary_keep(au, number, t);
+}
+
 enum err integrate(struct audit *au, struct tiles *t, uint64_t upto, tile_full_fn full, void *ctx,
                    struct fail *f)
 {
     enum err e = OK;
-    while (!e && t->size < upto)
+    while (!e && t->size < upto) {
         e = integrate_segment(au, t, upto, full, ctx, f);
+        if (!e && au->key)
+            summarize(au, t);
+    }
     return e;
 }
 

@@ -110,12 +110,55 @@ static enum err bundle(struct audit *au, uint64_t from, size_t n, struct text *t
     return OK;
 }
 
+static bool leaf_hashes(struct audit *au, uint64_t from, struct digest row[MERKLE_TILE_WIDTH])
+{
+    struct cursor c;
+    struct record r;
+    size_t n = 0;
+    while (n < MERKLE_TILE_WIDTH) {
+        if (segments_seek(au, from + n, CURSOR_SCAN, &c, NULL) != OK)
+            return false;
+        size_t begin = n;
+        for (; n < MERKLE_TILE_WIDTH && cursor_next(&c, &r) == STEP_RECORD; n++)
+            merkle_leaf(r.leaf, &row[n]);
+        cursor_close(&c);
+        if (n == begin)
+            return false;
+    }
+    return true;
+}
+
+static bool full_tile(struct audit *au, unsigned level, uint64_t index, struct digest row[MERKLE_TILE_WIDTH]);
+
+static bool fold_below(struct audit *au, unsigned level, uint64_t index, struct digest row[MERKLE_TILE_WIDTH])
+{
+    struct digest below[MERKLE_TILE_WIDTH];
+    for (size_t i = 0; i < MERKLE_TILE_WIDTH; i++) {
+        if (!full_tile(au, level - 1, index * MERKLE_TILE_WIDTH + i, below))
+            return false;
+        merkle_fold(below, MERKLE_TILE_WIDTH, &row[i]);
+    }
+    return true;
+}
+
+/* A start does not look for tiles that are missing: who asks for one has it made again. */
+static bool full_tile(struct audit *au, unsigned level, uint64_t index, struct digest row[MERKLE_TILE_WIDTH])
+{
+    if (tile_read(au->dir, level, index, 0, row))
+        return true;
+    if (!(level ? fold_below(au, level, index, row) : leaf_hashes(au, index * MERKLE_TILE_WIDTH, row)))
+        return false;
+    if (au->key)
+        tile_write(au->dir, level, index, 0, row, NULL); /* without room it is made again each time */
+    return true;
+}
+
 /* The first n hashes of a tile: of the unfinished one from memory, else from its file. */
-static bool hashes(const struct audit *au, const struct tiles *t, unsigned level, uint64_t index, size_t n,
+static bool hashes(struct audit *au, const struct tiles *t, unsigned level, uint64_t index, size_t n,
                    struct digest row[MERKLE_TILE_WIDTH])
 {
     if (index != tiles_index(t, level))
-        return tile_read(au->dir, level, index, 0, row);
+        return full_tile(au, level, index, row);
     memcpy(row, t->row[level], n * sizeof row[0]);
     return true;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* record.c: segment heads and records as bytes, and the cursor that reads them. Layouts in DESIGN.md. */
+#define _GNU_SOURCE /* SEEK_DATA */
 #include "audit_impl.h"
 
 #include <errno.h>
@@ -162,14 +163,25 @@ enum step cursor_next(struct cursor *c, struct record *r)
     return take(c, ahead(c), length, r);
 }
 
+/* Where the next byte that may differ from zero is. Reserved room that was never written is a hole to most
+ * file systems; the others say there is data, and it is read. */
+static uint64_t skip_hole(int fd, uint64_t at, uint64_t bytes)
+{
+    off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+    if (data >= 0)
+        return (uint64_t)data;
+    return errno == ENXIO && lseek(fd, 0, SEEK_END) >= (off_t)bytes ? bytes : at;
+}
+
 bool cursor_rest_zero(struct cursor *c, uint64_t *at)
 {
     uint8_t block[4096];
     for (*at = c->offset; *at < c->bytes;) {
-        uint64_t left = c->bytes - *at;
+        *at = skip_hole(c->fd, *at, c->bytes);
+        uint64_t left = c->bytes > *at ? c->bytes - *at : 0;
         ssize_t n = pread_all(c->fd, block, left < sizeof block ? (size_t)left : sizeof block, *at);
         if (n <= 0)
-            return false;
+            return left == 0;
         for (ssize_t i = 0; i < n; i++, (*at)++) {
             if (block[i])
                 return false;

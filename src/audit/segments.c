@@ -41,6 +41,20 @@ void segments_note(struct audit *au, uint64_t index, uint64_t offset)
     pthread_mutex_unlock(&au->lock_segments);
 }
 
+void segments_offsets(struct audit *au, const uint32_t *sparse, size_t n)
+{
+    struct segment *s = &au->segments[au->n_segments - 1];
+    uint32_t *copy = malloc(n * sizeof *copy + 1);
+    if (!copy)
+        abort();
+    memcpy(copy, sparse, n * sizeof *copy);
+    pthread_mutex_lock(&au->lock_segments);
+    free(s->sparse);
+    s->sparse = copy;
+    s->n_sparse = s->cap_sparse = n;
+    pthread_mutex_unlock(&au->lock_segments);
+}
+
 /* The last segment that begins at or before index. */
 static const struct segment *segment_of(const struct audit *au, uint64_t index)
 {

@@ -83,17 +83,21 @@ static enum err write_tmp(int dir, struct span content, struct fail *f)
     return e;
 }
 
+static pthread_mutex_t lock_tmp = PTHREAD_MUTEX_INITIALIZER; /* readers mend, the publisher writes */
+
 enum err tile_write(int dir, unsigned level, uint64_t index, unsigned width, const struct digest *row,
                     struct fail *f)
 {
     struct arena *a = arena_new(256);
     const char *path = arena_str(a, merkle_tile_path(a, false, level, index, width));
+    pthread_mutex_lock(&lock_tmp);
     enum err e = write_tmp(dir, span_of(row, (width ? width : MERKLE_TILE_WIDTH) * sizeof *row), f);
     if (!e && renameat(dir, TILE_TMP, dir, path) != 0) {
         e = errno == ENOENT ? make_folder_of(dir, path, f) : OK;
         if (!e && renameat(dir, TILE_TMP, dir, path) != 0)
             e = io_fail(f, "renaming a tile to", path);
     }
+    pthread_mutex_unlock(&lock_tmp);
     arena_free(a);
     return e;
 }

@@ -259,6 +259,28 @@ static const char *head_fault(const struct verifier *v, int fd, uint64_t number,
     return h->first == v->index ? NULL : "it does not begin where the one before ends";
 }
 
+/* A summary that is there must be the one its segment has: a start believes it. Its tree is the one that all
+ * entries up to here give, if they are signed. */
+static bool check_summary(struct verifier *v, const struct segment_head *h)
+{
+    struct summary s;
+    if (!summary_exists(v->dir, h->number))
+        return true;
+    bool ok = summary_read(v->dir, v->id.pk, h, &s);
+    ok = ok && s.end == v->index && summary_fits(v->dir, &s);
+    if (ok && v->t->size == v->index) {
+        struct digest mine, kept;
+        tiles_root(v->t, &mine);
+        tiles_root(s.tree, &kept);
+        ok = memcmp(&mine, &kept, sizeof mine) == 0;
+    }
+    summary_free(&s);
+    return ok || fault(v,
+                       "audit/summary-%08llu: not the summary of its segment; without the file the next "
+                       "start makes it again",
+                       (ull)h->number);
+}
+
 static bool check_segment(struct verifier *v, uint64_t number)
 {
     char name[NAME_MAX_LEN];
@@ -276,7 +298,7 @@ static bool check_segment(struct verifier *v, uint64_t number)
     cursor_start(&c, fd, &h, CURSOR_SCAN);
     bool ok = walk(v, name, &c);
     cursor_close(&c);
-    return ok;
+    return ok && check_summary(v, &h);
 }
 
 static bool check_segments(struct verifier *v)

@@ -133,7 +133,6 @@ static enum err readers_start(struct engine *e, struct fail *f)
 
 static enum err committer_start(struct engine *e, struct fail *f)
 {
-    e->publish_at_ms = monotonic_ms();
     if (pthread_create(&e->committer, NULL, commit_main, e) != 0)
         return fail_set(f, ERR_INTERNAL, "no thread could be started");
     e->committing = true;
@@ -151,11 +150,14 @@ enum err engine_start(const struct engine_config *c, struct engine **out, struct
     inbox_init(&e->read_box);
     inbox_init(&e->commit_box);
     history_init(e);
+    publisher_init(e);
     enum err err = store_open(c->data, STORE_WRITE, &e->store, f);
     if (err == OK)
         err = commit_recover(e, f);
     if (err == OK)
         err = history_start(e, f);
+    if (err == OK)
+        err = publisher_start(e, f);
     if (err == OK)
         err = committer_start(e, f);
     if (err == OK)
@@ -179,6 +181,7 @@ void engine_stop(struct engine *e)
     inbox_close(&e->commit_box);
     if (e->committing)
         pthread_join(e->committer, NULL);
+    publisher_stop(e);
     history_stop(e);
     for (unsigned i = 0; i < ENGINE_READERS_MAX; i++)
         store_close(e->seats[i].st);

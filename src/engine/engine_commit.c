@@ -29,25 +29,14 @@ static size_t take(struct job_list *l, struct job **out, size_t max)
     return n;
 }
 
-static bool has_news(const struct engine *e)
-{
-    return audit_sealed_size(e->config.audit) > e->published;
-}
-
-/* Waits for jobs, or until the record is to be published. False when all is done and none will come. */
+/* Waits for jobs. False when all is done and none will come. */
 static bool group_take(struct engine *e, struct group *g)
 {
     struct inbox *in = &e->commit_box;
     struct job_list *writes = &in->list[LIST_WRITES], *seals = &in->list[LIST_SEALS];
-    bool in_time = true;
     pthread_mutex_lock(&in->lock);
-    while (!writes->n && !seals->n && !in->closed && in_time) {
-        int64_t left = e->publish_at_ms - monotonic_ms();
-        if (!has_news(e))
-            pthread_cond_wait(&in->wake, &in->lock);
-        else
-            in_time = left > 0 && cond_wait_ms(&in->wake, &in->lock, left);
-    }
+    while (!writes->n && !seals->n && !in->closed)
+        pthread_cond_wait(&in->wake, &in->lock);
     bool more = writes->n || seals->n || !in->closed;
     /* At most half of a group are writes while reads wait: they take longer. */
     g->n_write = take(writes, g->write, seals->n ? ENGINE_GROUP_MAX / 2 : ENGINE_GROUP_MAX);
@@ -109,7 +98,7 @@ static enum err writes_run(struct engine *e, struct group *g, struct fail *f)
     return err;
 }
 
-static void stop_acknowledging(struct engine *e, const struct fail *why)
+void stop_acknowledging(struct engine *e, const struct fail *why)
 {
     if (!atomic_exchange(&e->stopped, true))
         log_line(LOG_LVL_ERROR, "engine", "nothing is acknowledged any more: %s", why->detail);
@@ -193,28 +182,12 @@ static void group_run(struct engine *e, struct group *g)
     history_take(e, g->write, g->n_write);
     history_take(e, g->read, g->n_read);
     history_sealed(e);
+    publish_sealed(e);
     jobs_release(e, g->write, g->n_write);
     jobs_release(e, g->read, g->n_read);
 }
 
-/* ---- Publishing, ending */
-
-static void publish(struct engine *e)
-{
-    struct fail f = {0};
-    uint64_t size = audit_sealed_size(e->config.audit);
-    e->publish_at_ms = monotonic_ms() + ENGINE_PUBLISH_MS;
-    if (size == e->published || atomic_load(&e->stopped))
-        return;
-    enum err err = audit_publish(e->config.audit, e->config.now(e->config.ctx), &f);
-    if (err == OK)
-        e->published = size;
-    else if (err == ERR_STOPPED)
-        stop_acknowledging(e, &f);
-    else if (!e->publish_late)
-        log_line(LOG_LVL_WARN, "engine", "the checkpoint could not be published yet: %s", f.detail);
-    e->publish_late = err != OK;
-}
+/* ---- Ending */
 
 static void outbox_clear(struct engine *e)
 {
@@ -227,12 +200,8 @@ void *commit_main(void *arg)
 {
     struct engine *e = arg;
     struct group g;
-    while (group_take(e, &g)) {
+    while (group_take(e, &g))
         group_run(e, &g);
-        if (monotonic_ms() >= e->publish_at_ms)
-            publish(e);
-    }
-    publish(e);
     outbox_clear(e);
     return NULL;
 }
@@ -264,6 +233,8 @@ enum err commit_recover(struct engine *e, struct fail *f)
         err = audit_seal(e->config.audit, f);
     if (err == OK)
         err = store_run(e->store, Q_PENDING_DROP, ARGS(ARG_I(e->pending_next - 1)), NULL, f);
+    if (err == OK && n)
+        publish_sealed(e);
     if (err == OK && n)
         log_line(LOG_LVL_INFO, "engine", "%llu entries of the outbox were sealed", (unsigned long long)n);
     return err;

@@ -4,12 +4,14 @@
  *
  *   submit ─> reads ──> reader threads ──(left entries)──> seals ─┐
  *          └> writes ────────────────────────────────────────────┴─> committer ─> done()
- *                                                                       └─> rows ─> historian ─> history.db
+ *                                                                       ├─> rows ─> historian ─> history.db
+ *                                                                       └─> publisher ─> tiles, checkpoint
  *
  *   engine.c          start, stop, submit
  *   engine_inbox.c    queues of jobs
  *   engine_read.c     reader threads
- *   engine_commit.c   the committer: groups, outbox, seal, publish
+ *   engine_commit.c   the committer: groups, outbox, seal
+ *   engine_publish.c  the publisher: checkpoints behind the record
  *   engine_history.c  the historian: history.db behind the record
  */
 #ifndef TROTH_ENGINE_IMPL_H
@@ -82,6 +84,17 @@ struct history {
     bool closed;
 };
 
+/* ---- The publisher */
+
+struct publisher {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool idle; /* nothing was sealed since it last looked */
+    bool closed, runs;
+    bool late; /* the last try failed, and the log says so; the thread's own */
+};
+
 /* ---- All */
 
 struct reader_seat {
@@ -100,12 +113,10 @@ struct engine {
     atomic_size_t in_flight;
     atomic_bool stopped;
     struct history history;
+    struct publisher publisher;
     /* The committer's own */
     uint64_t pending_next; /* id of the next outbox row */
     uint64_t pending_drop; /* rows up to this are sealed and can go */
-    uint64_t published;    /* size of the record at the last checkpoint */
-    bool publish_late;     /* the last try failed, and the log says so */
-    int64_t publish_at_ms; /* monotonic */
 };
 
 /* Sets j->now, runs it, and fails it if it left an entry the record cannot take. */
@@ -119,6 +130,15 @@ void *reader_main(void *seat);
 /* Seals what the outbox still holds. */
 enum err commit_recover(struct engine *e, struct fail *f);
 void *commit_main(void *arg);
+/* Any thread: nothing is acknowledged from now on. */
+void stop_acknowledging(struct engine *e, const struct fail *why);
+
+void publisher_init(struct engine *e);
+enum err publisher_start(struct engine *e, struct fail *f);
+/* Publishes what is left. After the committer. */
+void publisher_stop(struct engine *e);
+/* The record has grown. */
+void publish_sealed(struct engine *e);
 
 void history_init(struct engine *e);
 enum err history_start(struct engine *e, struct fail *f);

@@ -249,7 +249,7 @@ class Inside(Flow):
 
 class SmallDisk(unittest.TestCase):
     """A file system that fills while the daemon serves, and has room again."""
-    SIZE = "100m"  # a segment of the record takes 64 MiB when it is made
+    SIZE = "50m"  # a segment of the record takes 16 MiB when it is made
 
     def setUp(self):
         self.place = os.path.realpath(subprocess.run(["mktemp", "-d"], capture_output=True, text=True).stdout.strip())

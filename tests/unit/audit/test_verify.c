@@ -8,7 +8,7 @@ enum { SMALL = 4096, ENTRIES = 40 }; /* two segments of 4 KiB */
 
 static const char *const files[] = {
     "audit/segment-00000000", "audit/segment-00000001", "audit/tile/0/000.p/40", "audit/checkpoint",
-    "audit/signed",           "audit/origin",           "audit/key.pub",
+    "audit/signed",           "audit/origin",           "audit/key.pub",         "audit/summary-00000000",
 };
 
 static void make_small(void)
@@ -24,6 +24,8 @@ static void make_small(void)
 /* Names without the folder, as faults give them. */
 static bool names(const char *fault, const char *file)
 {
+    if (strstr(file, "summary-"))
+        return strstr(fault, file) != NULL;
     if (strstr(file, "segment-"))
         return strstr(fault, file) && strstr(fault, "offset");
     return strstr(fault, file) != NULL || !strcmp(file, "audit/origin");
@@ -50,16 +52,75 @@ TEST(every_flipped_byte_is_found)
     fx_end();
 }
 
+static void open_refuses(const char *file, off_t from, off_t to)
+{
+    for (off_t at = from; at < to; at++) {
+        struct audit *au = NULL;
+        fx_byte(file, at, 0x10);
+        EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
+        fx_byte(file, at, 0x10);
+    }
+}
+
+/* The last segment is read in full; a finished one only where it begins and ends, unless its summary is gone.
+ */
 TEST(open_refuses_what_verify_finds)
 {
-    make_small();
     const off_t size = SEGMENT_HEAD + 2 * (RECORD_HEAD + 94) + 1;
-    for (off_t at = 0; at < size; at++) {
-        struct audit *au = NULL;
-        fx_byte(files[0], at, 0x10);
-        EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
-        fx_byte(files[0], at, 0x10);
+    make_small();
+    open_refuses(files[1], 0, size);
+    open_refuses(files[0], 0, SEGMENT_HEAD);
+    EXPECT(unlink(fx_path("audit/summary-00000000")) == 0);
+    open_refuses(files[0], 0, size);
+    fx_end();
+}
+
+static uint64_t sealed_after_open(void)
+{
+    struct audit *au = fx_open();
+    uint64_t n = au ? audit_sealed_size(au) : 0;
+    for (uint64_t i = 0; i < n; i++)
+        EXPECT(fx_same(au, i));
+    EXPECT(!au || audit_pending_done(au) == n - 1);
+    audit_close(au);
+    return n;
+}
+
+/* A summary is a short cut, never a truth: without it, or with another one, the segment is read. */
+TEST(summaries_are_only_a_short_cut)
+{
+    make_small();
+    off_t size = fx_size("audit/summary-00000000");
+    for (off_t at = 0; at < size; at += 7) {
+        fx_byte("audit/summary-00000000", at, 4);
+        EXPECT_INT(sealed_after_open(), ENTRIES);
+        fx_byte("audit/summary-00000000", at, 4);
     }
+    EXPECT(unlink(fx_path("audit/summary-00000000")) == 0);
+    EXPECT_INT(sealed_after_open(), ENTRIES);
+    EXPECT_INT(fx_size("audit/summary-00000000"), size); /* made again */
+    EXPECT(fx_verify()[0] == 0);
+    fx_end();
+}
+
+/* A finished segment that ends elsewhere than its summary says, or an older copy of it, is found at the
+ * start. */
+TEST(finished_segments_end_where_their_summary_says)
+{
+    static const char zeros[64];
+    struct segment_head h = {.bytes = SMALL};
+    struct cursor c;
+    struct record r;
+    struct audit *au = NULL;
+    make_small();
+    cursor_start(&c, open(fx_path(files[0]), O_RDONLY), &h, CURSOR_SCAN);
+    while (cursor_next(&c, &r) == STEP_RECORD)
+        ;
+    int fd = open(fx_path(files[0]), O_WRONLY);
+    EXPECT(pwrite(fd, zeros, sizeof zeros, (off_t)c.offset - 64) == 64);
+    close(fd);
+    cursor_close(&c);
+    EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
     fx_end();
 }
 
@@ -87,6 +148,7 @@ TEST(a_forged_leaf_is_named)
     off_t entry2 = SEGMENT_HEAD + 2 * (RECORD_HEAD + 94) + 1;
     fx_byte(files[0], entry2 + RECORD_HEAD + 30, 4);
     forge_crc(entry2, 2);
+    EXPECT(unlink(fx_path("audit/summary-00000000")) == 0); /* opening reads all, too */
     const char *fault = fx_verify();
     EXPECT(strstr(fault, "entry 2 ") && strstr(fault, "tile/0/000.p/40") && strstr(fault, "root"));
     struct audit *au = NULL;
@@ -217,7 +279,11 @@ TEST(full_tiles_are_checked)
     fx_byte("audit/tile/1/000.p/3", 32, 1);
     EXPECT(unlink(fx_path("audit/tile/0/002")) == 0);
     EXPECT(strstr(fx_verify(), "audit/tile/0/002: the tile is missing") != NULL);
-    au = fx_open();
+    au = fx_open(); /* made again when somebody asks */
+    struct arena *a = arena_new(0);
+    struct span s;
+    EXPECT_INT(audit_tile(au, SPAN("tile/0/002"), a, &s, NULL), OK);
+    arena_free(a);
     audit_close(au);
     EXPECT(fx_verify()[0] == 0);
     fx_end();
@@ -316,6 +382,7 @@ TEST(report_says_what_was_checked)
 }
 
 UNIT_MAIN(CASE(every_flipped_byte_is_found), CASE(open_refuses_what_verify_finds),
+          CASE(summaries_are_only_a_short_cut), CASE(finished_segments_end_where_their_summary_says),
           CASE(a_forged_leaf_is_named), CASE(damages_are_named), CASE(damages_with_the_key_in_place),
           CASE(full_tiles_are_checked), CASE(readers_publisher_and_verifier_beside_the_committer),
           CASE(report_says_what_was_checked))
