@@ -100,12 +100,14 @@ bool policy_change_holds(const struct policy_diff *d, const struct policy_change
 /* For people: one paragraph for each change, then a line that counts. */
 void policy_diff_put(const struct policy_diff *d, struct text *t);
 /* {"effect": "none"|"neutral"|"protects"|"reduces", "reduces": N, "protects": N, "neutral": N,
- *  "changes": [{"kind", "effect", "differs": [WORD], "name"?, "size"?, "where"?,
- *               "old": {"clause"?, "sentence"?, "witness"?, "answer"?, ...}, "new": {the same}}]}
+ *  "changes": [{"kind", "effect", "differs": [WORD], "name"?, "where"?, "size"?, "old": SIDE, "new": SIDE}]}
  * kind: answers, scope, duty, promise, meaning, grade, source. differs: more-allowed, less-allowed,
- * deed-gone, deed-new, mask-weaker, mask-stronger, later, earlier, gone, new, fewer, wider, other, who. */
+ * deed-gone, deed-new, mask-weaker, mask-stronger, later, earlier, gone, new, fewer, wider, other, who.
+ * A SIDE has what there is of: clause, sentence; witness, answer, missing, mask, deeds, until (answers,
+ * scope); deadline (duty); value (meaning, grade, source). */
 void policy_diff_json(const struct policy_diff *d, struct text *t);
-/* One change in plain sentences of the language ("en", "zh-CN"), as HTML that is safe to put into a page. */
+/* One change in plain sentences of the language ("en", "zh-CN"), as HTML that is safe to put into a page:
+ * text with the kind of change in <strong>, and <code> around clause ids; no other elements. */
 void policy_change_say(const struct policy_diff *d, const struct policy_change *c, struct span language,
                        struct text *t);
 

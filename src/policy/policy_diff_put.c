@@ -104,6 +104,23 @@ static void put_sentences(struct text *t, const struct policy_change *c)
             text_fmt(t, "  %s: %.*s\n", side_said[side], SPAN_F(text_span(&both[side])));
 }
 
+/* The deadline that the words of a duty may leave to a document's `means`. */
+static struct span deadline_of(struct arena *a, const struct policy *p, const struct policy_duty *d)
+{
+    if (d->before)
+        return arena_fmt(a, "before %.*s", SPAN_F(policy_kind_name(p, KIND_EVENT, d->start)));
+    return d->number > 0 ? arena_fmt(a, "%u %.*s", d->number, SPAN_F(d->unit)) : SPAN_EMPTY;
+}
+
+static void put_deadlines(struct text *t, const struct policy_diff *d, const struct policy_change *c)
+{
+    const struct policy *p[] = {d->old, d->new};
+    for (int side = 0; side < DIFF_SIDES && (c->differs & (DIFFERS_LATER | DIFFERS_EARLIER)); side++) {
+        struct span deadline = deadline_of(t->arena, p[side], c->rest->duty[side]);
+        text_fmt(t, "  %s: %.*s\n", side_said[side], SPAN_F(deadline.len ? deadline : SPAN("no deadline")));
+    }
+}
+
 static void put_region(struct text *t, const struct policy_diff *d, const struct policy_change *c)
 {
     const struct policy *p[] = {d->old, d->new};
@@ -144,6 +161,8 @@ static void put_change(struct text *t, const struct policy_diff *d, const struct
     put_sentences(t, c);
     if (c->kind == CHANGE_ANSWERS || c->kind == CHANGE_SCOPE)
         put_region(t, d, c);
+    if (c->kind == CHANGE_DUTY)
+        put_deadlines(t, d, c);
     for (int side = 0; side < DIFF_SIDES && c->kind >= CHANGE_MEANING; side++)
         put_value(t, c->rest, c->kind, side);
 }
@@ -219,6 +238,8 @@ static void json_side(struct text *t, const struct policy *p, const struct polic
     if (c->kind == CHANGE_ANSWERS || c->kind == CHANGE_SCOPE)
         json_decision(t, p, &c->decision[side]);
     json_value(t, c->rest, c->kind, side);
+    if (c->rest->duty[side] && deadline_of(t->arena, p, c->rest->duty[side]).len > 0)
+        json_string(t, "deadline", deadline_of(t->arena, p, c->rest->duty[side]));
     json_close(t, '}');
 }
 

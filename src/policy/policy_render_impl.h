@@ -62,6 +62,12 @@ bool policy_render_whole(const struct render *s, enum policy_dimension d, const 
 /* ---- policy_render_say.c */
 /* The sentences of a clause as a list; nothing if it has none. */
 void policy_render_sentences(struct render *s, unsigned clause);
+/* One sentence, with its stop; a norm stands for all that its sentence requires. */
+void policy_render_put_norm(struct render *s, const struct norm *n);
+void policy_render_put_promise(struct render *s, const struct promise *m);
+void policy_render_put_duty(struct render *s, const struct policy_duty *d);
+/* Who does what with what, without a stop. */
+void policy_render_put_act(struct render *s, const struct act *act);
 void policy_render_put_needs(struct render *s, const struct formula *needs);
 void policy_render_put_until(struct render *s, const struct until *u);
 void policy_render_put_duration(struct render *s, uint32_t number, struct span unit);

@@ -434,13 +434,50 @@ static size_t sentence_open(struct render *s, bool *any)
     return s->out->len;
 }
 
-static void sentence_close(struct render *s, size_t start)
+/* A sentence begins with a capital and ends with a stop. */
+static void sentence_finish(struct render *s, size_t start)
 {
     uint8_t *first = &s->out->p[start];
     if (*first >= 'a' && *first <= 'z')
         *first = (uint8_t)(*first - 32);
     say(s, RENDER_STOP);
+}
+
+static void sentence_close(struct render *s, size_t start)
+{
+    sentence_finish(s, start);
     text_str(s->out, "</li>\n");
+}
+
+void policy_render_put_norm(struct render *s, const struct norm *n)
+{
+    size_t start = s->out->len;
+    put_norm(s, n);
+    sentence_finish(s, start);
+}
+
+void policy_render_put_promise(struct render *s, const struct promise *m)
+{
+    size_t start = s->out->len;
+    put_promise(s, m);
+    sentence_finish(s, start);
+}
+
+void policy_render_put_duty(struct render *s, const struct policy_duty *d)
+{
+    size_t start = s->out->len;
+    put_duty(s, d);
+    sentence_finish(s, start);
+}
+
+/* Who does what, as a phrase: "we: use the phone, for delivery". */
+void policy_render_put_act(struct render *s, const struct act *act)
+{
+    if (narrows(s, act, DIM_ACTOR)) {
+        put_actors(s, act);
+        say(s, RENDER_COLON);
+    }
+    put_act(s, act);
 }
 
 /* The norm that is read next after `order`; a later norm of the same sentence is part of the first. */

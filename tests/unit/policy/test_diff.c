@@ -523,7 +523,75 @@ TEST(the_effect_of_a_document_is_the_diff_without_it)
     arena_free(t.arena);
 }
 
-UNIT_MAIN(CASE(witnesses_differ_and_differences_lie_in_regions),
+/* ---- In words */
+
+static void expect_said(const char *old, const char *new, const char *language, const char *want)
+{
+    struct both b = both_words(WORDS, old, SPAN(WORDS), new);
+    struct text t = text_new(b.arena, 256);
+    EXPECT_INT(b.d.n, 1);
+    if (b.d.n > 0)
+        policy_change_say(&b.d, &b.d.list[0], span_str(language), &t);
+    EXPECT_SPAN(text_span(&t), want);
+    arena_free(b.arena);
+}
+
+TEST(changes_are_said_in_sentences)
+{
+    const char *with = RULES_OF(RULE("a", "we may use phone for delivery only with consent.")),
+               *without = RULES_OF(RULE("a", "we may use phone for delivery."));
+    expect_said(
+        with, without, "en",
+        "<strong>More is allowed than before.</strong> We may use phone, for delivery. Before: We may use "
+        "phone, for delivery, only if agreed.");
+    expect_said(without, RULES_OF(""), "en",
+                "<strong>Less is allowed than before.</strong> No longer: We may use phone, for delivery.");
+    expect_said(
+        with, without, "zh-CN",
+        "<strong>允许的范围比以前大。</strong>我们可以use电话，用于delivery。以前：我们可以use电话，用于"
+        "delivery，条件是agreed。");
+    expect_said("# T\n\n" DOCUMENT("t", "promptly means 3 days.\n") KEEP,
+                "# T\n\n" DOCUMENT("t", "promptly means 1 days.\n") KEEP, "en",
+                "<strong>The time is shorter.</strong> promptly means 3 days → 1 day.");
+}
+
+/* What the page takes as it is: text, and the two elements that the header names. */
+static void expect_safe(struct span html)
+{
+    for (size_t i = 0; i < html.len; i++) {
+        struct span at = span_sub(html, i, html.len);
+        if (html.p[i] == '<')
+            EXPECT(span_starts(at, "<strong>") || span_starts(at, "</strong>") || span_starts(at, "<code>") ||
+                   span_starts(at, "</code>"));
+    }
+    EXPECT(html.len > 0 && span_utf8(html));
+}
+
+TEST(whatever_is_said_is_safe_in_a_page)
+{
+    for (uint64_t seed = 1; seed <= POLICIES && unit_bad == 0; seed++) {
+        struct arena *a = arena_new(0);
+        struct made m;
+        make_rules(&m, seed, a, "r");
+        const struct policy *old = read_policy(a, SPAN(WORDS), text_of(&m, &plain)), *new;
+        remake(&m, 2);
+        struct span words = other_words(a, (unsigned)(seed % 8));
+        words = replaced(a, arena_str(a, words), "\"agreed\"", "\"<b>agreed</b> & 'more'\"");
+        new = read_policy(a, words, text_of(&m, &plain));
+        struct policy_diff d = {.n = 0};
+        if (old && new)
+            d = diff(a, old, new);
+        for (size_t i = 0; i < d.n; i++) {
+            struct text t = text_new(a, 256);
+            policy_change_say(&d, &d.list[i], i % 2 ? SPAN("en") : SPAN("zh-CN"), &t);
+            expect_safe(text_span(&t));
+        }
+        arena_free(a);
+    }
+}
+
+UNIT_MAIN(CASE(changes_are_said_in_sentences), CASE(whatever_is_said_is_safe_in_a_page),
+          CASE(witnesses_differ_and_differences_lie_in_regions),
           CASE(what_is_only_written_otherwise_is_no_change),
           CASE(the_catalogue_in_another_order_is_no_change), CASE(more_for_us_reduces_rights),
           CASE(less_for_the_guardian_reduces_rights), CASE(a_deed_or_mask_lost_reduces_rights),
