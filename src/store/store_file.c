@@ -161,21 +161,25 @@ enum err store_file_number(struct store_file *sf, const char *pragma, int64_t *o
 
 /* ---- Opening */
 
-/* A file SQLite would take for an empty database, or refuse with a word less. */
+/* A file SQLite would take for an empty database, or refuse with a word less. Read through SQLite's own
+ * handle: to open and close the file beside it would drop the locks that other connections of this process
+ * hold (POSIX drops all of them at the first close), and the next process to come by would take away the log
+ * they write. */
 static enum err check_header(const struct store_file *sf, struct fail *f)
 {
     uint8_t h[SQLITE_HEADER_BYTES];
-    int fd = open(sf->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return fail_set(f, ERR_NOT_FOUND, "%s does not exist", sf->path);
-    if (fd < 0)
-        return os_fail(sf, "open it", f);
-    ssize_t n = read(fd, h, sizeof h);
-    close(fd);
-    if (n < 0)
-        return os_fail(sf, "read it", f);
-    if ((size_t)n < sizeof h)
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+    int rc = sqlite3_file_control(sf->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (rc == SQLITE_OK && file->pMethods)
+        rc = file->pMethods->xFileSize(file, &size);
+    if (rc != SQLITE_OK || !file->pMethods)
+        return store_file_fail(sf, rc ? rc : SQLITE_IOERR, "read it", f);
+    if (size < (sqlite3_int64)sizeof h)
         return corrupt(sf, "the file is cut off within its header", f);
+    rc = file->pMethods->xRead(file, h, sizeof h, 0);
+    if (rc != SQLITE_OK)
+        return store_file_fail(sf, rc, "read it", f);
     if (memcmp(h, "SQLite format 3", 16) != 0)
         return corrupt(sf, "the header is not that of an SQLite database", f);
     return OK;
@@ -190,13 +194,19 @@ static enum err check_identity(struct store_file *sf, struct fail *f)
     return err;
 }
 
-static enum err handle_open(struct store_file *sf, struct fail *f)
+/* The handle alone: nothing is read yet. */
+static enum err connect_file(struct store_file *sf, struct fail *f)
 {
     /* One thread at a time has a connection: SQLite's own mutexes would only cost. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (access(sf->path, F_OK) != 0 && errno == ENOENT)
+        return fail_set(f, ERR_NOT_FOUND, "%s does not exist", sf->path);
     int rc = sqlite3_open_v2(sf->path, &sf->db, flags, NULL);
-    if (rc != SQLITE_OK)
-        return store_file_fail(sf, rc, "open it", f);
+    return rc == SQLITE_OK ? OK : store_file_fail(sf, rc, "open it", f);
+}
+
+static enum err set_up(struct store_file *sf, struct fail *f)
+{
     sqlite3_busy_timeout(sf->db, STORE_BUSY_MS);
     sqlite3_db_config(sf->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(sf->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -211,9 +221,11 @@ static bool writes(enum store_mode mode, enum store_db which)
 
 enum err store_file_open(struct store_file *sf, enum store_mode mode, struct fail *f)
 {
-    enum err err = check_header(sf, f);
+    enum err err = connect_file(sf, f);
     if (err == OK)
-        err = handle_open(sf, f);
+        err = check_header(sf, f);
+    if (err == OK)
+        err = set_up(sf, f);
     if (err == OK)
         err = check_identity(sf, f);
     if (err != OK)
@@ -235,8 +247,9 @@ enum err store_file_create(struct store_file *sf, struct fail *f)
         return fail_set(f, ERR_CONFLICT, "%s already exists", sf->path);
     if (fd < 0)
         return os_fail(sf, "create it", f);
-    close(fd);
-    return handle_open(sf, f);
+    close(fd); /* nobody has it open yet */
+    enum err err = connect_file(sf, f);
+    return err == OK ? set_up(sf, f) : err;
 }
 
 void store_file_close(struct store_file *sf)
