@@ -264,6 +264,15 @@ enum err json_read_i64(const struct json *o, const char *name, bool required, in
     return OK;
 }
 
+bool json_whole(const struct json *v, int64_t *out)
+{
+    double number = json_kind(v) == JSON_NUMBER ? node(v)->valuedouble : 0.5;
+    bool whole = number >= -SAFE_INTEGER_MAX && number <= SAFE_INTEGER_MAX && !(number > floor(number));
+    if (whole)
+        *out = (int64_t)number;
+    return whole;
+}
+
 enum err json_read_bool(const struct json *o, const char *name, bool required, bool *out, struct fail *f)
 {
     const struct json *v;

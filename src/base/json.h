@@ -33,6 +33,8 @@ const struct json *json_at(const struct json *v, size_t i);
 struct span json_name(const struct json *v);
 /* The string's bytes; empty if it is not a string. */
 struct span json_span(const struct json *v);
+/* The number, if it is a whole one that JSON holds exactly. */
+bool json_whole(const struct json *v, int64_t *out);
 /* Readers of members of an object. Missing: ERR_MISSING_MEMBER if required, else OK and *out untouched.
  * Wrong type: ERR_WRONG_TYPE with pointer `/name`. Strings longer than max bytes: ERR_BAD_VALUE. */
 enum err json_read_string(const struct json *o, const char *name, bool required, size_t max, struct span *out,

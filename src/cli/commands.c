@@ -7,6 +7,7 @@
 #include "cmd_policy_prove.h"
 #include "cmd_policy_render.h"
 #include "cmd_policy_text.h"
+#include "cmd_policy_what_if.h"
 
 const struct cli_option cli_common[] = {
     {"data", CLI_STRING, "DIR", false, NULL, "the data folder (default: $TROTH_DATA, then `data`)"},
@@ -151,6 +152,14 @@ static const struct cli_option explain_options[] = {
     {0},
 };
 
+static const struct cli_option what_if_options[] = {
+    {"data", CLI_STRING, "DIR", false, NULL, "the data folder (default: $TROTH_DATA, then `data`)"},
+    {"since", CLI_STRING, "TIME", false, NULL, "only what was decided from then on"},
+    {"until", CLI_STRING, "TIME", false, NULL, "only what was decided before"},
+    {"master-key", CLI_STRING, "FILE", false, NULL, "the master key (default: DIR/master-key)"},
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
+    {0},
+};
 static const struct cli_option format_options[] = {
     {"check", CLI_FLAG, NULL, false, NULL, "change nothing; name the files that would change"},
     {0},
@@ -196,6 +205,16 @@ const struct cli_command cli_commands[] = {
         cli_policy_render, render_options,
         "Files are called DOCUMENT.LANG.html and need nothing else. Exit codes: 0 written, 1 errors in the policy or no "
         "text in the language, 2 usage, or a folder that cannot be read or written."),
+    {.words = "policy what-if",
+     .args = "DRAFT",
+     .min = 1,
+     .max = 1,
+     .summary = "the decisions on record, decided again under a draft: what would change",
+     .run = cmd_policy_what_if,
+     .options = what_if_options,
+     .more = "Reads the data folder, also beside a daemon that has it open, and changes nothing. Prints counts and "
+             "names of the policy only. Exit codes: 0 nothing would change, 3 something would, 1 the draft or the folder "
+             "cannot be read, 2 usage."},
     OWN("policy format", "DIR|FILE", 1, 1, "lay the blocks of policy documents out in one way", cmd_policy_format,
         format_options),
     OWN("policy coverage", "DIR", 1, 1, "what each section of the prose has beneath it; 1 if any has nothing",

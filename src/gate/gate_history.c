@@ -37,13 +37,12 @@ enum err gate_held(struct gate_call *c, struct subject_id id, struct gate_out **
 
 /* ---- Who read it */
 
-/* Opens a detail and holds it against the commitment in the leaf: what is shown is what was recorded. */
-static enum err open_detail(struct gate_call *c, const struct person_key *key, struct span sealed,
-                            const struct audit_leaf *leaf, struct span *json, struct fail *f)
+enum err detail_open(const struct vault *v, const struct person_key *key, struct span sealed,
+                     const struct audit_leaf *leaf, struct arena *a, struct span *json, struct fail *f)
 {
     struct span plain;
     uint8_t commit[MAC_LEN];
-    enum err e = vault_detail_open(c->gate->vault, key, sealed, c->arena, &plain, f);
+    enum err e = vault_detail_open(v, key, sealed, a, &plain, f);
     if (e)
         return e;
     if (plain.len < COMMIT_KEY_LEN)
@@ -68,7 +67,7 @@ static enum err read_entry(struct gate_call *c, const struct person_key *key, st
     row->index = index;
     row->time = l.time;
     row->kind = audit_kind_name(l.kind);
-    return open_detail(c, key, detail, &l, &row->detail, f);
+    return detail_open(c->gate->vault, key, detail, &l, c->arena, &row->detail, f);
 }
 
 static enum err list_entries(struct gate_call *c, const struct subject *s, size_t limit, uint64_t **out,
@@ -137,7 +136,7 @@ struct epoch_table {
     uint32_t epoch;
     struct epoch_row *rows;
     size_t n, cap;
-    struct gate *gate;
+    struct vault *vault;
     struct store *st;
 };
 
@@ -155,7 +154,7 @@ static void add_person(void *ctx, const struct subject *s)
     struct vault_person person = vault_of(s);
     struct person_key *key;
     struct fail ignored = {0}; /* a person without a key has no pseudonym any more */
-    if (vault_key_read(t->gate->vault, t->st, &person, &key, &ignored))
+    if (vault_key_read(t->vault, t->st, &person, &key, &ignored))
         return;
     if (t->n == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 1024;
@@ -173,31 +172,31 @@ static int row_cmp(const void *a, const void *b)
     return memcmp(a, b, sizeof((struct epoch_row *)0)->pseudonym);
 }
 
-static void build(struct gate *g, struct store *st, uint32_t epoch, struct instant at)
+static struct epoch_table *epoch_make(struct vault *v, struct store *st, struct instant at)
 {
     struct fail f = {0};
-    epoch_free(g->epoch);
-    g->epoch = calloc(1, sizeof *g->epoch);
-    if (!g->epoch)
+    struct epoch_table *t = calloc(1, sizeof *t);
+    if (!t)
         abort();
-    g->epoch->epoch = epoch;
-    g->epoch->gate = g;
-    g->epoch->st = st;
-    if (subject_each(st, add_person, g->epoch, at, &f))
+    *t = (struct epoch_table){.epoch = epoch_at(at), .vault = v, .st = st};
+    if (subject_each(st, add_person, t, at, &f))
         log_line(LOG_LVL_ERROR, "gate", "entries stay without a name: %s", f.detail);
-    if (g->epoch->n)
-        qsort(g->epoch->rows, g->epoch->n, sizeof *g->epoch->rows, row_cmp);
+    if (t->n)
+        qsort(t->rows, t->n, sizeof *t->rows, row_cmp);
+    return t;
 }
 
-static bool find_pseudonym(struct gate *g, struct store *st, const struct audit_leaf *l, uint8_t subject[16])
+bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const struct audit_leaf *l,
+                struct subject_id *out)
 {
-    uint32_t epoch = epoch_at(l->time);
-    if (!g->epoch || g->epoch->epoch != epoch)
-        build(g, st, epoch, l->time);
+    if (!*t || (*t)->epoch != epoch_at(l->time)) {
+        epoch_free(*t);
+        *t = epoch_make(v, st, l->time);
+    }
     const struct epoch_row *row =
-        g->epoch->n ? bsearch(l->subject, g->epoch->rows, g->epoch->n, sizeof *row, row_cmp) : NULL;
+        (*t)->n ? bsearch(l->subject, (*t)->rows, (*t)->n, sizeof *row, row_cmp) : NULL;
     if (row)
-        memcpy(subject, row->id.b, ID_LEN);
+        *out = row->id;
     return row != NULL;
 }
 
@@ -218,7 +217,10 @@ bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct sp
     if (!audit_leaf_get(leaf, &l) || memcmp(l.subject, nobody, sizeof nobody) == 0)
         return false;
     pthread_mutex_lock(&g->lock);
-    bool found = find_pseudonym(g, st, &l, subject);
+    struct subject_id id;
+    bool found = epoch_find(&g->epoch, g->vault, st, &l, &id);
     pthread_mutex_unlock(&g->lock);
+    if (found)
+        memcpy(subject, id.b, ID_LEN);
     return found;
 }

@@ -192,6 +192,24 @@ enum err record_refusal(const struct question *q, const struct gate_answer *answ
 enum err record_person(struct gate_call *c, enum audit_kind kind, const struct subject *s, struct span extra,
                        struct fail *f);
 
+/* ---- gate_standing.c: what held for a question, in the detail of its entry */
+
+/* One field, decided: all that is needed to decide it again, by name, so that another policy can. Spans into
+ * the detail. */
+struct standing_words {
+    struct span actor, subject, service, jurisdiction, party; /* values of the policy's dimensions */
+    struct span needs, ended, outside, facts, unknown;        /* names, separated by commas */
+    bool unregistered, suspended, ungranted;                  /* what the register said of the recipient */
+};
+/* The member `standing` of the open object. */
+void standing_put(struct text *t, const struct question *q);
+/* Of the field at a place in the list of fields, or of a name where anything at all was asked about. False:
+ * nothing was recorded. */
+bool standing_get(const struct json *detail, size_t at, struct span field, struct standing_words *out);
+/* Names of a set, separated by commas; and back, leaving out what the policy does not know. */
+struct span standing_names(struct arena *a, const struct policy *p, enum policy_kind k, uint64_t set);
+uint64_t standing_set(const struct policy *p, enum policy_kind k, struct span names);
+
 /* ---- gate_policy.c */
 
 /* Keeps the texts and the set that run from now on. */
@@ -199,6 +217,14 @@ enum err policy_keep(struct gate *g, struct store *st, struct instant now, struc
 struct span document_language(struct span file);
 
 /* ---- gate_history.c */
+
+/* Opens a detail and holds it against the commitment in the leaf: what is shown is what was recorded. */
+enum err detail_open(const struct vault *v, const struct person_key *key, struct span sealed,
+                     const struct audit_leaf *leaf, struct arena *a, struct span *json, struct fail *f);
+/* Whom a leaf concerns, among the living: *t holds the pseudonyms of one epoch, made when another is asked
+ * for. The caller frees it. */
+bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const struct audit_leaf *l,
+                struct subject_id *out);
 void epoch_free(struct epoch_table *t);
 
 static inline struct vault_person vault_of(const struct subject *s)

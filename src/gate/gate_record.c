@@ -6,9 +6,9 @@
  *
  * Detail, before sealing: 32 bytes r, then JSON. The leaf's commitment is HMAC-SHA256(r, JSON). The JSON has
  * names and references, never values: actor, service, purpose, operation; recipient, source, basis, evidence
- * where given; answer, clause, reason of the field that decided; fields; and where the fields differ,
- * outcomes with the places
- * (`at`) of their fields in that list. Entries without a question have an `event` instead.
+ * where given; answer, clause, reason, mask and deeds of the field that decided; fields; and where the fields
+ * differ, outcomes with the places (`at`) of their fields in that list; `standing`, what held for it
+ * (gate_standing.c). Entries without a question have an `event` instead.
  */
 #include "gate_impl.h"
 
@@ -16,9 +16,9 @@
 #define DETAIL_JSON_MAX     (AUDIT_DETAIL_MAX - SEAL_EXTRA - COMMIT_KEY_LEN)
 #define REFERENCE_SHOWN_MAX 64 /* bytes of one reference in the detail: enough to find the paper */
 
-/* What does not fit is told shorter, never cut: names, then numbers of the policy in the leaf, then counts.
- */
-enum detail_level { DETAIL_NAMES, DETAIL_NUMBERS, DETAIL_COUNTS, DETAIL_LEVELS };
+/* What does not fit is told shorter, never cut: without what held, then with numbers of the policy in the
+ * leaf instead of names, then counts. */
+enum detail_level { DETAIL_WHOLE, DETAIL_NAMES, DETAIL_NUMBERS, DETAIL_COUNTS, DETAIL_LEVELS };
 
 /* ---- Detail */
 
@@ -63,21 +63,24 @@ static void put_evidence(struct text *t, const struct question *q, enum detail_l
     json_close(t, level == DETAIL_COUNTS ? ']' : '}');
 }
 
-static void put_outcome(struct text *t, const struct gate_field *o)
+static void put_outcome(struct text *t, const struct question *q, const struct gate_field *o)
 {
     json_str(t, "answer", policy_answer_name(o->answer));
     put_if(t, "clause", o->clause);
     put_if(t, "reason", o->reason);
+    put_if(t, "mask", o->mask);
+    put_if(t, "deeds", standing_names(t->arena, q->policy, KIND_DEED, o->deeds));
 }
 
 static void put_fields(struct text *t, const struct question *q, const struct gate_answer *a,
                        enum detail_level level)
 {
-    json_open(t, level == DETAIL_NAMES ? "fields" : "field_numbers", '[');
+    bool named = level <= DETAIL_NAMES;
+    json_open(t, named ? "fields" : "field_numbers", '[');
     for (size_t i = 0; i < a->n_fields; i++) {
         if (a->fields[i].field == POLICY_NONE)
             continue;
-        if (level == DETAIL_NAMES)
+        if (named)
             json_string(t, NULL, policy_name(q->policy, DIM_FIELD, a->fields[i].field));
         else
             json_i64(t, NULL, a->fields[i].field);
@@ -87,7 +90,8 @@ static void put_fields(struct text *t, const struct question *q, const struct ga
 
 static bool same_outcome(const struct gate_field *a, const struct gate_field *b)
 {
-    return a->answer == b->answer && span_eq(a->clause, b->clause) && span_eq(a->reason, b->reason);
+    return a->answer == b->answer && span_eq(a->clause, b->clause) && span_eq(a->reason, b->reason) &&
+           span_eq(a->mask, b->mask) && a->deeds == b->deeds;
 }
 
 static bool told_before(const struct gate_answer *a, size_t i)
@@ -99,10 +103,10 @@ static bool told_before(const struct gate_answer *a, size_t i)
 }
 
 /* Fields with one outcome are told together; `at` are places in the list of fields. */
-static void put_group(struct text *t, const struct gate_answer *a, size_t first)
+static void put_group(struct text *t, const struct question *q, const struct gate_answer *a, size_t first)
 {
     json_open(t, NULL, '{');
-    put_outcome(t, &a->fields[first]);
+    put_outcome(t, q, &a->fields[first]);
     json_open(t, "at", '[');
     for (size_t i = first; i < a->n_fields; i++)
         if (same_outcome(&a->fields[first], &a->fields[i]))
@@ -111,12 +115,12 @@ static void put_group(struct text *t, const struct gate_answer *a, size_t first)
     json_close(t, '}');
 }
 
-static void put_outcomes(struct text *t, const struct gate_answer *a)
+static void put_outcomes(struct text *t, const struct question *q, const struct gate_answer *a)
 {
     json_open(t, "outcomes", '[');
     for (size_t i = 0; i < a->n_fields; i++)
         if (!told_before(a, i))
-            put_group(t, a, i);
+            put_group(t, q, a, i);
     json_close(t, ']');
 }
 
@@ -142,13 +146,15 @@ static void put_answer(struct text *t, const struct question *q, const struct ga
 {
     if (a->n_fields == 0)
         return;
-    put_outcome(t, deciding(a));
+    put_outcome(t, q, deciding(a));
     if (level == DETAIL_COUNTS)
         json_i64(t, "fields_count", (int64_t)a->n_fields);
     else
         put_fields(t, q, a, level);
     if (level != DETAIL_COUNTS && !uniform(a))
-        put_outcomes(t, a);
+        put_outcomes(t, q, a);
+    if (level == DETAIL_WHOLE)
+        standing_put(t, q);
 }
 
 static struct span detail_text(struct arena *arena, const struct record *r, enum detail_level level)
@@ -176,7 +182,7 @@ static enum err make_detail(struct gate_call *c, const struct record *r, struct 
                             struct fail *f)
 {
     struct span json = SPAN_EMPTY;
-    for (enum detail_level level = DETAIL_NAMES; level < DETAIL_LEVELS; level++) {
+    for (enum detail_level level = DETAIL_WHOLE; level < DETAIL_LEVELS; level++) {
         json = detail_text(c->arena, r, level);
         if (json.len <= DETAIL_JSON_MAX)
             break;

@@ -191,6 +191,7 @@ class Flow(unittest.TestCase):
     """One daemon a class, or one a test with fresh = True. Override `daemon_options` for other starts."""
     fresh = False
     daemon_options = {}
+    decided_again = True  # when the class ends, its decisions are held against their entries
     daemon = None
     maxDiff = None
 
@@ -204,7 +205,20 @@ class Flow(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         if not cls.fresh:
+            if cls.decided_again:
+                cls.same_again()
             cls.daemon.stop()
+
+    @classmethod
+    def same_again(cls):
+        """Whatever was decided is decided alike from its entry, under the policy in force (gate_what_if.h)."""
+        data = cls.daemon.data
+        done = cls.daemon.cli("policy", "what-if", os.path.join(data, "policy"), "--data", data, "--json", code=None)
+        if done.returncode != 0:
+            raise AssertionError("decided again, answers differ:\n%s%s" % (done.stdout, done.stderr))
+        got = json.loads(done.stdout)
+        if got["changes"] or got["counts"]["cited"] or got["cannot"]["incomplete"]:
+            raise AssertionError("decided again, answers differ:\n" + done.stdout)
 
     def setUp(self):
         if self.fresh:

@@ -322,11 +322,14 @@ TEST(who_read_what_and_why)
         "\"answer\":\"deny\",\"clause\":\"group/near\",\"reason\":\"purpose_mismatch\",\"fields\":"
         "[\"contact-phone\",\"loc-gps\"],\"outcomes\":[{\"answer\":\"allow\",\"clause\":\"group/order.use\","
         "\"at\":[0]},{\"answer\":\"deny\",\"clause\":\"group/near\",\"reason\":\"purpose_mismatch\","
-        "\"at\":[1]}]}");
+        "\"at\":[1]}],\"standing\":[\"actor=service subject=adult service=shop jurisdiction=cn party=own "
+        "needs=agreement,deemed-agreement\"]}");
     EXPECT_SPAN(rows[1].detail, "{\"actor\":\"service:shop\",\"service\":\"shop\",\"purpose\":\"delivery\","
                                 "\"operation\":\"collect\",\"evidence\":"
                                 "{\"order\":\"17\"},\"answer\":\"allow\",\"clause\":\"group/"
-                                "order.collect\",\"fields\":[\"contact-phone\"]}");
+                                "order.collect\",\"deeds\":\"record-source\",\"fields\":[\"contact-phone\"],\"standing\":"
+                                "[\"actor=service subject=adult service=shop jurisdiction=cn "
+                                "party=data-subject needs=agreement,deemed-agreement\"]}");
     EXPECT(!memmem(rows[1].detail.p, rows[1].detail.len, "1381234", 7));
     EXPECT_INT(last_kind(), AUDIT_READ); /* looking is on record too */
     EXPECT_INT(gate_history(fx_as("shop"), fx_mum.id, 10, &rows, &n, log, &fx_fail), OK);
