@@ -152,6 +152,35 @@ size_t policy_build_leaf(const struct building *b, const uint64_t *set, uint16_t
 /* Takes out of the set what can no longer matter at this level. */
 void policy_build_settle(const struct building *b, unsigned level, uint64_t *set);
 
+/* policy_compile_factor.c: one half with what its answers have in common moved up.
+ * An edge is a set of norms << 32 | target: FACTORED_END, BUILD_LEAF | the leaf of a ban, or the place of a
+ * node in `cells`: axis << 32 | atoms, edges. */
+#define FACTORED_END UINT32_MAX
+struct factored {
+    struct arena *scratch;
+    struct memo sets; /* of norms; number 0 is empty; the words of number i are keys + i * words */
+    uint64_t *cells;
+    size_t n_cells, cap_cells, n_nodes;
+    uint64_t *slots;
+    size_t n_slots;
+    uint64_t *leaf_edge, *cell_edge; /* of what was built */
+    uint64_t root;
+};
+void policy_factor(struct factored *f, const struct building *b);
+
+static inline uint64_t factored_head(unsigned axis, unsigned n)
+{
+    return (uint64_t)axis << 32 | n;
+}
+static inline unsigned factored_axis(const uint64_t *cell)
+{
+    return (unsigned)(cell[0] >> 32);
+}
+static inline unsigned factored_count(const uint64_t *cell)
+{
+    return (unsigned)cell[0];
+}
+
 /* policy_compile_pack.c */
 const uint8_t *policy_pack(struct arena *a, const struct policy *p, const struct atoms *atoms,
                            const struct level_order *order, const struct building *halves, size_t *len);

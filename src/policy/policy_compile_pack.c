@@ -2,10 +2,9 @@
 /* policy_compile_pack.c: two built halves into one run of bytes; the layout is in policy_diagram_impl.h. */
 #include "policy_compile_impl.h"
 
-#define MAP_CLASSES_MAX 255   /* a class is one byte */
+#define MAP_CLASSES_MAX 256   /* a class is a byte at most */
 #define MAP_IDS_MAX     65535 /* a map's number, in units of two bytes, is 16 bits */
 #define MAP_SLOTS       8192  /* a power of two; beyond half of it, new nodes get no map */
-#define CITED_MAX       16    /* clauses of conditions that a decision can cite */
 
 struct packing {
     struct arena *scratch;
@@ -14,9 +13,13 @@ struct packing {
     struct diagram_header h;
     void *section[DIAGRAM_SECTION_COUNT];
     size_t cap[DIAGRAM_SECTION_COUNT];
-    uint16_t *grant_of, *bar_of, *have_of; /* norm -> record */
-    uint32_t *ref_of[HALF_COUNT];          /* place in cells -> unit of the node */
-    uint32_t map_slots[MAP_SLOTS];         /* map number + 1 */
+    uint16_t *number_of; /* norm -> record of its kind */
+    struct factored factored[HALF_COUNT];
+    uint32_t *list_of[HALF_COUNT]; /* set -> place of its list, 0 if none yet */
+    uint32_t *ban_of;              /* built leaf -> the same */
+    struct memo emits[HALF_COUNT]; /* edge with a set and a node -> 0, then the reference */
+    uint32_t *ref_of[HALF_COUNT];  /* place in cells -> reference of the node */
+    uint32_t map_slots[MAP_SLOTS]; /* map number + 1 */
     size_t n_maps;
 };
 
@@ -43,22 +46,41 @@ static void *extend(struct packing *k, enum diagram_section s, size_t n)
 
 /* ---- Records of norms. */
 
+/* The place of the n elements in the section, where they may stand already. */
+static uint32_t put_once(struct packing *k, enum diagram_section s, const void *what, size_t n)
+{
+    size_t size = element_size[s], have = k->h.n[s];
+    const uint8_t *there = k->section[s];
+    if (n == 0)
+        return 0;
+    for (size_t at = 0; at + n <= have; at++)
+        if (memcmp(there + at * size, what, n * size) == 0)
+            return (uint32_t)at;
+    memcpy(extend(k, s, n), what, n * size);
+    return (uint32_t)have;
+}
+
 static uint32_t put_needs(struct packing *k, const struct formula *f)
 {
-    uint32_t at = k->h.n[DIAGRAM_NEEDS];
-    uint64_t *needs = extend(k, DIAGRAM_NEEDS, f->n);
+    uint64_t needs[FORMULA_TERMS_MAX];
     for (size_t i = 0; i < f->n; i++)
         needs[i] = f->terms[i].needs;
-    return at;
+    return put_once(k, DIAGRAM_NEEDS, needs, f->n);
 }
 
 static uint16_t put_when(struct packing *k, const struct formula *f)
 {
-    uint16_t at = (uint16_t)k->h.n[DIAGRAM_TERMS];
-    struct diagram_term *terms = extend(k, DIAGRAM_TERMS, f->n);
+    struct diagram_term terms[FORMULA_TERMS_MAX];
     for (size_t i = 0; i < f->n; i++)
         terms[i] = (struct diagram_term){f->terms[i].facts, f->terms[i].facts_value};
-    return at;
+    return (uint16_t)put_once(k, DIAGRAM_TERMS, terms, f->n);
+}
+
+static uint16_t put_limit(struct packing *k, const struct until *u)
+{
+    struct diagram_limit limit = {
+        .number = u->number, .event = (uint16_t)u->event, .unit = (uint16_t)u->unit};
+    return (uint16_t)put_once(k, DIAGRAM_LIMITS, &limit, 1);
 }
 
 /* How many permissions are to be preferred to this one. */
@@ -73,33 +95,26 @@ static uint16_t preference(const struct policy *p, const struct norm *n)
 static void put_grant(struct packing *k, size_t i)
 {
     const struct norm *n = &k->p->norms[i];
-    k->grant_of[i] = (uint16_t)k->h.n[DIAGRAM_GRANTS];
     struct diagram_grant *g = extend(k, DIAGRAM_GRANTS, 1);
     *g = (struct diagram_grant){.norm = (uint16_t)i,
                                 .clause = (uint16_t)n->clause,
                                 .preference = preference(k->p, n),
-                                .until_event = (uint16_t)n->act.until.event,
-                                .until_unit = (uint16_t)n->act.until.unit,
-                                .until_number = n->act.until.number,
+                                .limit = put_limit(k, &n->act.until),
                                 .needs = put_needs(k, &n->act.needs),
-                                .n_needs = (uint16_t)n->act.needs.n,
+                                .n_needs = (uint8_t)n->act.needs.n,
                                 .when = put_when(k, &n->act.when),
-                                .n_when = (uint16_t)n->act.when.n};
+                                .n_when = (uint8_t)n->act.when.n};
 }
 
 static void put_bar(struct packing *k, size_t i)
 {
-    k->bar_of[i] = (uint16_t)k->h.n[DIAGRAM_BARS];
     struct diagram_bar *b = extend(k, DIAGRAM_BARS, 1);
     *b = (struct diagram_bar){.norm = (uint16_t)i, .clause = (uint16_t)k->p->norms[i].clause};
 }
 
-static void put_have(struct packing *k, size_t i)
+static uint16_t put_have(struct packing *k, size_t i)
 {
     const struct norm *n = &k->p->norms[i];
-    if (n->must.kind != MUST_HAVE)
-        return;
-    k->have_of[i] = (uint16_t)k->h.n[DIAGRAM_HAVES];
     struct diagram_have *h = extend(k, DIAGRAM_HAVES, 1);
     *h = (struct diagram_have){.norm = (uint16_t)i,
                                .clause = (uint16_t)n->clause,
@@ -108,21 +123,36 @@ static void put_have(struct packing *k, size_t i)
                                .n_needs = (uint16_t)n->must.needs.n};
     for (size_t t = 0; t < n->must.needs.n; t++)
         h->all |= n->must.needs.terms[t].needs;
+    return (uint16_t)(k->h.n[DIAGRAM_HAVES] - 1);
+}
+
+static void put_condition(struct packing *k, size_t i)
+{
+    const struct norm *n = &k->p->norms[i];
+    bool have = n->must.kind == MUST_HAVE;
+    struct diagram_condition *c = extend(k, DIAGRAM_CONDITIONS, 1);
+    *c = (struct diagram_condition){.clause = (uint16_t)n->clause,
+                                    .kind = (uint16_t)n->must.kind,
+                                    .index = have ? put_have(k, i) : (uint16_t)n->must.index};
 }
 
 static void put_records(struct packing *k)
 {
+    static const enum diagram_section of[] = {
+        [NORM_GRANT] = DIAGRAM_GRANTS, [NORM_BAR] = DIAGRAM_BARS, [NORM_CONDITION] = DIAGRAM_CONDITIONS};
     size_t n = k->p->n_norms;
-    k->grant_of = ARENA_ARRAY(k->scratch, n + 1, uint16_t);
-    k->bar_of = ARENA_ARRAY(k->scratch, n + 1, uint16_t);
-    k->have_of = ARENA_ARRAY(k->scratch, n + 1, uint16_t);
+    k->number_of = ARENA_ARRAY(k->scratch, n + 1, uint16_t);
     for (size_t i = 0; i < n; i++) {
-        if (k->p->norms[i].kind == NORM_GRANT)
+        enum norm_kind kind = k->p->norms[i].kind;
+        if (kind == NORM_WAIVER)
+            continue;
+        k->number_of[i] = (uint16_t)k->h.n[of[kind]];
+        if (kind == NORM_GRANT)
             put_grant(k, i);
-        else if (k->p->norms[i].kind == NORM_BAR)
+        else if (kind == NORM_BAR)
             put_bar(k, i);
-        else if (k->p->norms[i].kind == NORM_CONDITION)
-            put_have(k, i);
+        else
+            put_condition(k, i);
     }
 }
 
@@ -135,7 +165,7 @@ static void put_row(struct packing *k, enum policy_dimension d, unsigned atom)
     uint64_t *near = extend(k, DIAGRAM_NEAR, k->h.near_words);
     for (size_t i = 0; i < k->p->n_norms; i++)
         if (k->p->norms[i].kind == NORM_GRANT && norm_set_has(row, i))
-            set_put(near, k->grant_of[i]);
+            set_put(near, k->number_of[i]);
     *(uint32_t *)extend(k, DIAGRAM_SCOPES, 1) = k->atoms->scope[d][atom];
 }
 
@@ -150,86 +180,96 @@ static void put_dimension(struct packing *k, enum policy_dimension d)
         put_row(k, d, atom);
 }
 
-/* ---- Leaves. */
+/* ---- Lists. */
 
-static void put_ground(struct packing *k, const uint16_t *leaf)
+static uint32_t list_place(struct packing *k, enum diagram_half half, uint32_t set)
 {
-    *(uint32_t *)extend(k, DIAGRAM_GROUNDS, 1) = k->h.n[DIAGRAM_LISTS];
-    uint16_t *list = extend(k, DIAGRAM_LISTS, leaf[0]);
-    list[0] = leaf[1];
-    for (unsigned i = 1; i < leaf[0]; i++)
-        list[i] = leaf[1] == GROUND_BARRED ? k->bar_of[leaf[1 + i]] : k->grant_of[leaf[1 + i]];
+    const struct memo *sets = &k->factored[half].sets;
+    uint32_t *place = &k->list_of[half][set];
+    size_t i = 0, n = 0;
+    if (set == 0 || *place != 0)
+        return *place;
+    *place = k->h.n[DIAGRAM_LISTS];
+    EACH_NORM(sets->keys + set * sets->words, sets->words, i)
+    n++;
+    uint16_t *list = extend(k, DIAGRAM_LISTS, n + 1);
+    *list++ = (uint16_t)n;
+    EACH_NORM(sets->keys + set * sets->words, sets->words, i)
+    *list++ = k->number_of[i];
+    return *place;
 }
 
-/* The clauses that a leaf cites, each once, as many as a decision can hold. */
-static void put_cited(struct packing *k, const uint16_t *leaf, struct diagram_bind *bind)
+static uint32_t ban_place(struct packing *k, const struct building *b, uint32_t leaf)
 {
-    uint16_t cited[CITED_MAX];
-    for (unsigned i = 1; i <= leaf[0] && bind->n_clauses < CITED_MAX; i++) {
-        uint16_t clause = (uint16_t)k->p->norms[leaf[i]].clause;
-        unsigned at = 0;
-        while (at < bind->n_clauses && cited[at] != clause)
-            at++;
-        cited[at] = clause;
-        bind->n_clauses = (uint16_t)(at == bind->n_clauses ? at + 1 : bind->n_clauses);
-    }
-    memcpy(extend(k, DIAGRAM_LISTS, bind->n_clauses), cited, bind->n_clauses * sizeof cited[0]);
+    uint32_t *place = &k->ban_of[leaf];
+    if (*place != 0)
+        return *place;
+    *place = k->h.n[DIAGRAM_LISTS];
+    uint16_t *list = extend(k, DIAGRAM_LISTS, 2);
+    list[0] = GROUND_BARRED;
+    list[1] = k->number_of[b->leaves[b->leaf_at[leaf] + 2]];
+    return *place;
 }
 
-static void put_bind(struct packing *k, const uint16_t *leaf)
+static bool to_node(uint64_t edge)
 {
-    struct diagram_bind bind = {.mask = POLICY_NONE, .list = k->h.n[DIAGRAM_LISTS]};
-    put_cited(k, leaf, &bind);
-    for (unsigned i = 1; i <= leaf[0]; i++) {
-        const struct must *m = &k->p->norms[leaf[i]].must;
-        if (m->kind == MUST_DEED)
-            bind.deeds |= 1ull << m->index;
-        else if (m->kind == MUST_MASK && (bind.mask == POLICY_NONE || m->index > bind.mask))
-            bind.mask = (uint16_t)m->index;
-        else if (m->kind == MUST_HAVE) {
-            *(uint16_t *)extend(k, DIAGRAM_LISTS, 1) = k->have_of[leaf[i]];
-            bind.n_haves++;
-        }
-    }
-    *(struct diagram_bind *)extend(k, DIAGRAM_BINDS, 1) = bind;
+    return (edge & BUILD_LEAF) == 0;
 }
 
-static void put_leaves(struct packing *k, const struct building *b)
+/* Puts the lists that an edge needs, and notes that it needs an emit node. */
+static void put_edge(struct packing *k, const struct building *b, uint64_t edge)
 {
-    for (size_t i = 0; i < b->n_leaves; i++) {
-        const uint16_t *leaf = b->leaves + b->leaf_at[i];
-        if (b->half == HALF_GROUND)
-            put_ground(k, leaf);
-        else
-            put_bind(k, leaf);
-    }
-    if (k->h.first_node < b->n_leaves)
-        k->h.first_node = (uint32_t)b->n_leaves;
+    if ((uint32_t)edge != FACTORED_END && !to_node(edge))
+        ban_place(k, b, (uint32_t)edge & ~BUILD_LEAF);
+    else
+        list_place(k, b->half, (uint32_t)(edge >> 32));
+    if (to_node(edge) && edge >> 32 != 0)
+        *policy_memo_slot(&k->emits[b->half], &edge) = 0;
 }
 
 /* ---- Maps: which class of children an atom has. Equal maps are one. */
 
-/* The children that differ, in `class`; the class of each atom, in `map`. */
-static unsigned classes_of(const uint32_t *cell, uint32_t *class, uint8_t *map)
+/* The children that differ, in `class`; the class of each atom, in `of`; more than the maximum: as many as
+ * were seen. */
+static unsigned classes_of(const uint64_t *cell, uint64_t *class, uint16_t *of)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < cell[1]; i++) {
+    for (unsigned i = 0; i < factored_count(cell); i++) {
         unsigned c = 0;
-        while (c < n && class[c] != cell[2 + i])
+        while (c < n && class[c] != cell[1 + i])
             c++;
-        if (c > MAP_CLASSES_MAX)
-            return c;
-        class[c] = cell[2 + i];
-        map[i] = (uint8_t)c;
+        class[c] = cell[1 + i];
+        of[i] = (uint16_t)c;
         n = c == n ? n + 1 : n;
     }
     return n;
 }
 
-static uint32_t *map_slot(struct packing *k, const uint8_t *map, unsigned n)
+/* 1, 2, 4 or 8 bits for so many classes: the logarithm. */
+static unsigned width_of(unsigned classes)
+{
+    unsigned width = 0;
+    while (width < 3 && 1u << (1u << width) < classes)
+        width++;
+    return width;
+}
+
+/* The map in bytes, as many as a whole number of 16-bit units. */
+static size_t map_bytes(const uint16_t *of, unsigned n, unsigned width, uint8_t *map)
+{
+    size_t bytes = (((size_t)n << width) + 15) / 16 * 2;
+    memset(map, 0, bytes);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned bit = i << width;
+        map[bit / 8] = (uint8_t)(map[bit / 8] | of[i] << bit % 8);
+    }
+    return bytes;
+}
+
+static uint32_t *map_slot(struct packing *k, const uint8_t *map, size_t n)
 {
     uint64_t h = n;
-    for (unsigned i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         h = (h ^ map[i]) * 0x9e3779b97f4a7c15u ^ h >> 31;
     size_t at = (size_t)(h ^ h >> 32) % MAP_SLOTS;
     const uint8_t *maps = k->section[DIAGRAM_MAPS];
@@ -242,74 +282,87 @@ static uint32_t *map_slot(struct packing *k, const uint8_t *map, unsigned n)
 }
 
 /* The number of the map; false if there is no room for another. */
-static bool put_map(struct packing *k, const uint8_t *map, unsigned n, uint16_t *id)
+static bool put_map(struct packing *k, const uint8_t *map, size_t n, uint16_t *id)
 {
     uint32_t *slot = map_slot(k, map, n);
     if (*slot == 0 && (k->n_maps >= MAP_SLOTS / 2 || k->h.n[DIAGRAM_MAPS] / 2 > MAP_IDS_MAX))
         return false;
     if (*slot == 0) {
         *slot = k->h.n[DIAGRAM_MAPS] / 2 + 1;
-        memcpy(extend(k, DIAGRAM_MAPS, (n + 1u) & ~1u), map, n);
+        memcpy(extend(k, DIAGRAM_MAPS, n), map, n);
         k->n_maps++;
     }
     *id = (uint16_t)(*slot - 1);
     return true;
 }
 
-/* ---- Nodes: first each in its shortest form, one behind the other, with the children as places in cells;
- * then, when the unit is known, as references. */
+/* ---- Nodes: first each in its shortest form, one behind the other, with the children as edges; then, when
+ * the unit is known, as references. */
 
 struct draft {
     uint32_t at;      /* in cells */
     uint16_t head[2]; /* axis; map */
     uint16_t n, n_head;
-    uint32_t *child;
+    uint64_t *child;
 };
 
 static void draft_node(struct packing *k, const struct building *b, uint32_t at, struct draft *d)
 {
-    const uint32_t *cell = b->cells + at;
-    uint32_t class[POLICY_VALUES_MAX];
+    const uint64_t *cell = k->factored[b->half].cells + at;
+    uint64_t class[POLICY_VALUES_MAX];
+    uint16_t of[POLICY_VALUES_MAX], id = 0;
     uint8_t map[POLICY_VALUES_MAX];
-    unsigned n = classes_of(cell, class, map);
-    uint16_t id = 0;
-    bool mapped = n + 1 < cell[1] && n <= MAP_CLASSES_MAX && put_map(k, map, cell[1], &id);
-    *d = (struct draft){.at = at, .n = (uint16_t)(mapped ? n : cell[1]), .n_head = mapped ? 2 : 1};
-    d->head[0] = (uint16_t)(cell[0] | (mapped ? 0 : NODE_DIRECT));
+    unsigned axis = factored_axis(cell), atoms = factored_count(cell), n = classes_of(cell, class, of);
+    unsigned width = width_of(n);
+    bool mapped =
+        n + 1 < atoms && n <= MAP_CLASSES_MAX && put_map(k, map, map_bytes(of, atoms, width, map), &id);
+    *d = (struct draft){.at = at, .n = (uint16_t)(mapped ? n : atoms), .n_head = mapped ? 2 : 1};
+    d->head[0] = (uint16_t)(axis | (mapped ? width << NODE_WIDTH : NODE_DIRECT));
     d->head[1] = id;
-    d->child = ARENA_ARRAY(k->scratch, d->n, uint32_t);
-    memcpy(d->child, mapped ? class : cell + 2, d->n * sizeof *d->child);
+    d->child = ARENA_ARRAY(k->scratch, d->n, uint64_t);
+    memcpy(d->child, mapped ? class : cell + 1, d->n * sizeof *d->child);
+    for (unsigned i = 0; i < n; i++)
+        put_edge(k, b, class[i]);
 }
 
 static struct draft *draft_half(struct packing *k, const struct building *b)
 {
-    struct draft *list = ARENA_ARRAY(k->scratch, b->n_nodes + 1, struct draft);
+    struct factored *f = &k->factored[b->half];
+    policy_factor(f, b);
+    k->list_of[b->half] = ARENA_ARRAY(k->scratch, f->sets.n, uint32_t);
+    k->ban_of = ARENA_ARRAY(k->scratch, b->n_leaves + 1, uint32_t);
+    k->emits[b->half] = policy_memo(k->scratch, 1);
+    struct draft *list = ARENA_ARRAY(k->scratch, f->n_nodes + 1, struct draft);
     size_t n = 0;
-    for (uint32_t at = 0; at < b->n_cells; at += 2 + b->cells[at + 1])
+    for (uint32_t at = 0; at < f->n_cells; at += 1 + factored_count(f->cells + at))
         draft_node(k, b, at, &list[n++]);
+    put_edge(k, b, f->root);
     return list;
 }
 
-/* Words of a node, made up to whole units. */
-static size_t words_of(const struct draft *d, unsigned ref_words, unsigned shift)
+/* Words, made up to whole units. */
+static size_t whole_units(size_t words, unsigned shift)
 {
-    size_t words = d->n_head + (size_t)d->n * ref_words;
     return (words + (1u << shift) - 1) >> shift << shift;
 }
 
-static size_t units_of(const struct draft *list, size_t n, unsigned ref_words, unsigned shift)
+static size_t words_of(const struct draft *d, unsigned ref_words, unsigned shift)
 {
-    size_t units = 0;
-    for (size_t i = 0; i < n; i++)
-        units += words_of(&list[i], ref_words, shift) >> shift;
-    return units;
+    return whole_units(d->n_head + (size_t)d->n * ref_words, shift);
 }
 
-static uint32_t reference(const struct packing *k, enum diagram_half half, uint32_t built)
+static size_t emit_words(unsigned ref_words, unsigned shift)
 {
-    if (built & BUILD_LEAF)
-        return built & ~BUILD_LEAF;
-    return k->h.first_node + k->ref_of[half][built];
+    return whole_units(ref_words == 1 ? 2 : 5, shift);
+}
+
+static size_t units_of(const struct packing *k, enum diagram_half half, const struct draft *list,
+                       unsigned shift)
+{
+    size_t units = k->emits[half].n * (emit_words(1, shift) >> shift);
+    for (size_t i = 0; i < k->factored[half].n_nodes; i++)
+        units += words_of(&list[i], 1, shift) >> shift;
+    return units;
 }
 
 static void put_reference(const struct packing *k, uint16_t *refs, unsigned i, uint32_t ref)
@@ -319,32 +372,65 @@ static void put_reference(const struct packing *k, uint16_t *refs, unsigned i, u
         refs[i * 2 + 1] = (uint16_t)(ref >> 16);
 }
 
-/* Children come before their parents in `cells`, so that their units are known. */
-static void put_nodes(struct packing *k, const struct building *b, const struct draft *list)
+static uint32_t unit_here(const struct packing *k)
 {
-    unsigned shift = k->h.shift;
-    k->ref_of[b->half] = ARENA_ARRAY(k->scratch, b->n_cells + 1, uint32_t);
-    for (size_t i = 0; i < b->n_nodes; i++) {
+    return k->h.first_node + (k->h.n[DIAGRAM_NODES] >> k->h.shift);
+}
+
+/* The emit node is put the first time; its child stands before it. */
+static uint32_t emit_reference(struct packing *k, enum diagram_half half, uint64_t edge)
+{
+    uint32_t *slot = policy_memo_slot(&k->emits[half], &edge);
+    uint32_t list = k->list_of[half][edge >> 32];
+    if (*slot != 0)
+        return *slot;
+    *slot = unit_here(k);
+    uint16_t *node = extend(k, DIAGRAM_NODES, emit_words(k->h.ref_words, k->h.shift));
+    node[0] = (uint16_t)(NODE_EMIT | (k->h.ref_words == 1 ? list : 0));
+    if (k->h.ref_words == 2)
+        put_reference(k, node + 1, 0, list);
+    put_reference(k, node + 1, k->h.ref_words - 1, k->ref_of[half][(uint32_t)edge]);
+    return *slot;
+}
+
+static uint32_t reference(struct packing *k, enum diagram_half half, uint64_t edge)
+{
+    if ((uint32_t)edge == FACTORED_END)
+        return k->list_of[half][edge >> 32];
+    if (!to_node(edge))
+        return k->ban_of[(uint32_t)edge & ~BUILD_LEAF];
+    return edge >> 32 ? emit_reference(k, half, edge) : k->ref_of[half][(uint32_t)edge];
+}
+
+/* Children come before their parents in `cells`, so that their references are known. */
+static void put_nodes(struct packing *k, enum diagram_half half, const struct draft *list)
+{
+    const struct factored *f = &k->factored[half];
+    uint32_t ref[POLICY_VALUES_MAX];
+    k->ref_of[half] = ARENA_ARRAY(k->scratch, f->n_cells + 1, uint32_t);
+    for (size_t i = 0; i < f->n_nodes; i++) {
         const struct draft *d = &list[i];
-        k->ref_of[b->half][d->at] = k->h.n[DIAGRAM_NODES] >> shift;
-        uint16_t *node = extend(k, DIAGRAM_NODES, words_of(d, k->h.ref_words, shift));
+        for (unsigned c = 0; c < d->n; c++)
+            ref[c] = reference(k, half, d->child[c]);
+        k->ref_of[half][d->at] = unit_here(k);
+        uint16_t *node = extend(k, DIAGRAM_NODES, words_of(d, k->h.ref_words, k->h.shift));
         memcpy(node, d->head, d->n_head * sizeof *node);
         for (unsigned c = 0; c < d->n; c++)
-            put_reference(k, node + d->n_head, c, reference(k, b->half, d->child[c]));
+            put_reference(k, node + d->n_head, c, ref[c]);
     }
-    k->h.root[b->half] = reference(k, b->half, b->root);
+    k->h.root[half] = reference(k, half, f->root);
 }
 
 #define SHIFT_MAX 2 /* beyond it, room between nodes would cost more than wider references */
 
 /* The smallest unit with which one word reaches every node; else two words and no unit. */
-static void choose_references(struct packing *k, struct draft *const *list, const struct building *halves)
+static void choose_references(struct packing *k, struct draft *const *list)
 {
     k->h.ref_words = 1;
-    for (k->h.shift = 0; k->h.shift <= SHIFT_MAX; k->h.shift++) {
+    for (k->h.shift = 0; k->h.shift <= SHIFT_MAX && k->h.first_node <= NODE_LIST; k->h.shift++) {
         size_t units = k->h.first_node;
         for (int half = 0; half < HALF_COUNT; half++)
-            units += units_of(list[half], halves[half].n_nodes, 1, k->h.shift);
+            units += units_of(k, (enum diagram_half)half, list[half], k->h.shift);
         if (units <= UINT16_MAX)
             return;
     }
@@ -355,13 +441,13 @@ static void choose_references(struct packing *k, struct draft *const *list, cons
 static void put_halves(struct packing *k, const struct building *halves)
 {
     struct draft *list[HALF_COUNT];
-    for (int half = 0; half < HALF_COUNT; half++) {
-        put_leaves(k, &halves[half]);
-        list[half] = draft_half(k, &halves[half]);
-    }
-    choose_references(k, list, halves);
+    extend(k, DIAGRAM_LISTS, 1); /* the empty list */
+    list[HALF_BIND] = draft_half(k, &halves[HALF_BIND]);
+    list[HALF_GROUND] = draft_half(k, &halves[HALF_GROUND]); /* last: `ban_of` is its own */
+    k->h.first_node = k->h.n[DIAGRAM_LISTS];
+    choose_references(k, list);
     for (int half = 0; half < HALF_COUNT; half++)
-        put_nodes(k, &halves[half], list[half]);
+        put_nodes(k, (enum diagram_half)half, list[half]);
 }
 
 /* levels[axis]: on which level it is. */
@@ -405,11 +491,9 @@ const uint8_t *policy_pack(struct arena *a, const struct policy *p, const struct
     k->h.magic = DIAGRAM_MAGIC;
     k->h.version = DIAGRAM_VERSION;
     k->h.nothing = lowest_clause(p);
-    k->h.near_words = 1;
-    for (size_t w = 0; w < p->index.words; w++)
-        k->h.near_words += (uint32_t)__builtin_popcountll(p->index.kind[NORM_GRANT][w]);
-    k->h.near_words = (k->h.near_words + 62) / 64;
     put_records(k);
+    k->h.near_words = (k->h.n[DIAGRAM_GRANTS] + 63) / 64;
+    k->h.condition_words = (k->h.n[DIAGRAM_CONDITIONS] + 63) / 64;
     for (int d = 0; d < DIM_COUNT; d++)
         put_dimension(k, (enum policy_dimension)d);
     put_halves(k, halves);

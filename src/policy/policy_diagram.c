@@ -7,8 +7,6 @@
 #include "policy_answer_impl.h"
 #include "policy_diagram_impl.h"
 
-#define NEAR_WORDS_MAX (POLICY_NORMS_MAX / 64)
-
 /* One request, in one world. */
 struct deciding {
     const struct policy *p;
@@ -25,23 +23,69 @@ static unsigned atom_at(const struct deciding *s, unsigned axis)
     return axis < DIM_COUNT ? s->atom[axis] : (unsigned)(s->facts >> (axis - DIM_COUNT) & 1);
 }
 
-/* The atoms first: their loads do not wait for each other, those of the walk do. */
-static void find_atoms(struct deciding *s)
+/* The atoms first: their loads do not wait for each other, those of the walk do.
+ * False: a value that the policy does not have. */
+static bool find_atoms(struct deciding *s)
 {
     const struct diagram_header *h = s->g->h;
-    for (unsigned d = 0; d < DIM_COUNT; d++)
-        s->atom[d] = s->g->atoms[h->atoms_at[d] + s->q->value[d]];
+    bool valid = true;
+    for (unsigned d = 0; d < DIM_COUNT; d++) {
+        bool known = s->q->value[d] < h->values[d];
+        s->atom[d] = s->g->atoms[h->atoms_at[d] + (known ? s->q->value[d] : 0u)];
+        valid &= known;
+    }
+    return valid;
 }
 
-static uint32_t walk(const struct deciding *s, uint32_t ref)
+/* The lists met on one way down, that of the leaf last, as places in LISTS; empty ones are left out. */
+struct met {
+    uint32_t list[DIAGRAM_AXES + 2];
+    unsigned n;
+};
+
+/* The leaf. Inlined once for each width of references. */
+static inline __attribute__((always_inline)) uint32_t walk_refs(const struct deciding *s, uint32_t ref,
+                                                                struct met *met, unsigned words)
 {
-    const struct diagram g = *s->g;
-    const uint32_t first = g.h->first_node, shift = g.h->shift;
+    const uint16_t *nodes = s->g->nodes;
+    const uint8_t *maps = s->g->maps;
+    const uint32_t first = s->g->h->first_node, shift = s->g->h->shift;
+    unsigned n = 0;
     while (ref >= first) {
-        const uint16_t *node = g.nodes + ((size_t)(ref - first) << shift);
-        ref = diagram_child(&g, node, atom_at(s, diagram_axis(node)));
+        const uint16_t *node = nodes + ((size_t)(ref - first) << shift);
+        if (node_emits(node)) {
+            met->list[n++] = node_list(node, words);
+            ref = node_next(node, words);
+        } else {
+            ref = node_child(node, maps, atom_at(s, diagram_axis(node)), words);
+        }
     }
+    met->list[n] = ref;
+    met->n = n + (ref != 0);
     return ref;
+}
+
+static uint32_t walk(const struct deciding *s, enum diagram_half half, struct met *met)
+{
+    const struct diagram_header *h = s->g->h;
+    return h->ref_words == 1 ? walk_refs(s, h->root[half], met, 1) : walk_refs(s, h->root[half], met, 2);
+}
+
+/* One list of all that was met, ascending: `out` has room for it. */
+static const uint16_t *join(const uint16_t *lists, const struct met *met, uint16_t *out, size_t words)
+{
+    uint64_t set[NORM_WORDS];
+    size_t i = 0;
+    if (met->n == 1)
+        return lists + met->list[0];
+    memset(set, 0, words * sizeof *set);
+    for (unsigned k = 0; k < met->n; k++)
+        for (const uint16_t *l = lists + met->list[k], *end = l + l[0]; l < end; l++)
+            set[l[1] / 64] |= 1ull << (l[1] % 64);
+    out[0] = 0;
+    EACH_NORM(set, words, i)
+    out[++out[0]] = (uint16_t)i;
+    return out;
 }
 
 /* ---- Silence: why nothing was said. */
@@ -104,7 +148,7 @@ static bool applies(const struct deciding *s)
 
 static void answer_silence(const struct deciding *s)
 {
-    uint64_t rest[NEAR_WORDS_MAX], set[NEAR_WORDS_MAX];
+    uint64_t rest[NORM_WORDS], set[NORM_WORDS];
     if (!applies(s)) {
         s->d->answer = ANSWER_NOT_APPLICABLE;
         s->d->reason = SPAN("scope");
@@ -136,10 +180,10 @@ static bool held_set(const uint64_t *sets, unsigned n, uint64_t held, uint64_t *
 }
 
 /* As grant_better of the plain evaluator. */
-static bool better(const struct diagram_grant *a, uint64_t needs_a, const struct diagram_grant *b,
-                   uint64_t needs_b)
+static bool better(const struct diagram_limit *limits, const struct diagram_grant *a, uint64_t needs_a,
+                   const struct diagram_grant *b, uint64_t needs_b)
 {
-    bool limit_a = a->until_event != POLICY_NONE, limit_b = b->until_event != POLICY_NONE;
+    bool limit_a = limits[a->limit].event != POLICY_NONE, limit_b = limits[b->limit].event != POLICY_NONE;
     if (limit_a != limit_b)
         return limit_a;
     if (needs_a != needs_b)
@@ -157,7 +201,8 @@ static const struct diagram_grant *choose_grant(const struct deciding *s, const 
         uint64_t set = 0;
         for (unsigned k = 0; k < grant->n_needs; k++)
             policy_alternatives_add(s->missing, needs[k] & ~s->q->needs);
-        if (!held_set(needs, grant->n_needs, s->q->needs, &set) || (best && !better(grant, set, best, *used)))
+        if (!held_set(needs, grant->n_needs, s->q->needs, &set) ||
+            (best && !better(s->g->limits, grant, set, best, *used)))
             continue;
         best = grant;
         *used = set;
@@ -190,19 +235,21 @@ static bool told_first(const struct deciding *s, const struct diagram_have *a, c
 }
 
 /* All conditions; returns the one that is not met and to be told, or null. */
-static const struct diagram_have *bind(const struct deciding *s, const struct diagram_bind *b)
+static const struct diagram_have *bind(const struct deciding *s, const uint16_t *list)
 {
-    const uint16_t *list = s->g->lists + b->list;
     const struct diagram_have *unmet = NULL;
-    s->d->deeds = b->deeds;
-    s->d->mask = b->mask;
-    s->d->n_conditions = b->n_clauses;
-    for (unsigned i = 0; i < b->n_clauses; i++)
-        s->d->conditions[i] = list[i];
-    for (unsigned i = 0; i < b->n_haves; i++) {
-        const struct diagram_have *have = &s->g->haves[list[b->n_clauses + i]];
-        if (!have_met(s, have) && (!unmet || told_first(s, have, unmet)))
-            unmet = have;
+    for (unsigned i = 0; i < list[0]; i++) {
+        const struct diagram_condition *c = &s->g->conditions[list[1 + i]];
+        policy_decision_cite(s->d, c->clause);
+        if (c->kind == MUST_DEED) {
+            s->d->deeds |= 1ull << c->index;
+        } else if (c->kind == MUST_MASK) {
+            s->d->mask = s->d->mask == POLICY_NONE || c->index > s->d->mask ? c->index : s->d->mask;
+        } else {
+            const struct diagram_have *have = &s->g->haves[c->index];
+            if (!have_met(s, have) && (!unmet || told_first(s, have, unmet)))
+                unmet = have;
+        }
     }
     return unmet;
 }
@@ -233,37 +280,47 @@ static void answer_allow(const struct deciding *s, const struct diagram_grant *g
     s->d->answer = s->d->mask == POLICY_NONE ? ANSWER_ALLOW : ANSWER_ALLOW_MASKED;
     s->d->clause = grant->clause;
     s->d->needs_used |= used;
-    s->d->until_event = grant->until_event;
-    s->d->until_number = grant->until_number;
-    s->d->until_unit = (enum policy_until_unit)grant->until_unit;
+    const struct diagram_limit *limit = &s->g->limits[grant->limit];
+    s->d->until_event = limit->event;
+    s->d->until_number = limit->number;
+    s->d->until_unit = (enum policy_until_unit)limit->unit;
 }
 
-static void answer_permit(const struct deciding *s, const uint16_t *list)
+static void answer_permit(const struct deciding *s, const struct met *permitting)
 {
+    uint16_t grants[POLICY_NORMS_MAX + 1], conditions[POLICY_NORMS_MAX + 1];
+    struct met binding;
     uint64_t used = 0;
+    walk(s, HALF_BIND, &binding);
+    const uint16_t *list = join(s->g->lists, permitting, grants, s->g->h->near_words);
     const struct diagram_grant *grant = choose_grant(s, list, &used);
-    const struct diagram_have *unmet = bind(s, &s->g->binds[walk(s, s->g->h->root[HALF_BIND])]);
+    const struct diagram_have *unmet =
+        bind(s, join(s->g->lists, &binding, conditions, s->g->h->condition_words));
     if (grant && !unmet)
         answer_allow(s, grant, used);
     else
         answer_needs(s, list, unmet);
 }
 
+static void answer_ban(const struct deciding *s, const struct diagram_bar *bar)
+{
+    struct span reason = s->p->norms[bar->norm].reason;
+    s->d->clause = bar->clause;
+    s->d->reason = reason.len > 0 ? reason : SPAN("default-deny");
+}
+
 static void decide_world(const struct deciding *s)
 {
-    const uint16_t *list = s->g->lists + s->g->grounds[walk(s, s->g->h->root[HALF_GROUND])];
+    struct met met;
+    const uint16_t *leaf = s->g->lists + walk(s, HALF_GROUND, &met);
     s->missing->n = 0;
     policy_decision_init(s->d);
-    if (list[0] == GROUND_SILENT) {
+    if (leaf[0] == GROUND_BARRED)
+        answer_ban(s, &s->g->bars[leaf[1]]);
+    else if (met.n == 0)
         answer_silence(s);
-    } else if (list[0] == GROUND_BARRED) {
-        const struct diagram_bar *bar = &s->g->bars[list[1]];
-        struct span reason = s->p->norms[bar->norm].reason;
-        s->d->clause = bar->clause;
-        s->d->reason = reason.len > 0 ? reason : SPAN("default-deny");
-    } else {
-        answer_permit(s, list);
-    }
+    else
+        answer_permit(s, &met);
 }
 
 /* ---- Step 7: unknown facts. */
@@ -274,6 +331,10 @@ static void asked_facts(const struct deciding *s, uint32_t ref, uint64_t *asked)
 {
     while (diagram_is_node(s->g, ref) && __builtin_popcountll(*asked) <= UNKNOWN_FACTS_MAX) {
         const uint16_t *node = diagram_node(s->g, ref);
+        if (node_emits(node)) {
+            ref = diagram_next(s->g, node);
+            continue;
+        }
         unsigned axis = diagram_axis(node);
         uint64_t fact = axis < DIM_COUNT ? 0 : 1ull << (axis - DIM_COUNT);
         if (fact & ~s->q->facts_known) {
@@ -322,11 +383,10 @@ uint64_t policy_decide_world(const struct policy *p, const struct policy_request
     struct alternatives missing;
     struct deciding s = {.p = p, .g = p->diagram, .q = q, .d = d, .missing = &missing};
     s.facts = q->facts & q->facts_known;
-    if (!policy_request_valid(p, q)) {
+    if (!find_atoms(&s)) {
         policy_decision_unknown(d);
         return s.facts;
     }
-    find_atoms(&s);
     uint64_t unknown = unknown_facts(&s);
     if (__builtin_popcountll(unknown) > UNKNOWN_FACTS_MAX) {
         policy_decision_unknown(d);

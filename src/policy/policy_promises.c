@@ -36,7 +36,7 @@ void policy_analyse_promises(struct analysis *a)
 #define GRADE_MASKED 3
 
 /* The permission that opened the way is remembered for the message. */
-static uint32_t answer_unmasked(struct survey *w, const uint16_t *ground, const struct diagram_bind *bind)
+static uint32_t answer_unmasked(struct survey *w, const uint16_t *ground, const struct survey_bind *bind)
 {
     size_t *permission = w->arg;
     if (!bind || bind->mask != POLICY_NONE)

@@ -31,7 +31,7 @@ static void sets_within(const uint64_t *sets, unsigned n, uint64_t held, struct 
 }
 
 /* The need-sets within `held` with which the answer is to allow; none: it is not. */
-static void ways_in(const struct proving *s, const uint16_t *ground, const struct diagram_bind *bind,
+static void ways_in(const struct proving *s, const uint16_t *ground, const struct survey_bind *bind,
                     struct alternatives *out)
 {
     const struct diagram *g = s->p->diagram;
@@ -41,7 +41,7 @@ static void ways_in(const struct proving *s, const uint16_t *ground, const struc
         sets_within(g->needs + grant->needs, grant->n_needs, s->held, out);
     }
     for (unsigned i = 0; i < bind->n_haves; i++) {
-        const struct diagram_have *have = &g->haves[g->lists[bind->list + bind->n_clauses + i]];
+        const struct diagram_have *have = bind->have[i];
         struct alternatives sets = {.n = 0};
         sets_within(g->needs + have->needs, have->n_needs, s->held, &sets);
         policy_alternatives_meet(out, &sets);
@@ -49,11 +49,11 @@ static void ways_in(const struct proving *s, const uint16_t *ground, const struc
 }
 
 /* The first condition of the answer that `held` does not meet, or null. */
-static const struct diagram_have *unmet_have(const struct proving *s, const struct diagram_bind *bind)
+static const struct diagram_have *unmet_have(const struct proving *s, const struct survey_bind *bind)
 {
     const struct diagram *g = s->p->diagram;
     for (unsigned i = 0; i < bind->n_haves; i++) {
-        const struct diagram_have *have = &g->haves[g->lists[bind->list + bind->n_clauses + i]];
+        const struct diagram_have *have = bind->have[i];
         struct alternatives sets = {.n = 0};
         sets_within(g->needs + have->needs, have->n_needs, s->held, &sets);
         if (sets.n == 0)
@@ -131,7 +131,7 @@ static uint32_t broken_by(struct survey *w, const struct proving *s, const uint1
     return class_of(s->out, BREAK_PERMITTED, opening(s, ground, needs));
 }
 
-static uint32_t answer_never(struct survey *w, const uint16_t *ground, const struct diagram_bind *bind)
+static uint32_t answer_never(struct survey *w, const uint16_t *ground, const struct survey_bind *bind)
 {
     const struct proving *s = w->arg;
     struct alternatives ways;
@@ -144,12 +144,12 @@ static uint32_t answer_never(struct survey *w, const uint16_t *ground, const str
     return class_of(s->out, BREAK_PERMITTED, opening(s, ground, s->held));
 }
 
-static uint32_t answer_always(struct survey *w, const uint16_t *ground, const struct diagram_bind *bind)
+static uint32_t answer_always(struct survey *w, const uint16_t *ground, const struct survey_bind *bind)
 {
     const struct proving *s = w->arg;
     struct alternatives ways;
     w->at.needs = s->held;
-    if (ground[0] == GROUND_SILENT)
+    if (ground[0] == 0)
         return class_of(s->out, BREAK_SILENT, s->p->n_norms);
     if (!bind)
         return class_of(s->out, BREAK_BANNED, s->p->diagram->bars[ground[1]].norm);
@@ -171,7 +171,7 @@ static bool violates(const struct formula *f, uint64_t held)
 }
 
 /* The needs with which the answer allows without this requirement; false: never. */
-static bool allowed_without(const struct must *m, const struct diagram_bind *bind,
+static bool allowed_without(const struct must *m, const struct survey_bind *bind,
                             const struct alternatives *ways, uint64_t *needs)
 {
     *needs = ways->set[0];
@@ -187,7 +187,7 @@ static bool allowed_without(const struct must *m, const struct diagram_bind *bin
     return ways->n == ALTERNATIVES_MAX; /* some were left out: not proved */
 }
 
-static uint32_t answer_every(struct survey *w, const uint16_t *ground, const struct diagram_bind *bind)
+static uint32_t answer_every(struct survey *w, const uint16_t *ground, const struct survey_bind *bind)
 {
     const struct proving *s = w->arg;
     struct alternatives ways;
@@ -205,7 +205,7 @@ static uint32_t answer_every(struct survey *w, const uint16_t *ground, const str
 
 static void walk_case(struct proving *s, const struct term *t, uint64_t granted)
 {
-    static uint32_t (*const answer[])(struct survey *, const uint16_t *, const struct diagram_bind *) = {
+    static uint32_t (*const answer[])(struct survey *, const uint16_t *, const struct survey_bind *) = {
         [PROMISE_NEVER] = answer_never, [PROMISE_ALWAYS] = answer_always, [PROMISE_EVERY] = answer_every};
     struct survey w = {.p = s->p, .answer = answer[s->promise->kind], .arg = s, .hulls = s->out->hulls};
     w.box = policy_box_all(s->p);

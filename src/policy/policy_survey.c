@@ -5,19 +5,23 @@
 struct surveying {
     struct survey *w;
     const struct diagram *g;
-    struct memo memo;  /* (ground, bind) -> place in `classes` */
-    uint64_t *classes; /* classes found below each pair */
+    struct memo memo;             /* struct at -> place in `classes` */
+    struct memo sets[HALF_COUNT]; /* what was met -> its number; 0 is nothing */
+    uint64_t *classes;            /* classes found below each pair */
     size_t n, cap;
     struct arena *scratch;
     uint8_t axis[DIAGRAM_AXES];   /* level -> axis */
     uint16_t *value[DIM_COUNT];   /* atom -> first value of it in the box, or POLICY_NONE */
     struct bits *atom[DIM_COUNT]; /* atom -> its values in the box */
     unsigned n_atoms[DIM_COUNT];
+    uint16_t *list; /* room for the permissions of one answer, and for what binds it */
+    struct survey_bind *bind;
 };
 
-/* Two references, one of each half. Where the ground says no, what binds is of no interest. */
+/* For each half a reference, and the number of the set that was met on the way to it. A reference is no emit
+ * node, and a leaf is the empty list or a ban. Where the ground says no, what binds is of no interest. */
 struct at {
-    uint32_t ground, bind;
+    uint32_t ref[HALF_COUNT], set[HALF_COUNT];
 };
 
 static unsigned level_of(const struct surveying *x, uint32_t ref)
@@ -25,9 +29,9 @@ static unsigned level_of(const struct surveying *x, uint32_t ref)
     return diagram_is_node(x->g, ref) ? x->g->levels[diagram_axis(diagram_node(x->g, ref))] : DIAGRAM_AXES;
 }
 
-static unsigned level_at(const struct surveying *x, struct at at)
+static unsigned level_at(const struct surveying *x, const struct at *at)
 {
-    unsigned a = level_of(x, at.ground), b = level_of(x, at.bind);
+    unsigned a = level_of(x, at->ref[HALF_GROUND]), b = level_of(x, at->ref[HALF_BIND]);
     return a < b ? a : b;
 }
 
@@ -38,16 +42,60 @@ static uint32_t child_of(const struct surveying *x, uint32_t ref, unsigned axis,
     return diagram_child(x->g, diagram_node(x->g, ref), atom);
 }
 
-static const uint16_t *ground_leaf(const struct surveying *x, uint32_t ref)
+/* ---- What was met on the way. */
+
+static const uint64_t *set_of(const struct surveying *x, const struct at *at, enum diagram_half half)
 {
-    return x->g->lists + x->g->grounds[ref];
+    return x->sets[half].keys + at->set[half] * x->sets[half].words;
 }
 
-/* Once the ground said no, the other half is put on its leaf 0. */
-static struct at settle(const struct surveying *x, struct at at)
+static uint32_t set_number(struct memo *sets, const uint64_t *set)
 {
-    if (!diagram_is_node(x->g, at.ground) && ground_leaf(x, at.ground)[0] >= GROUND_BARRED)
-        at.bind = 0;
+    uint32_t *slot = policy_memo_slot(sets, set);
+    if (*slot == UINT32_MAX)
+        *slot = (uint32_t)sets->n - 1;
+    return *slot;
+}
+
+static void meet_list(struct surveying *x, struct at *at, enum diagram_half half, uint32_t list)
+{
+    uint64_t set[NORM_WORDS];
+    const uint16_t *l = x->g->lists + list;
+    if (l[0] == 0)
+        return;
+    memcpy(set, set_of(x, at, half), x->sets[half].words * sizeof *set);
+    for (unsigned i = 1; i <= l[0]; i++)
+        set_put(set, l[i]);
+    at->set[half] = set_number(&x->sets[half], set);
+}
+
+static bool is_ban(const struct surveying *x, uint32_t ref)
+{
+    return !diagram_is_node(x->g, ref) && x->g->lists[ref] == GROUND_BARRED;
+}
+
+static void settle_half(struct surveying *x, struct at *at, enum diagram_half half)
+{
+    uint32_t *ref = &at->ref[half];
+    while (diagram_is_node(x->g, *ref) && node_emits(diagram_node(x->g, *ref))) {
+        meet_list(x, at, half, diagram_emitted(x->g, diagram_node(x->g, *ref)));
+        *ref = diagram_next(x->g, diagram_node(x->g, *ref));
+    }
+    if (diagram_is_node(x->g, *ref) || is_ban(x, *ref))
+        return;
+    meet_list(x, at, half, *ref);
+    *ref = 0;
+}
+
+static struct at settle(struct surveying *x, struct at at)
+{
+    settle_half(x, &at, HALF_GROUND);
+    settle_half(x, &at, HALF_BIND);
+    bool ban = is_ban(x, at.ref[HALF_GROUND]);
+    if (ban)
+        at.set[HALF_GROUND] = 0;
+    if (ban || (at.ref[HALF_GROUND] == 0 && at.set[HALF_GROUND] == 0))
+        at.ref[HALF_BIND] = at.set[HALF_BIND] = 0;
     return at;
 }
 
@@ -107,12 +155,43 @@ static bool step_to(struct surveying *x, unsigned axis, unsigned atom)
     return true;
 }
 
-static uint64_t walk_leaf(struct surveying *x, struct at at)
+static void list_set(const uint64_t *set, size_t words, uint16_t *out)
 {
-    const uint16_t *ground = ground_leaf(x, at.ground);
-    bool permit = ground[0] < GROUND_BARRED;
+    size_t i = 0;
+    out[0] = 0;
+    EACH_NORM(set, words, i)
+    out[++out[0]] = (uint16_t)i;
+}
+
+static void bind_set(const struct diagram *g, const uint64_t *set, size_t words, struct survey_bind *out)
+{
+    size_t i = 0;
+    out->deeds = 0;
+    out->mask = POLICY_NONE;
+    out->n_haves = 0;
+    EACH_NORM(set, words, i)
+    {
+        const struct diagram_condition *c = &g->conditions[i];
+        if (c->kind == MUST_DEED)
+            out->deeds |= 1ull << c->index;
+        else if (c->kind == MUST_HAVE)
+            out->have[out->n_haves++] = &g->haves[c->index];
+        else if (out->mask == POLICY_NONE || c->index > out->mask)
+            out->mask = c->index;
+    }
+}
+
+static uint64_t walk_leaf(struct surveying *x, const struct at *at)
+{
     struct survey *w = x->w;
-    uint32_t class = w->answer(w, ground, permit ? &x->g->binds[at.bind] : NULL);
+    bool permit = at->set[HALF_GROUND] != 0;
+    const uint16_t *ground = x->g->lists + at->ref[HALF_GROUND];
+    if (permit) {
+        list_set(set_of(x, at, HALF_GROUND), x->sets[HALF_GROUND].words, x->list);
+        bind_set(x->g, set_of(x, at, HALF_BIND), x->sets[HALF_BIND].words, x->bind);
+        ground = x->list;
+    }
+    uint32_t class = w->answer(w, ground, permit ? x->bind : NULL);
     if (class == SURVEY_NOTHING)
         return 0;
     struct hull *h = &w->hulls[class < SURVEY_CLASSES_MAX ? class : SURVEY_CLASSES_MAX - 1];
@@ -130,13 +209,15 @@ static uint64_t walk_children(struct surveying *x, struct at at, unsigned level)
     struct policy_request before = x->w->at;
     uint64_t all = 0;
     for (unsigned atom = 0; atom < n; atom++) {
-        struct at child = {child_of(x, at.ground, axis, atom), child_of(x, at.bind, axis, atom)};
+        struct at child = at;
         if (!step_to(x, axis, atom) || x->w->over)
             continue;
+        for (int half = 0; half < HALF_COUNT; half++)
+            child.ref[half] = child_of(x, at.ref[half], axis, atom);
         child = settle(x, child);
         uint64_t found = walk_at(x, child);
         hulls_atom(x, found, axis, atom);
-        hulls_skip(x, found, level + 1, level_at(x, child));
+        hulls_skip(x, found, level + 1, level_at(x, &child));
         all |= found;
     }
     x->w->at = before;
@@ -156,15 +237,17 @@ static size_t new_place(struct surveying *x)
 
 static uint64_t walk_at(struct surveying *x, struct at at)
 {
-    uint64_t key = (uint64_t)at.ground << 32 | at.bind;
-    uint32_t *slot = policy_memo_slot(&x->memo, &key);
+    uint64_t key[HALF_COUNT];
+    for (int half = 0; half < HALF_COUNT; half++)
+        key[half] = (uint64_t)at.ref[half] << 32 | at.set[half];
+    uint32_t *slot = policy_memo_slot(&x->memo, key);
     if (*slot != UINT32_MAX)
         return x->classes[*slot];
     x->w->over = x->n > SURVEY_STEPS_MAX;
     size_t place = new_place(x);
     *slot = (uint32_t)place;
-    unsigned level = level_at(x, at);
-    uint64_t found = level == DIAGRAM_AXES ? walk_leaf(x, at) : walk_children(x, at, level);
+    unsigned level = level_at(x, &at);
+    uint64_t found = level == DIAGRAM_AXES ? walk_leaf(x, &at) : walk_children(x, at, level);
     x->classes[place] = found;
     return found;
 }
@@ -192,11 +275,24 @@ static void fill_atoms(struct surveying *x, unsigned d)
     }
 }
 
+static void make_sets(struct surveying *x)
+{
+    const uint64_t none[NORM_WORDS] = {0};
+    const size_t words[HALF_COUNT] = {x->g->h->near_words, x->g->h->condition_words};
+    for (int half = 0; half < HALF_COUNT; half++) {
+        x->sets[half] = policy_memo(x->scratch, words[half]);
+        set_number(&x->sets[half], none);
+    }
+    x->list = ARENA_ARRAY(x->scratch, x->g->h->n[DIAGRAM_GRANTS] + 1, uint16_t);
+    x->bind = arena_alloc(x->scratch, sizeof *x->bind + x->g->h->n[DIAGRAM_HAVES] * sizeof x->bind->have[0]);
+}
+
 void policy_survey(struct survey *w, struct arena *scratch)
 {
     struct surveying x = {.w = w, .g = w->p->diagram, .scratch = scratch, .cap = 256};
-    struct at root = {x.g->h->root[HALF_GROUND], x.g->h->root[HALF_BIND]};
-    x.memo = policy_memo(scratch, 1);
+    struct at root = {.ref = {x.g->h->root[HALF_GROUND], x.g->h->root[HALF_BIND]}};
+    x.memo = policy_memo(scratch, HALF_COUNT);
+    make_sets(&x);
     x.classes = ARENA_ARRAY(scratch, x.cap, uint64_t);
     for (unsigned axis = 0; axis < DIAGRAM_AXES; axis++)
         x.axis[x.g->levels[axis]] = (uint8_t)axis;
@@ -204,5 +300,5 @@ void policy_survey(struct survey *w, struct arena *scratch)
         fill_atoms(&x, d);
     w->at = policy_box_first(w->p, &w->box);
     root = settle(&x, root);
-    hulls_skip(&x, walk_at(&x, root), 0, level_at(&x, root));
+    hulls_skip(&x, walk_at(&x, root), 0, level_at(&x, &root));
 }

@@ -24,12 +24,20 @@ struct hull {
     uint64_t facts_true, facts_false;
 };
 
+/* What binds a permission: its conditions put together. */
+struct survey_bind {
+    uint64_t deeds;
+    unsigned mask; /* POLICY_NONE: none */
+    unsigned n_haves;
+    const struct diagram_have *have[];
+};
+
 struct survey {
     const struct policy *p;
     struct box box;
-    /* The class of one answer, or SURVEY_NOTHING. `bind` is null where the ground says no. The request is
-     * w->at. */
-    uint32_t (*answer)(struct survey *w, const uint16_t *ground, const struct diagram_bind *bind);
+    /* The class of one answer, or SURVEY_NOTHING. `ground` is a list of permissions or a ban. `bind` is null
+     * where the ground says no. The request is w->at. */
+    uint32_t (*answer)(struct survey *w, const uint16_t *ground, const struct survey_bind *bind);
     void *arg;
     struct policy_request at;
     bool over;          /* more than SURVEY_STEPS_MAX pairs: not all was seen */
