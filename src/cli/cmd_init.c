@@ -83,31 +83,44 @@ static enum err check_policy(struct cli *c, const char *from, struct fail *f)
     return err;
 }
 
-/* ---- The demo: the services and recipients that the tour and the tests speak of */
+/* ---- The demo: the services and recipients that the tour and the tests speak of, as far as the policy has
+ * their class; and a service for each class of the policy that none of these has */
 
-static const struct {
-    const char *path, *body;
+static const struct demo_row {
+    enum policy_dimension of;
+    const char *class_name, *path, *body;
 } demo_register[] = {
-    {"/v1/services", "{\"name\":\"arena\",\"class\":\"games\",\"title\":\"Arena\"}"},
-    {"/v1/services", "{\"name\":\"mail\",\"class\":\"mail\",\"title\":\"Mail\"}"},
-    {"/v1/services", "{\"name\":\"shop\",\"class\":\"shop\",\"title\":\"Shop\"}"},
-    {"/v1/services", "{\"name\":\"forum\",\"class\":\"forum\",\"title\":\"Forum\"}"},
-    {"/v1/services", "{\"name\":\"music\",\"class\":\"music\",\"title\":\"Music\"}"},
-    {"/v1/services", "{\"name\":\"open-docs\",\"class\":\"uncovered\",\"title\":\"Open documents\"}"},
-    {"/v1/services", "{\"name\":\"log-1\",\"class\":\"shop\",\"title\":\"Log intake of the "
-                     "shop\",\"sources\":[\"observed\"]}"},
-    {"/v1/recipients", "{\"name\":\"pay-a\",\"class\":\"payment-institution\",\"title\":\"Payments A\"}"},
-    {"/v1/recipients", "{\"name\":\"ship-b\",\"class\":\"logistics-company\",\"title\":\"Parcels B\"}"},
-    {"/v1/recipients", "{\"name\":\"ads-c\",\"class\":\"promotion-client\",\"title\":\"Promotion C\"}"},
-    {"/v1/recipients", "{\"name\":\"aff-d\",\"class\":\"aff-d\",\"title\":\"Affiliate D\"}"},
-    {"/v1/recipients", "{\"name\":\"sdk-e\",\"class\":\"sdk-push\",\"title\":\"Push component E\"}"},
-    {"/v1/recipients", "{\"name\":\"univ-q\",\"class\":\"research-institution\",\"title\":\"University Q\"}"},
-    {"/v1/recipients", "{\"name\":\"bank-z\",\"class\":\"other-party\",\"title\":\"Bank Z\"}"},
-    {"/v1/recipients/ship-b/papers", "{\"kind\":\"confidentiality\",\"reference\":\"contract "
-                                     "B-2026-1\",\"from\":\"2020-01-01\",\"until\":\"2036-01-01\"}"},
-    {"/v1/recipients/ship-b/grants", "{\"purpose\":\"delivery\",\"fields\":[\"order-recipient-name\",\"order-"
-                                     "address\",\"order-contact-phone\"],"
-                                     "\"from\":\"2020-01-01\",\"until\":\"2036-01-01\"}"},
+    {DIM_SERVICE, "games", "/v1/services", "{\"name\":\"arena\",\"class\":\"games\",\"title\":\"Arena\"}"},
+    {DIM_SERVICE, "mail", "/v1/services", "{\"name\":\"mail\",\"class\":\"mail\",\"title\":\"Mail\"}"},
+    {DIM_SERVICE, "shop", "/v1/services", "{\"name\":\"shop\",\"class\":\"shop\",\"title\":\"Shop\"}"},
+    {DIM_SERVICE, "forum", "/v1/services", "{\"name\":\"forum\",\"class\":\"forum\",\"title\":\"Forum\"}"},
+    {DIM_SERVICE, "music", "/v1/services", "{\"name\":\"music\",\"class\":\"music\",\"title\":\"Music\"}"},
+    {DIM_SERVICE, "uncovered", "/v1/services",
+     "{\"name\":\"open-docs\",\"class\":\"uncovered\",\"title\":\"Open documents\"}"},
+    {DIM_SERVICE, "shop", "/v1/services",
+     "{\"name\":\"log-1\",\"class\":\"shop\",\"title\":\"Log intake of the "
+     "shop\",\"sources\":[\"observed\"]}"},
+    {DIM_PARTY, "payment-institution", "/v1/recipients",
+     "{\"name\":\"pay-a\",\"class\":\"payment-institution\",\"title\":\"Payments A\"}"},
+    {DIM_PARTY, "logistics-company", "/v1/recipients",
+     "{\"name\":\"ship-b\",\"class\":\"logistics-company\",\"title\":\"Parcels B\"}"},
+    {DIM_PARTY, "promotion-client", "/v1/recipients",
+     "{\"name\":\"ads-c\",\"class\":\"promotion-client\",\"title\":\"Promotion C\"}"},
+    {DIM_PARTY, "aff-d", "/v1/recipients",
+     "{\"name\":\"aff-d\",\"class\":\"aff-d\",\"title\":\"Affiliate D\"}"},
+    {DIM_PARTY, "sdk-push", "/v1/recipients",
+     "{\"name\":\"sdk-e\",\"class\":\"sdk-push\",\"title\":\"Push component E\"}"},
+    {DIM_PARTY, "research-institution", "/v1/recipients",
+     "{\"name\":\"univ-q\",\"class\":\"research-institution\",\"title\":\"University Q\"}"},
+    {DIM_PARTY, "other-party", "/v1/recipients",
+     "{\"name\":\"bank-z\",\"class\":\"other-party\",\"title\":\"Bank Z\"}"},
+    {DIM_PARTY, "logistics-company", "/v1/recipients/ship-b/papers",
+     "{\"kind\":\"confidentiality\",\"reference\":\"contract "
+     "B-2026-1\",\"from\":\"2020-01-01\",\"until\":\"2036-01-01\"}"},
+    {DIM_PARTY, "logistics-company", "/v1/recipients/ship-b/grants",
+     "{\"purpose\":\"delivery\",\"fields\":[\"order-recipient-name\",\"order-"
+     "address\",\"order-contact-phone\"],"
+     "\"from\":\"2020-01-01\",\"until\":\"2036-01-01\"}"},
 };
 
 /* {"name": ..., "token": ...} of an answer; recipients have no token. */
@@ -120,29 +133,59 @@ static void keep_token(struct cli *c, const struct cli_answer *answer, struct te
     json_string(tokens, NULL, json_span(json_get(v, "token")));
 }
 
-static enum err demo_one(struct cli *c, size_t i, struct text *tokens, struct fail *f)
+static enum err demo_one(struct cli *c, const char *path, struct span body, struct text *tokens,
+                         struct fail *f)
 {
     struct cli_answer answer = {0};
-    enum err err = cli_send(c, METHOD_POST, span_str(demo_register[i].path), SPAN_EMPTY,
-                            span_str(demo_register[i].body), &answer, f);
+    enum err err = cli_send(c, METHOD_POST, span_str(path), SPAN_EMPTY, body, &answer, f);
     if (err != OK)
         return err;
     if (answer.status >= 400) {
         cli_problem(c, &answer);
-        return fail_set(f, ERR_CONFLICT, "The example %s does not fit this policy; leave out --demo.",
-                        demo_register[i].body);
+        return fail_set(f, ERR_CONFLICT, "The example %.*s does not fit this policy; leave out --demo.",
+                        SPAN_F(body));
     }
     keep_token(c, &answer, tokens);
     return OK;
 }
 
+static bool demo_has_service(struct span class_name)
+{
+    for (size_t i = 0; i < sizeof demo_register / sizeof demo_register[0]; i++)
+        if (demo_register[i].of == DIM_SERVICE && span_is(class_name, demo_register[i].class_name))
+            return true;
+    return false;
+}
+
+static enum err demo_all(struct cli *c, const struct policy *p, struct text *tokens, struct fail *f)
+{
+    enum err err = OK;
+    for (size_t i = 0; i < sizeof demo_register / sizeof demo_register[0] && err == OK; i++) {
+        const struct demo_row *row = &demo_register[i];
+        if (policy_find(p, row->of, span_str(row->class_name)) != POLICY_NONE)
+            err = demo_one(c, row->path, span_str(row->body), tokens, f);
+    }
+    for (unsigned i = 0; i < policy_count(p, DIM_SERVICE) && err == OK; i++) {
+        struct span name = policy_name(p, DIM_SERVICE, i);
+        if (!demo_has_service(name))
+            err = demo_one(
+                c, "/v1/services",
+                arena_fmt(c->arena, "{\"name\":\"%.*s\",\"class\":\"%.*s\"}", SPAN_F(name), SPAN_F(name)),
+                tokens, f);
+    }
+    return err;
+}
+
 static enum err make_demo(struct cli *c, const char *folder, struct fail *f)
 {
     struct text tokens = text_new(c->arena, 1024);
-    enum err err = OK;
+    struct policy *p;
+    struct policy_messages m;
+    enum err err = policy_folder_load(c->arena, arena_str(c->arena, arena_fmt(c->arena, "%s/policy", folder)),
+                                      &p, &m, f);
     json_open(&tokens, NULL, '{');
-    for (size_t i = 0; i < sizeof demo_register / sizeof demo_register[0] && err == OK; i++)
-        err = demo_one(c, i, &tokens, f);
+    if (err == OK)
+        err = demo_all(c, p, &tokens, f);
     json_close(&tokens, '}');
     text_char(&tokens, '\n');
     if (err != OK)

@@ -34,8 +34,7 @@ static const struct cli_option serve_options[] = {
     {0},
 };
 static const struct cli_option service_options[] = {
-    {"class", CLI_STRING, "CLASS", true, "class",
-     "service class of the policy: games, shop, uncovered and others"},
+    {"class", CLI_STRING, "CLASS", true, "class", "service class, one the policy declares"},
     {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
     {"sources", CLI_LIST, "A,B", false, "sources", "sources it may claim (default: all)"},
     {"lenient", CLI_FLAG, NULL, false, "lenient", "drop and count undeclared fields instead of refusing"},
@@ -44,8 +43,7 @@ static const struct cli_option service_options[] = {
     {0},
 };
 static const struct cli_option recipient_options[] = {
-    {"class", CLI_STRING, "CLASS", true, "class",
-     "party of the policy: logistics-company, merchant and others"},
+    {"class", CLI_STRING, "CLASS", true, "class", "party, one the policy declares"},
     {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
     {"country", CLI_STRING, "CN", false, "country", "ISO 3166-1 alpha-2 (default: CN)"},
     {"suspended", CLI_FLAG, NULL, false, "suspended", "stop everything to it at once"},
@@ -86,7 +84,7 @@ static const struct cli_option verify_options[] = {
     {0},
 };
 static const struct cli_option agree_options[] = {
-    {"document", CLI_STRING, "NAME", true, "document", "the document: group, games and others"},
+    {"document", CLI_STRING, "NAME", true, "document", "name of the document"},
     {"service", CLI_STRING, "NAME", false, "service",
      "the service it was done in; the person is its own from then on"},
     {"guardian", CLI_STRING, "ID", false, "guardian", "the guardian, with --actor guardian"},

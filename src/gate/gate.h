@@ -245,6 +245,16 @@ enum err gate_send(struct gate_call *c, const struct gate_request *asked, const 
  * nothing may. */
 enum err gate_profile(struct gate_call *c, struct subject_id id, struct gate_out **out, size_t *n,
                       struct fail *f);
+/* ---- Words that the daemon speaks by itself (docs/policy-reference.md), in the words of this policy */
+
+/* The value of this name, or the first member of the group of this name; empty: the policy has neither. */
+struct span gate_word(const struct policy *p, enum policy_dimension d, const char *name);
+/* The field that finds a person by its form ("phone-numbers", "email-addresses"): the first of the group
+ * `identifiers`. Empty: there is none. */
+struct span gate_identifier(const struct policy *p, const char *form);
+/* ERR_UNKNOWN_NAME: what to declare for this to work. `noun`: "purpose", "field". */
+enum err gate_word_missing(struct fail *f, const char *noun, const char *name);
+
 /* Whether registration with a class of service could ever take a field (B1.2.1). */
 bool gate_registers(const struct gate_view *v, struct span service_class, struct span field);
 

@@ -44,8 +44,12 @@ static enum err regrade(struct gate_call *c, const struct subject *s, struct spa
 {
     struct gate_request *r = ARENA_NEW(c->arena, struct gate_request);
     struct question q = {0};
-    *r = (struct gate_request){
-        .subject = s->id, .has_subject = true, .service = service, .purpose = SPAN("age-recognition")};
+    *r = (struct gate_request){.subject = s->id,
+                               .has_subject = true,
+                               .service = service,
+                               .purpose = gate_word(c->view->policy, DIM_PURPOSE, "age-recognition")};
+    if (r->purpose.len == 0)
+        return gate_word_missing(f, "purpose", "age-recognition");
     struct vault_person person = vault_of(s);
     enum err e = question_resolve(&q, c, r, SPAN("store"), f);
     if (!e)

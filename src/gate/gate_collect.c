@@ -88,7 +88,7 @@ static enum err store_value(const struct question *q, const struct gate_value *i
     struct vault_person person = vault_of(&q->subject);
     struct value v = {.field = name, .item = in->item, .from = provenance(q, answer)};
     const char *kind;
-    enum err e = value_check(q->call->arena, name, in->plain, &v.plain, &kind, f);
+    enum err e = value_check(q->call->arena, q->policy, q->fields[i], in->plain, &v.plain, &kind, f);
     if (!e)
         e = index_value(q, in->item.len ? NULL : kind, v.plain, f);
     if (!e)

@@ -197,7 +197,8 @@ bool gate_registers(const struct gate_view *v, struct span service_class, struct
     struct policy_request r = {.needs = UINT64_MAX, .facts_known = UINT64_MAX};
     struct policy_decision d;
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        unsigned value = policy_find(v->policy, fixed[i].dimension, span_str(fixed[i].name));
+        struct span name = gate_word(v->policy, fixed[i].dimension, fixed[i].name);
+        unsigned value = policy_find(v->policy, fixed[i].dimension, name);
         r.value[fixed[i].dimension] = value == POLICY_NONE ? 0 : (uint16_t)value;
     }
     r.value[DIM_SERVICE] = (uint16_t)policy_find(v->policy, DIM_SERVICE, service_class);

@@ -166,9 +166,12 @@ bool answer_allows(const struct gate_field *f);
 
 /* The masked form of a value; a mask of an unknown name blanks it. */
 struct span mask_apply(struct arena *a, struct span mask, struct span plain);
-/* Checks and normalises a value for its field; *kind: the blind index it belongs in, or null. */
-enum err value_check(struct arena *a, struct span field, struct span plain, struct span *normal,
-                     const char **kind, struct fail *f);
+/* Checks and normalises a value for its field, by the groups of the policy it is in; *kind: the blind index
+ * it belongs in, or null. */
+enum err value_check(struct arena *a, const struct policy *p, unsigned field, struct span plain,
+                     struct span *normal, const char **kind, struct fail *f);
+/* The blind index a field belongs in, or null. */
+const char *value_index(const struct policy *p, unsigned field);
 
 /* ---- gate_record.c */
 

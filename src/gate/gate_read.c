@@ -152,6 +152,22 @@ static enum err profile_service(struct gate_call *c, struct subject_id id, struc
     return e;
 }
 
+/* The policy's own words for a profile; false if it publishes none. */
+static bool profile_request(const struct policy *p, struct subject_id id, struct gate_request *r)
+{
+    static const char *const fields[] = {"profile-nickname", "profile-avatar", "content-posts"};
+    *r = (struct gate_request){.subject = id,
+                               .has_subject = true,
+                               .purpose = gate_word(p, DIM_PURPOSE, "interaction-publishing"),
+                               .recipient = gate_word(p, DIM_PARTY, "public")};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        struct span field = gate_word(p, DIM_FIELD, fields[i]);
+        if (field.len)
+            r->fields[r->n_fields++] = field;
+    }
+    return r->purpose.len && r->recipient.len && r->n_fields && gate_word(p, DIM_OPERATION, "disclose").len;
+}
+
 enum err gate_profile(struct gate_call *c, struct subject_id id, struct gate_out **out, size_t *n,
                       struct fail *f)
 {
@@ -159,13 +175,8 @@ enum err gate_profile(struct gate_call *c, struct subject_id id, struct gate_out
     struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
     struct question q = {0};
     struct outs outs = {0};
-    *r = (struct gate_request){
-        .subject = id,
-        .has_subject = true,
-        .purpose = SPAN("interaction-publishing"),
-        .recipient = SPAN("public"),
-        .fields = {SPAN("profile-nickname"), SPAN("profile-avatar"), SPAN("content-posts")},
-        .n_fields = 3};
+    if (!profile_request(c->view->policy, id, r))
+        return fail_set(f, ERR_NOT_FOUND, "this policy publishes no profiles");
     enum err e = profile_service(c, id, &r->service, f);
     if (!e)
         e = question_ask(&q, c, r, SPAN("disclose"), answer, f);
@@ -263,16 +274,11 @@ enum err gate_share(struct gate_call *c, const struct gate_request *asked, struc
 /* ---- Deleting */
 
 /* What led to the person by this field must not any more. */
-static enum err drop_index(const struct question *q, struct span field, struct fail *f)
+static enum err drop_index(const struct question *q, struct fail *f)
 {
-    static const struct {
-        const char *field, *kind;
-    } rows[] = {{"contact-phone", "phone"}, {"contact-email", "email"}};
     struct vault_person person = vault_of(&q->subject);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (span_is(field, rows[i].field))
-            return vault_index_drop(q->call->gate->vault, q->call->st, &person, span_str(rows[i].kind), f);
-    return OK;
+    const char *kind = value_index(q->policy, q->fields[0]);
+    return kind ? vault_index_drop(q->call->gate->vault, q->call->st, &person, span_str(kind), f) : OK;
 }
 
 static enum err delete_field(struct question *q, struct span item, int64_t *deleted, struct fail *f)
@@ -280,7 +286,7 @@ static enum err delete_field(struct question *q, struct span item, int64_t *dele
     struct vault_person person = vault_of(&q->subject);
     struct span field = policy_name(q->policy, DIM_FIELD, q->fields[0]);
     enum err e = vault_delete(q->call->st, &person, field, item, deleted, f);
-    return e || item.len ? e : drop_index(q, field, f);
+    return e || item.len ? e : drop_index(q, f);
 }
 
 enum err gate_delete(struct gate_call *c, const struct gate_request *asked, struct span item,

@@ -250,12 +250,30 @@ static enum err resolve_party(struct question *q, struct fail *f)
     return e;
 }
 
-/* B4.0.c: where the other side is; with nobody on the other side, at home. */
+/* The jurisdiction called as the country is. */
+static unsigned jurisdiction_of(const struct question *q, struct span country)
+{
+    char *small = arena_str(q->call->arena, country);
+    for (size_t i = 0; i < country.len; i++)
+        if (small[i] >= 'A' && small[i] <= 'Z')
+            small[i] = (char)(small[i] + ('a' - 'A'));
+    return policy_find(q->policy, DIM_JURISDICTION, span_of(small, country.len));
+}
+
+/* B4.0.c: where the other side is; with nobody on the other side, at home. A policy that has no word for the
+ * country may have one for all others; if it has several and none fits, any but home. */
 static void resolve_jurisdiction(struct question *q)
 {
-    bool abroad =
-        q->recipient && q->recipient->country.len && !span_is(q->recipient->country, q->call->gate->region);
-    pick(q, DIM_JURISDICTION, abroad ? SPAN("overseas") : SPAN("cn"));
+    struct span home = span_str(q->call->gate->region);
+    unsigned at_home = jurisdiction_of(q, home), there = at_home = at_home == POLICY_NONE ? 0 : at_home;
+    if (q->recipient && q->recipient->country.len && !span_eq(q->recipient->country, home)) {
+        there = jurisdiction_of(q, q->recipient->country);
+        if (there == POLICY_NONE)
+            there = policy_find(q->policy, DIM_JURISDICTION, SPAN("overseas"));
+        if (there == POLICY_NONE)
+            there = policy_count(q->policy, DIM_JURISDICTION) > 1 && at_home == 0 ? 1 : 0;
+    }
+    q->value[DIM_JURISDICTION] = (uint16_t)there;
 }
 
 /* ---- Fields */

@@ -5,12 +5,17 @@
  */
 #include "gate_impl.h"
 
-/* The channels, and the field each writes to; null where the message stays in the app. */
+/* The channels, and the field each writes to: the identifier of a form, or a field by its word; neither where
+ * the message stays in the app. */
 static const struct {
-    const char *name, *field;
+    const char *name, *form, *field;
 } channels[] = {
-    {"email", "contact-email"},         {"sms", "contact-phone"}, {"phone", "contact-phone"},
-    {"letter", "contact-home-address"}, {"push", NULL},           {"in_app", NULL},
+    {"email", "email-addresses", NULL},
+    {"sms", "phone-numbers", NULL},
+    {"phone", "phone-numbers", NULL},
+    {"letter", NULL, "contact-home-address"},
+    {"push", NULL, NULL},
+    {"in_app", NULL, NULL},
 };
 enum { CHANNELS = sizeof channels / sizeof channels[0] };
 
@@ -106,6 +111,29 @@ static struct span members(struct gate_call *c, const struct gate_message *m, st
     return text_span(&t);
 }
 
+static enum err add_field(struct gate_request *r, const struct policy *p, size_t channel, struct fail *f)
+{
+    const char *form = channels[channel].form, *word = channels[channel].field;
+    if (!form && !word)
+        return OK;
+    struct span field = form ? gate_identifier(p, form) : gate_word(p, DIM_FIELD, word);
+    r->fields[r->n_fields++] = field;
+    if (field.len)
+        return OK;
+    fail_where(f, "/channel");
+    return gate_word_missing(f, "field", form ? form : word);
+}
+
+static enum err add_purpose(struct gate_request *r, const struct policy *p, bool offer, struct fail *f)
+{
+    const char *word = offer ? "direct-marketing" : "service-notice";
+    r->purpose = gate_word(p, DIM_PURPOSE, word);
+    if (r->purpose.len)
+        return OK;
+    fail_where(f, "/class");
+    return gate_word_missing(f, "purpose", word);
+}
+
 enum err gate_send(struct gate_call *c, const struct gate_request *asked, const struct gate_message *m,
                    struct gate_answer *out, struct span *basis, struct fail *f)
 {
@@ -116,12 +144,13 @@ enum err gate_send(struct gate_call *c, const struct gate_request *asked, const 
     enum err e = find_channel(m->channel, &channel, f);
     if (!e)
         e = check_message(c, m, &of, basis, f);
+    *r = *asked;
+    if (!e)
+        e = add_purpose(r, c->view->policy, of.offer, f);
+    if (!e)
+        e = add_field(r, c->view->policy, channel, f);
     if (e)
         return e;
-    *r = *asked;
-    r->purpose = of.offer ? SPAN("direct-marketing") : SPAN("service-notice");
-    if (channels[channel].field)
-        r->fields[r->n_fields++] = span_str(channels[channel].field);
     e = of.offer ? ask_offer(&q, c, r, m, out, f) : question_ask(&q, c, r, SPAN("use"), out, f);
     if (!e)
         e = record_add(

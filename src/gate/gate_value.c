@@ -2,16 +2,33 @@
 /* Is this a value of that field, and what is its normal form. Pure. See gate_impl.h. */
 #include "gate_impl.h"
 
-/* Fields with a form of their own; all others are UTF-8 text within the vault's limit. */
-static const struct {
-    const char *field;
+/* Groups of the catalogue whose fields have a form of their own; all others are UTF-8 text within the vault's
+ * limit. */
+static const struct form {
+    const char *group;
     const char *identifier; /* kind of vault_normalise; null: a date */
-    bool indexed;           /* finds the person and belongs to one only */
 } forms[] = {
-    {"contact-phone", "phone", true},        {"contact-email", "email", true},
-    {"order-contact-phone", "phone", false}, {"id-national-id-number", "document", false},
-    {"id-passport", "document", false},      {"profile-birth-date", NULL, false},
+    {"phone-numbers", "phone"},
+    {"email-addresses", "email"},
+    {"identity-documents", "document"},
+    {"dates", NULL},
 };
+
+static const struct form *form_of(const struct policy *p, unsigned field)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        if (policy_in_group(p, DIM_FIELD, field, span_str(forms[i].group)))
+            return &forms[i];
+    return NULL;
+}
+
+/* Fields of the group `identifiers` find the person and belong to one only. */
+const char *value_index(const struct policy *p, unsigned field)
+{
+    const struct form *form = form_of(p, field);
+    bool finds = form && policy_in_group(p, DIM_FIELD, field, SPAN("identifiers"));
+    return finds ? form->identifier : NULL;
+}
 
 static enum err check_text(struct span field, struct span plain, struct fail *f)
 {
@@ -35,19 +52,16 @@ static enum err check_date(struct span plain, struct span *normal, struct fail *
     return fail_set(f, ERR_BAD_VALUE, "this is not a date");
 }
 
-enum err value_check(struct arena *a, struct span field, struct span plain, struct span *normal,
-                     const char **kind, struct fail *f)
+enum err value_check(struct arena *a, const struct policy *p, unsigned field, struct span plain,
+                     struct span *normal, const char **kind, struct fail *f)
 {
-    enum err e = check_text(field, plain, f);
+    const struct form *form = form_of(p, field);
+    enum err e = check_text(policy_name(p, DIM_FIELD, field), plain, f);
     *normal = plain;
-    *kind = NULL;
-    for (size_t i = 0; !e && i < sizeof forms / sizeof forms[0]; i++) {
-        if (!span_is(field, forms[i].field))
-            continue;
-        *kind = forms[i].indexed ? forms[i].identifier : NULL;
-        if (!forms[i].identifier)
-            return check_date(plain, normal, f);
-        return vault_normalise(a, span_str(forms[i].identifier), plain, normal, f);
-    }
-    return e;
+    *kind = value_index(p, field);
+    if (e || !form)
+        return e;
+    if (!form->identifier)
+        return check_date(plain, normal, f);
+    return vault_normalise(a, span_str(form->identifier), plain, normal, f);
 }

@@ -5,28 +5,39 @@
 
 /* ---- Registering: agreement and what it takes, all or nothing */
 
+/* The field of each member: the identifier of a form, or a field by its word. */
 static const struct {
-    const char *member, *field;
+    const char *member, *form, *field;
 } registering[] = {
-    {"phone", "contact-phone"},
-    {"email", "contact-email"},
-    {"username", "account-username"},
-    {"password", "account-credential"},
+    {"phone", "phone-numbers", NULL},
+    {"email", "email-addresses", NULL},
+    {"username", NULL, "account-username"},
+    {"password", NULL, "account-credential"},
 };
-enum { REGISTERING = sizeof registering / sizeof registering[0] };
+enum { REGISTERING = sizeof registering / sizeof registering[0], IDENTIFYING = 2 };
 
-static size_t take_account(const struct call *c, struct gate_request *q, struct gate_value *values)
+static struct span registered_field(const struct call *c, size_t i)
 {
-    size_t n = 0;
+    const struct policy *p = c->gate.view->policy;
+    return registering[i].form ? gate_identifier(p, registering[i].form)
+                               : gate_word(p, DIM_FIELD, registering[i].field);
+}
+
+static enum err take_account(struct call *c, struct gate_request *q, struct gate_value *values)
+{
     for (size_t i = 0; i < REGISTERING; i++) {
-        struct span plain = call_member(c, registering[i].member);
+        struct span plain = call_member(c, registering[i].member), field = registered_field(c, i);
         if (plain.len == 0)
             continue;
-        values[n] = (struct gate_value){.field = span_str(registering[i].field), .plain = plain};
-        q->fields[n++] = span_str(registering[i].field);
+        if (field.len == 0) {
+            fail_where(&c->fail, "/%s", registering[i].member);
+            return gate_word_missing(&c->fail, "field",
+                                     registering[i].form ? registering[i].form : registering[i].field);
+        }
+        values[q->n_fields] = (struct gate_value){.field = field, .plain = plain};
+        q->fields[q->n_fields++] = field;
     }
-    q->n_fields = n;
-    return n;
+    return OK;
 }
 
 static bool given(const struct gate_value *values, size_t n, struct span field)
@@ -42,7 +53,10 @@ static enum err check_account(struct call *c, const struct service *s, const str
                               size_t n)
 {
     struct span rest = s->required, one;
-    if (!given(values, n, SPAN("contact-phone")) && !given(values, n, SPAN("contact-email")))
+    bool known = false;
+    for (size_t i = 0; i < IDENTIFYING; i++)
+        known |= call_member(c, registering[i].member).len > 0;
+    if (!known)
         return fail_set(&c->fail, ERR_MISSING_MEMBER, "Give a `phone` or an `email`.");
     while (rest.len && span_cut(&rest, ',', &one))
         if (!given(values, n, one))
@@ -87,16 +101,19 @@ void api_register(struct call *c)
     struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
     struct gate_value values[REGISTERING];
     const struct service *service = c->gate.service;
-    size_t n = take_account(c, q, values), dropped;
-    if (check_account(c, service, values, n) != OK)
+    size_t dropped;
+    q->purpose = gate_word(c->gate.view->policy, DIM_PURPOSE, "registration-login");
+    if (q->purpose.len == 0)
+        gate_word_missing(&c->fail, "purpose", "registration-login");
+    if (q->purpose.len == 0 || take_account(c, q, values) != OK ||
+        check_account(c, service, values, q->n_fields) != OK)
         return;
     if (gate_subject_create(&c->gate, birth_date(c), call_member(c, "device"), &s, &c->fail) != OK ||
         call_relate(c, &s, service->name) != OK || agree_all(c, &s, service) != OK)
         return;
     q->subject = s.id;
     q->has_subject = true;
-    q->purpose = SPAN("registration-login");
-    enum err err = gate_collect(&c->gate, q, values, n, false, answer, &dropped, &c->fail);
+    enum err err = gate_collect(&c->gate, q, values, q->n_fields, false, answer, &dropped, &c->fail);
     if (err == ERR_REFUSED)
         call_refuse(c, answer);
     if (err != OK)
@@ -130,10 +147,10 @@ void api_age(struct call *c)
 
 /* ---- What the public sees */
 
-static void put_first(struct text *t, const char *name, const struct gate_out *v, size_t n, const char *field)
+static void put_first(struct text *t, const char *name, const struct gate_out *v, size_t n, struct span field)
 {
     for (size_t i = 0; i < n; i++)
-        if (span_is(v[i].field, field)) {
+        if (span_eq(v[i].field, field)) {
             json_string(t, name, v[i].plain);
             return;
         }
@@ -157,12 +174,14 @@ void api_profile(struct call *c)
         fail_set(&c->fail, ERR_NOT_FOUND, "There is no such profile."); /* nobody learns that there was one */
     if (err != OK)
         return;
+    const struct policy *p = c->gate.view->policy;
+    struct span posts = gate_word(p, DIM_FIELD, "content-posts");
     json_open(&t, NULL, '{');
-    put_first(&t, "nickname", v, n, "profile-nickname");
-    put_first(&t, "avatar", v, n, "profile-avatar");
+    put_first(&t, "nickname", v, n, gate_word(p, DIM_FIELD, "profile-nickname"));
+    put_first(&t, "avatar", v, n, gate_word(p, DIM_FIELD, "profile-avatar"));
     json_open(&t, "posts", '[');
     for (size_t i = 0; i < n; i++)
-        if (span_is(v[i].field, "content-posts"))
+        if (span_eq(v[i].field, posts))
             json_string(&t, NULL, v[i].plain);
     json_close(&t, ']');
     json_close(&t, '}');

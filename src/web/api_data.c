@@ -166,7 +166,11 @@ void api_data_delete(struct call *c)
         return;
     q->subject = s.id;
     q->has_subject = true;
-    q->purpose = SPAN("rights-requests");
+    q->purpose = gate_word(c->gate.view->policy, DIM_PURPOSE, "rights-requests");
+    if (q->purpose.len == 0) {
+        gate_word_missing(&c->fail, "purpose", "rights-requests");
+        return;
+    }
     q->fields[0] = c->params.value[1];
     q->n_fields = 1;
     enum err err = gate_delete(&c->gate, q, item, answer, &deleted, &c->fail);
