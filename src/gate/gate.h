@@ -252,6 +252,8 @@ struct span gate_word(const struct policy *p, enum policy_dimension d, const cha
 /* The field that finds a person by its form ("phone-numbers", "email-addresses"): the first of the group
  * `identifiers`. Empty: there is none. */
 struct span gate_identifier(const struct policy *p, const char *form);
+/* The actor of a request that names none: `service`, or the first of `us`. */
+struct span gate_actor(const struct policy *p);
 /* ERR_UNKNOWN_NAME: what to declare for this to work. `noun`: "purpose", "field". */
 enum err gate_word_missing(struct fail *f, const char *noun, const char *name);
 

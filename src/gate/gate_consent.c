@@ -3,8 +3,16 @@
 #include "gate_impl.h"
 #include "policy_translate.h"
 
-/* The six operations an agreement covers (B0.3). */
-#define AGREED_OPERATIONS SPAN("collect use store share transfer disclose")
+/* What an agreement is to (B0.3), as far as the policy has words for it. */
+static struct span agreed_operations(const struct gate_call *c)
+{
+    struct span words = SPAN("collect use store share transfer disclose"), one;
+    struct text t = text_new(c->arena, 64);
+    while (words.len && span_cut(&words, ' ', &one))
+        if (policy_find(c->view->policy, DIM_OPERATION, one) != POLICY_NONE)
+            text_fmt(&t, "%s%.*s", t.len ? " " : "", SPAN_F(one));
+    return text_span(&t);
+}
 
 /* Whose act a need or switch is, by its source. What is not listed is no act: it is known from registers or
  * papers. */
@@ -57,8 +65,9 @@ static enum err fill_language(const struct policy *p, unsigned document, struct 
 }
 
 /* What was agreed to is the text in force: the caller does not get to say which. */
-static enum err fill_agreement(const struct policy *p, struct consent_event *e, struct fail *f)
+static enum err fill_agreement(const struct gate_call *c, struct consent_event *e, struct fail *f)
 {
+    const struct policy *p = c->view->policy;
     unsigned i = policy_document_find(p, e->name);
     if (i == POLICY_NONE)
         return no_document(p, e->name, f);
@@ -66,7 +75,7 @@ static enum err fill_agreement(const struct policy *p, struct consent_event *e, 
     e->name = d->name;
     e->revision = d->revision;
     if (e->operations.len == 0)
-        e->operations = AGREED_OPERATIONS;
+        e->operations = agreed_operations(c);
     return fill_language(p, i, e, f);
 }
 
@@ -243,7 +252,7 @@ static enum err check_act(struct gate_call *c, const struct subject *s, struct c
     struct span source = SPAN_EMPTY;
     enum err err;
     if (e->kind == CONSENT_AGREEMENT)
-        err = e->actor == CONSENT_BY_STAFF ? wrong_hand(e, f) : fill_agreement(c->view->policy, e, f);
+        err = e->actor == CONSENT_BY_STAFF ? wrong_hand(e, f) : fill_agreement(c, e, f);
     else
         err = find_kind(c, e, &source, f);
     if (!err && e->kind != CONSENT_AGREEMENT)

@@ -124,7 +124,7 @@ struct instant storing_until(const struct question *q, unsigned field, struct in
     if (store == POLICY_NONE)
         store = policy_find(q->policy, DIM_OPERATION, SPAN("keep"));
     unsigned own = policy_find(q->policy, DIM_PARTY, SPAN("own"));
-    unsigned service = policy_find(q->policy, DIM_ACTOR, SPAN("service"));
+    unsigned service = policy_find(q->policy, DIM_ACTOR, gate_actor(q->policy));
     if (store == POLICY_NONE || own == POLICY_NONE || service == POLICY_NONE)
         return INSTANT_FOREVER;
     struct standing s = question_standing(q, field);

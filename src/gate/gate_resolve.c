@@ -93,14 +93,14 @@ static enum err resolve_guardian(struct question *q, struct span id, struct fail
 
 static enum err resolve_actor(struct question *q, struct fail *f)
 {
-    struct span actor = q->asked->actor.len ? q->asked->actor : SPAN("service");
+    struct span actor = q->asked->actor.len ? q->asked->actor : gate_actor(q->policy);
     size_t colon = span_find(actor, ':', 0);
     struct span kind = span_sub(actor, 0, colon), id = span_sub(actor, colon + 1, actor.len);
     enum err e = take(q, DIM_ACTOR, kind, "", f);
     if (!e && span_is(kind, "guardian"))
         e = resolve_guardian(q, id, f);
     q->actor = actor;
-    if (!e && span_is(kind, "service"))
+    if (!e && (q->asked->actor.len == 0 || span_is(kind, "service")))
         q->actor = arena_fmt(q->call->arena, "service:%.*s", SPAN_F(q->service->name));
     return e;
 }

@@ -19,6 +19,12 @@ struct span gate_identifier(const struct policy *p, const char *form)
     return SPAN_EMPTY;
 }
 
+struct span gate_actor(const struct policy *p)
+{
+    struct span service = gate_word(p, DIM_ACTOR, "service");
+    return service.len ? service : gate_word(p, DIM_ACTOR, "us");
+}
+
 enum err gate_word_missing(struct fail *f, const char *noun, const char *name)
 {
     fail_hint(f, "declare the %s '%s', or a group of that name with yours in it", noun, name);

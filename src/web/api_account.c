@@ -48,6 +48,18 @@ static bool given(const struct gate_value *values, size_t n, struct span field)
     return false;
 }
 
+/* What there is one way to give must be given, if the policy has the field. */
+static enum err check_named(struct call *c)
+{
+    for (size_t i = IDENTIFYING; i < REGISTERING; i++) {
+        if (call_member(c, registering[i].member).len || registered_field(c, i).len == 0)
+            continue;
+        fail_where(&c->fail, "/%s", registering[i].member);
+        return fail_set(&c->fail, ERR_MISSING_MEMBER, "`%s` is missing.", registering[i].member);
+    }
+    return OK;
+}
+
 /* A phone number or an e-mail address, and what the service demands besides. */
 static enum err check_account(struct call *c, const struct service *s, const struct gate_value *values,
                               size_t n)
@@ -56,6 +68,8 @@ static enum err check_account(struct call *c, const struct service *s, const str
     bool known = false;
     for (size_t i = 0; i < IDENTIFYING; i++)
         known |= call_member(c, registering[i].member).len > 0;
+    if (known && check_named(c) != OK)
+        return c->fail.code;
     if (!known)
         return fail_set(&c->fail, ERR_MISSING_MEMBER, "Give a `phone` or an `email`.");
     while (rest.len && span_cut(&rest, ',', &one))

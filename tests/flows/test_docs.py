@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the documents show is done as they show it: examples are taken out of README.md and docs/ and run."""
-import json, os, re, shlex, subprocess
+import json, os, re, shlex, shutil, socket, subprocess, tempfile, unittest
 
 import troth_worked
 from troth_flow import ROOT, TROTH, Flow, run_troth
@@ -84,6 +84,23 @@ class Language(Flow):
             self.assertTrue("not known" in heading or clean.match(answer[0]), heading)
             self.assertIn("<details><summary>Answer</summary>", document("docs/policy-language.md").split(heading)[1][:2600])
 
+    def test_the_words_of_the_daemon_are_those_listed(self):
+        """Each word and group of the tables is one the code asks for, and what the code asks for is in the tables."""
+        text = document("docs/policy-reference.md").split("## Words the daemon speaks")[1].split("\n## ")[0]
+        rows = "\n".join(line for line in text.split("\n") if line.startswith("|"))
+        listed = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", rows)) - {"your-wishes", "username", "password", "letter", "us", "cn", "order-incomplete"}
+        code = "".join(document("src/" + name) for name in self.SPEAKING)
+        asked = set(re.findall(r'gate_word\([^;]*?DIM_\w+, "([a-z-]+)"\)', code))
+        self.assertGreater(len(asked), 5)
+        self.assertLessEqual(asked - {"us"}, listed)
+        spoken = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', code + document("src/subject/subject_rules.c")))
+        self.assertEqual(listed - spoken, set())
+        masks = set(re.findall(r"`([a-z-]+)`", text.split("Masks that the daemon knows:")[1]))
+        self.assertEqual(masks, set(re.findall(r'\{"([a-z-]+)", \d', document("src/gate/gate_mask.c"))))
+
+    SPEAKING = ["gate/gate_words.c", "gate/gate_resolve.c", "gate/gate_send.c", "gate/gate_read.c", "gate/gate_value.c", "gate/gate_age.c",
+                "gate/gate_decide.c", "gate/gate_facts.c", "gate/gate_collect.c", "web/api_account.c", "web/api_data.c"]
+
     def test_a_worked_document_that_tells_another_story_is_noticed(self):
         text = "# T\n\n`shop/a.md`:\n\n````markdown\n# A\n````\n\n## H\n\n```console\n$ cat shop/a.md\n# A\n$ echo b…\nb\n$ echo one 2 three\none … three\n```\n"
         shown = troth_worked.run(text, os.path.join(self.daemon.home, "other"))
@@ -105,6 +122,28 @@ class Language(Flow):
         gate = document("src/gate/gate_facts.c")
         self.assertEqual(sorted(re.findall(r'\{"([a-z-]+)", held_', gate)), sorted(needs))
         self.assertEqual(sorted(re.findall(r'\{"([a-z-]+)", fact_', gate)), sorted(facts))
+
+
+class Tutorial(unittest.TestCase):
+    def test_from_an_empty_folder_to_a_checked_record(self):
+        """The tutorial as it stands, on a port of its own; a reader waits for the daemon's address, and so does the script."""
+        home = tempfile.mkdtemp(prefix="troth-flow-")
+        self.addCleanup(shutil.rmtree, home)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        serve = "$ troth serve data 2> log &"
+        self.assertIn(serve, document("docs/policy-tutorial.md"))
+
+        def change(script):
+            here = "troth serve data --listen 127.0.0.1:%d 2> log &\nuntil curl -s -o health http://127.0.0.1:%d/healthz; do sleep 0.1; done"
+            return script.replace(serve[2:], here % (port, port)).replace("127.0.0.1:8080", "127.0.0.1:%d" % port)
+
+        shown = troth_worked.run(document("docs/policy-tutorial.md"), home, keep=True, change=change)
+        for one in shown:
+            one.got = (one.got or "").replace("127.0.0.1:%d" % port, "127.0.0.1:8080")
+        wrong = [str(one) for one in shown if not one.agrees()]
+        self.assertEqual(wrong, [], "\n\n".join(wrong))
+        self.assertGreater(len(shown), 30)
 
 
 class Operating(Flow):

@@ -10,7 +10,7 @@
 
 A draft lasts until the next draft or heading: then all files are as those with a name left them. `keep=True`: nothing is taken back at headings.
 """
-import os, re, shutil, subprocess
+import os, re, shutil, signal, subprocess
 
 from troth_flow import BUILD, SANITIZER
 
@@ -77,6 +77,15 @@ def script_of(document, home, draft, keep):
     return "\n".join(lines) + "\n", shown
 
 
+def end_all(process):
+    """Whatever a script left behind: it has a process group of its own."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
 def run(document, home, draft="shop/shop.md", keep=False, env=None, change=lambda script: script):
     """Runs all of it in home/work; returns the commands with what each printed."""
     work = os.path.join(home, "work")
@@ -85,11 +94,16 @@ def run(document, home, draft="shop/shop.md", keep=False, env=None, change=lambd
     script, shown = script_of(document, home, draft, keep)
     paths = BUILD + os.pathsep + os.environ.get("PATH", "")
     put(home, "steps/script", change(script))
-    done = subprocess.run(["sh", "../steps/script"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, cwd=work, timeout=RUN_S, env={**os.environ, "PATH": paths, **(env or {})})
-    if SANITIZER.search(done.stdout):
-        raise AssertionError(done.stdout)
-    parts = re.split("\x01(\\d+)\x01\n", done.stdout)
+    process = subprocess.Popen(["sh", "../steps/script"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.STDOUT, cwd=work, start_new_session=True,
+                               env={**os.environ, "PATH": paths, **(env or {})})
+    try:
+        said = process.communicate(timeout=RUN_S)[0]
+    finally:
+        end_all(process)
+    if SANITIZER.search(said):
+        raise AssertionError(said)
+    parts = re.split("\x01(\\d+)\x01\n", said)
     for number, text in zip(parts[1::2], parts[2::2]):
         shown[int(number)].got = text
     return shown

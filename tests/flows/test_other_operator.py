@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Another operator's policy, with its own names for everything: nothing in the daemon assumes the reference policy."""
+import os, shutil, tempfile
+
+from troth_flow import ROOT, Flow, run_troth
+
+WORDS = """# Words
+
+```catalogue
+category contact grade 3: mail-address, telephone, street.
+category papers grade 4: passport-number.
+category dates-of-life grade 3: born.
+category fame grade 1: pen-name.
+data email-addresses: mail-address.
+data phone-numbers: telephone.
+data identity-documents: passport-number.
+data dates: born.
+data identifiers: mail-address.
+data profile-nickname: pen-name.
+operation collect, use, display, share, disclose, store, correct, erase.
+actor us: clerk, packer.
+actor person: subject, guardian.
+subject people: child, minor, adult, visitor.
+service counter.
+jurisdiction here.
+jurisdiction eu.
+jurisdiction elsewhere.
+purpose registration-login: opening-an-account.
+purpose selling.
+purpose rights-requests: your-wishes.
+purpose direct-marketing: leaflets.
+purpose interaction-publishing: shop-window.
+purpose age-recognition: birthdays.
+party own.
+party carrier.
+party audience: public.
+basis none-claimed.
+need agreed "agreed" from agreement otherwise no-agreement.
+need wanted "wanted" from consent otherwise consent-required.
+need contract "contract" from recipient otherwise agreement-expired.
+event account-closed.
+```
+"""
+TEXT = """# Policy
+
+```document
+document shop "Policy of a bookshop".
+revision 3 in force from 2026-01-01.
+```
+
+```rule sell
+we may collect, use any for opening-an-account, selling only with agreed.
+we may collect, use born for birthdays only with agreed.
+we may use mail-address for leaflets only with agreed and wanted.
+we may share street, telephone with carrier in counter for selling only with agreed.
+to share any with carrier, we must have contract.
+```
+
+```rule abroad
+despite sell, we must not share telephone with carrier in elsewhere, eu.
+```
+
+```rule window
+we may disclose, display fame with public for shop-window only with agreed.
+```
+
+```rule rights
+we may correct, erase any for your-wishes.
+person may correct, erase any for your-wishes.
+```
+
+```rule keep
+we may store any until 2 years after account-closed.
+```
+"""
+
+
+def written(folder):
+    os.mkdir(folder)
+    for name, text in (("words.md", WORDS), ("shop.md", TEXT)):
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(text)
+    return folder
+
+
+class OtherOperator(Flow):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.mkdtemp(prefix="troth-flow-")
+        cls.addClassCleanup(shutil.rmtree, folder)
+        cls.daemon_options = {"policy": written(os.path.join(folder, "policy"))}
+        super().setUpClass()
+
+    def account(self, **more):
+        body = {"email": "a%s@example.org" % os.urandom(4).hex(), "language": "en", **more}
+        return self.expect(self.post("/v1/register", body, token="counter"), 201)["id"]
+
+    def test_the_text_is_clean_and_the_demo_has_a_service_for_each_class(self):
+        done = run_troth("policy", "check", self.daemon_options["policy"])
+        self.assertTrue(done.stdout.startswith("0 errors"), done.stdout)
+        self.assertEqual(list(self.daemon.tokens), ["counter"])
+
+    def test_an_account_opens_by_the_policys_own_field_and_purpose(self):
+        person = self.account(email="Ann@Example.org")
+        held = self.expect(self.get("/v1/subjects/%s/data" % person, token="counter"), 200)["data"]
+        self.assertEqual([(v["field"], v["purpose"]) for v in held], [("mail-address", "opening-an-account")])
+        again = self.post("/v1/register", {"email": "ann@example.org", "language": "en"}, token="counter")
+        self.problem(again, 409, "identifier-taken")
+
+    def test_what_the_policy_has_no_field_or_purpose_for_is_refused_with_what_to_declare(self):
+        body = {"email": "b@example.org", "username": "b", "language": "en"}
+        self.problem(self.post("/v1/register", body, token="counter"), 422, "unknown-name", "account-username",
+                     pointer="/username")
+        body = {"phone": "+8613800000001", "language": "en"}  # a number, but none that finds a person
+        self.problem(self.post("/v1/register", body, token="counter"), 422, "unknown-name", pointer="/phone")
+        person = self.account()
+        body = {"subject": person, "channel": "email", "class": "service_notice"}
+        self.problem(self.post("/v1/send-gate", body, token="counter"), 422, "unknown-name", "service-notice")
+        body = {"subject": person, "channel": "letter", "class": "marketing_own:all"}
+        answer = self.post("/v1/send-gate", body, token="counter")
+        self.assertGreaterEqual(answer.status, 400)
+        self.assertLess(answer.status, 500)
+
+    def test_values_have_the_form_of_their_group(self):
+        person = self.account()
+        path = "/v1/subjects/%s/data" % person
+        for field, wrong in (("telephone", "none"), ("mail-address", "nobody"), ("born", "in May"), ("passport-number", "-")):
+            body = {"purpose": "selling", "values": {field: wrong}}
+            self.problem(self.put(path, body, token="counter"), 422, "bad-value", pointer="/values/" + field)
+        body = {"purpose": "selling", "values": {"telephone": "138 1234 1234", "born": "1990-05-05", "street": "none"}}
+        self.expect(self.put(path, body, token="counter"), 200, stored=3)
+
+    def test_one_field_is_deleted_for_the_purpose_of_wishes(self):
+        person = self.account(email="gone@example.org")
+        self.expect(self.delete("/v1/subjects/%s/data/mail-address" % person, token="counter"), 200, deleted=1)
+        self.account(email="gone@example.org")  # it leads to nobody any more
+
+    def test_an_agreement_covers_the_operations_that_the_policy_has(self):
+        person = self.account()
+        listed = self.expect(self.get("/v1/subjects/%s/consents" % person, token="counter"), 200)
+        self.assertIn('"operations":["collect","use","store","share","disclose"]', str(listed).replace("'", '"').replace(" ", ""))
+
+    def test_a_profile_is_of_the_policys_own_fields(self):
+        person = self.account()
+        self.expect(self.get("/v1/public/profiles/" + person), 200, nickname=None)
+        self.put("/v1/subjects/%s/data" % person, {"purpose": "selling", "values": {"pen-name": "Ann"}}, token="counter")
+        self.expect(self.get("/v1/public/profiles/" + person), 200, nickname="Ann", avatar=None, posts=[])
+
+    def test_an_age_learned_later_is_told_for_the_policys_purpose(self):
+        person = self.account()
+        self.expect(self.post("/v1/subjects/%s/age" % person, {"birth_date": "1980-01-01"}, token="counter"), 200, band="adult")
+
+    def test_abroad_is_not_home_whatever_it_is_called(self):
+        """`here` stands for home, `eu` for no country: a recipient abroad falls under what is not home."""
+        person = self.account()
+        self.put("/v1/subjects/%s/data" % person, {"purpose": "selling", "values": {"telephone": "138 1234 1234"}}, token="counter")
+        for name, country in (("near", "CN"), ("far", "BR")):
+            self.daemon.cli("recipient", "add", name, "--class", "carrier", "--country", country, *self.daemon.here())
+            self.daemon.cli("recipient", "paper", name, "--kind", "contract", "--reference", "P", "--until", "2030-01-01", *self.daemon.here())
+            self.daemon.cli("recipient", "grant", name, "--purpose", "selling", "--fields", "telephone", "--until", "2030-01-01", *self.daemon.here())
+        ask = {"subject": person, "operation": "share"}
+        self.assertEqual(self.decide("counter", "selling", ["telephone"], recipient="near", **ask)["answer"], "allow")
+        self.assertEqual(self.decide("counter", "selling", ["telephone"], recipient="far", **ask)["answer"], "deny")
+        unknown = self.decide("counter", "selling", ["street"], recipient="nobody", **ask)
+        self.assertEqual(unknown["answer"], "deny")
+
+    def test_all_pages_are_whole_in_both_languages(self):
+        for page in ("/", "/policy", "/policy/shop", "/try", "/record",
+                     "/try?subject=child&service=counter&operation=use&purpose=selling&field=street"):
+            for language in ("en", "zh"):
+                answer = self.get(page, headers={"accept-language": language})
+                self.assertEqual(answer.status, 200, page)
+                self.assertNotRegex(answer.text, r"zhishang|contact-phone|direct-marketing", page)
+
+
+class ShippedBookshop(Flow):
+    """The bookshop of the golden cases: no `service` among its actors, no word for half of what the daemon may ask."""
+    daemon_options = {"policy": os.path.join(ROOT, "tests", "cases", "policy", "bookshop")}
+
+    def test_it_decides_for_the_first_of_us(self):
+        person = self.person("1990-05-05")
+        answer = self.decide("shop", "delivering", ["address"], subject=person, operation="collect")
+        self.assertEqual((answer["answer"], answer["needs"]), ("needs", ["agreement"]))
+        self.problem(self.delete("/v1/subjects/%s/data/address" % person, token="shop"), 422, "unknown-name", "rights-requests")
+        self.problem(self.get("/v1/public/profiles/" + person), 404, "not-found")
+        self.assertEqual(self.get("/").status, 200)
