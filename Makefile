@@ -164,9 +164,11 @@ fuzz: ## build fuzz/fuzz_*.c with libFuzzer, ASan and UBSan into build/fuzz
 	@+$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
 bench-policy: ## decisions and building of the reference policy, in ns and ms
 	@tools/deps
-	@+$(MAKE) $(B)/bench/policy
-	@touch $(B)/bench.tsv && sed -i '/^policy-/d;/^decision-/d' $(B)/bench.tsv
+	@+$(MAKE) $(B)/bench/policy $(B)/bench/policy_peers
+	@touch $(B)/bench.tsv && sed -i '/^policy-/d;/^decision-/d;/^peers-/d' $(B)/bench.tsv
+	@grep -m1 '^model name' /proc/cpuinfo | sed "s/.*: //; s/$$/, $$(nproc) processors/"
 	@$(B)/bench/policy policies/zhishang $(B)/bench.tsv
+	@bench/peers/run $(B) $(B)/bench.tsv
 bench: ## everything that is measured, beside its limit, with tables; also into build/bench.tsv
 	@tools/deps
 	@+$(MAKE) all $(BENCH_BIN) $(B)/bench/unrecorded
