@@ -50,13 +50,46 @@ struct arena *arena_new(size_t chunk)
     return a;
 }
 
+/* Chunks of the usual size wait here for the next arena of the thread: a request takes and gives back two or
+ * three, on the same thread, and malloc would cut and join its heap for each. */
+#define SPARE_MAX 64
+static _Thread_local struct chunk *spare;
+static _Thread_local unsigned n_spare;
+
+static bool spare_keep(struct chunk *c)
+{
+    if (ARENA_ONE_BY_ONE || c->cap != ARENA_CHUNK_DEFAULT || n_spare == SPARE_MAX)
+        return false;
+    c->next = spare;
+    spare = c;
+    n_spare++;
+    return true;
+}
+
+static struct chunk *spare_take(size_t cap)
+{
+    struct chunk *c = cap == ARENA_CHUNK_DEFAULT ? spare : NULL;
+    if (c) {
+        spare = c->next;
+        n_spare--;
+    }
+    return c;
+}
+
 static void chunks_free(struct chunk *c)
 {
     while (c) {
         struct chunk *next = c->next;
-        free(c);
+        if (!spare_keep(c))
+            free(c);
         c = next;
     }
+}
+
+void arena_thread_end(void)
+{
+    while (spare)
+        free(spare_take(ARENA_CHUNK_DEFAULT));
 }
 
 /* Newest first; the list is unhooked before each call, so that a deferred call may itself defer. */
@@ -102,7 +135,9 @@ static struct chunk *chunk_new(size_t cap)
 {
     if (cap > SIZE_MAX - sizeof(struct chunk))
         out_of_memory();
-    struct chunk *c = malloc(sizeof *c + cap);
+    struct chunk *c = spare_take(cap);
+    if (!c)
+        c = malloc(sizeof *c + cap);
     if (!c)
         out_of_memory();
     *c = (struct chunk){.cap = cap};
@@ -171,7 +206,21 @@ char *arena_str(struct arena *a, struct span s)
 
 struct span arena_copy(struct arena *a, struct span s)
 {
+    if (s.len == 0)
+        return span_of("", 0);
     return span_of(arena_str(a, s), s.len);
+}
+
+struct span arena_join(struct arena *a, struct span left, char between, struct span right)
+{
+    size_t len = left.len + 1 + right.len;
+    char *p = arena_alloc(a, len + 1);
+    if (left.len)
+        memcpy(p, left.p, left.len);
+    p[left.len] = between;
+    if (right.len)
+        memcpy(p + left.len + 1, right.p, right.len);
+    return span_of(p, len);
 }
 
 struct span arena_fmt(struct arena *a, const char *fmt, ...)

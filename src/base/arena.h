@@ -19,6 +19,8 @@ struct arena *arena_new(size_t chunk);
 void arena_free(struct arena *a);
 /* As arena_free, but keeps one chunk for the next use: for a worker's loop. */
 void arena_reset(struct arena *a);
+/* Gives back what the calling thread keeps for its next arenas: before a thread ends. */
+void arena_thread_end(void);
 /* Zeroed, aligned for any object. len 0 gives a valid unique pointer. */
 void *arena_alloc(struct arena *a, size_t len);
 /* Zeroed array; the product is checked. */
@@ -29,6 +31,8 @@ void arena_defer(struct arena *a, void (*fn)(void *), void *arg);
 struct span arena_copy(struct arena *a, struct span s);
 /* A zero-terminated copy. */
 char *arena_str(struct arena *a, struct span s);
+/* Two texts with a character between them. */
+struct span arena_join(struct arena *a, struct span left, char between, struct span right);
 /* printf into the arena. */
 struct span arena_fmt(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Bytes handed out since the last reset. */

@@ -94,9 +94,26 @@ static size_t utf8_char(struct span s)
     return row->follow + 1u;
 }
 
+size_t span_ascii(struct span s)
+{
+    size_t n = 0;
+    for (uint64_t eight; n + sizeof eight <= s.len; n += sizeof eight) {
+        memcpy(&eight, s.p + n, sizeof eight);
+        if (eight & 0x8080808080808080u)
+            break;
+    }
+    while (n < s.len && s.p[n] < 0x80)
+        n++;
+    return n;
+}
+
 bool span_utf8(struct span s)
 {
     while (s.len > 0) {
+        size_t ascii = span_ascii(s);
+        s = span_sub(s, ascii, s.len);
+        if (s.len == 0)
+            return true;
         size_t n = s.p[0] < 0x80 ? 1 : utf8_char(s);
         if (n == 0)
             return false;

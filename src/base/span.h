@@ -73,6 +73,8 @@ struct span span_trim(struct span s);
 bool span_cut(struct span *rest, char c, struct span *piece);
 /* Whole span as a decimal number without sign, blanks or leading plus; false if not, or above max. */
 bool span_u64(struct span s, uint64_t max, uint64_t *out);
+/* How many bytes at the start are ASCII. */
+size_t span_ascii(struct span s);
 /* True if the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool span_utf8(struct span s);
 /* Edit distance of two short names (ASCII case ignored), at most 64 bytes each; for suggestions. */

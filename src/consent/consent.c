@@ -74,22 +74,31 @@ static void read_event(const struct store_rows *rows, struct arena *a, struct co
     }
 }
 
+/* Most have a handful: the list doubles. */
+static struct consent_event *list_add(struct consent_event **list, size_t *n, size_t *cap, struct arena *a)
+{
+    if (*n == *cap) {
+        *cap = *cap ? *cap * 2 : 4;
+        struct consent_event *wider = ARENA_ARRAY(a, *cap, struct consent_event);
+        if (*n)
+            memcpy(wider, *list, *n * sizeof *wider);
+        *list = wider;
+    }
+    return &(*list)[(*n)++];
+}
+
 enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
                       struct fail *f)
 {
-    int64_t count;
-    enum err e = last_seq(st, sid, &count, f);
+    struct store_rows rows;
+    size_t cap = 0;
     *out = NULL;
     *n = 0;
-    if (e || count == 0)
-        return e;
-    struct store_rows rows;
-    e = store_query(st, Q_CONSENT_LIST, ARGS(ARG_I(sid)), &rows, f);
+    enum err e = store_query(st, Q_CONSENT_LIST, ARGS(ARG_I(sid)), &rows, f);
     if (e)
         return e;
-    *out = ARENA_ARRAY(a, (size_t)count, struct consent_event);
-    while (*n < (size_t)count && store_next(&rows, f))
-        read_event(&rows, a, &(*out)[(*n)++]);
+    while (store_next(&rows, f))
+        read_event(&rows, a, list_add(out, n, &cap, a));
     e = rows.err;
     store_done(&rows);
     return e;

@@ -86,8 +86,9 @@ struct evidence {
 /* One request, names as the caller wrote them (resolved and checked inside). */
 struct gate_request {
     struct subject_id subject;
-    bool has_subject;    /* false: a visitor */
-    struct span actor;   /* "service" (default), "subject", "guardian:HEX", "staff:agent-1", ... */
+    bool has_subject;           /* false: a visitor */
+    const struct subject *read; /* the same person, read in this job already; null: not yet */
+    struct span actor;          /* "service" (default), "subject", "guardian:HEX", "staff:agent-1", ... */
     struct span service; /* where: default the caller's own name; another service only for the operator */
     struct span purpose;
     struct span operation; /* default "use" */
@@ -121,7 +122,7 @@ struct gate_field {
 
 struct gate_answer {
     enum policy_answer answer; /* worst of the fields */
-    struct gate_field fields[GATE_FIELDS_MAX];
+    struct gate_field *fields;
     size_t n_fields;
     struct span obligations[32]; /* with underscores: "record_disclosure" */
     size_t n_obligations;

@@ -215,7 +215,8 @@ static bool fact_origin(const struct question *q, unsigned field, unsigned fact,
     struct span name = policy_name(q->policy, DIM_FIELD, field);
     *known = true;
     for (size_t i = 0; i < q->n_places; i++)
-        if (span_eq(q->places[i].field, name) && !span_eq(q->places[i].service, q->service->name))
+        if (span_eq(q->places[i].value.field, name) &&
+            !span_eq(q->places[i].value.from.service, q->service->name))
             return true;
     return e && !span_eq(e->reference, q->service->name);
 }
@@ -225,7 +226,7 @@ static bool fact_origin(const struct question *q, unsigned field, unsigned fact,
 static bool order_has(const struct question *q, struct span field)
 {
     for (size_t i = 0; i < q->n_places; i++)
-        if (span_eq(q->places[i].field, field) && span_eq(q->places[i].item, q->order))
+        if (span_eq(q->places[i].value.field, field) && span_eq(q->places[i].value.item, q->order))
             return true;
     return false;
 }
@@ -233,7 +234,7 @@ static bool order_has(const struct question *q, struct span field)
 static bool order_known(const struct question *q)
 {
     for (size_t i = 0; i < q->n_places; i++)
-        if (q->order.len && span_eq(q->places[i].item, q->order))
+        if (q->order.len && span_eq(q->places[i].value.item, q->order))
             return true;
     return false;
 }
@@ -293,7 +294,10 @@ static enum err bind_need(const struct policy *p, unsigned i, struct sources *ou
     for (size_t k = 0; k < sizeof need_sources / sizeof need_sources[0]; k++)
         if (span_is(from.len ? from : SPAN("evidence"), need_sources[k].name))
             out->need[i] = &need_sources[k];
-    return out->need[i] ? OK : no_source(p, KIND_NEED, i, f);
+    if (!out->need[i])
+        return no_source(p, KIND_NEED, i, f);
+    out->evidence_needs |= out->need[i]->evidence ? 1ull << i : 0;
+    return OK;
 }
 
 static enum err bind_fact(const struct policy *p, unsigned i, struct sources *out, struct fail *f)
@@ -302,7 +306,13 @@ static enum err bind_fact(const struct policy *p, unsigned i, struct sources *ou
     for (size_t k = 0; k < sizeof fact_sources / sizeof fact_sources[0]; k++)
         if (span_is(from.len ? from : SPAN("evidence"), fact_sources[k].name))
             out->fact[i] = fact_sources[k].fact;
-    return out->fact[i] ? OK : no_source(p, KIND_FACT, i, f);
+    if (!out->fact[i])
+        return no_source(p, KIND_FACT, i, f);
+    out->evidence_facts |= out->fact[i] == fact_evidence ? 1ull << i : 0;
+    out->asks_value |= out->fact[i] == fact_value;
+    out->asks_order |= out->fact[i] == fact_order;
+    out->asks_origin |= out->fact[i] == fact_origin;
+    return OK;
 }
 
 enum err sources_bind(const struct policy *p, struct sources *out, struct fail *f)
@@ -341,26 +351,30 @@ static enum err gather_guardian(struct question *q, struct fail *f)
     return e;
 }
 
-/* Whether the policy asks for any fact of this source. */
-static bool asks(const struct question *q, fact_fn source)
+/* All that lies with us of the person, the fields asked for ready to be opened. */
+static enum err gather_places(struct question *q, struct fail *f)
 {
-    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_FACT); i++)
-        if (q->call->gate->sources.fact[i] == source)
-            return true;
-    return false;
+    struct gate_call *c = q->call;
+    struct vault_person person = vault_of(&q->subject);
+    struct span *names = ARENA_ARRAY(c->arena, q->n_fields, struct span);
+    for (size_t i = 0; i < q->n_fields; i++)
+        names[i] = policy_name(q->policy, DIM_FIELD, q->fields[i]);
+    enum err e = vault_places(c->st, &person, names, q->n_fields, c->arena, &q->places, &q->n_places, f);
+    q->has_places = q->n_places < VALUE_PLACES_MAX; /* with more, fields are asked for one by one */
+    return e;
 }
 
 static enum err gather_ties(struct question *q, struct fail *f)
 {
     struct gate_call *c = q->call;
-    struct vault_person person = vault_of(&q->subject);
+    const struct sources *s = &c->gate->sources;
     enum err e = OK;
-    if (asks(q, fact_value))
+    if (s->asks_value)
         e = hold_list(c->st, q->subject.sid, c->arena, &q->holds, &q->n_holds, f);
-    if (!e && asks(q, fact_order) && q->recipient)
+    if (!e && s->asks_order && q->recipient)
         e = purchase_list(c->st, q->subject.sid, c->arena, &q->purchases, &q->n_purchases, f);
-    if (!e && (asks(q, fact_origin) || (asks(q, fact_order) && q->order.len)))
-        e = vault_places(c->st, &person, c->arena, &q->places, &q->n_places, f);
+    if (!e && (s->asks_origin || (s->asks_order && q->order.len)))
+        e = gather_places(q, f);
     return e;
 }
 
@@ -435,15 +449,6 @@ static bool limited_to_fields(const struct question *q)
     return false;
 }
 
-/* What rests on the request's word alone. */
-static void mark_evidence(struct question *q, const struct sources *s)
-{
-    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_NEED); i++)
-        q->evidence_needs |= s->need[i]->evidence ? 1ull << i : 0;
-    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_FACT); i++)
-        q->evidence_facts |= s->fact[i] == fact_evidence ? 1ull << i : 0;
-}
-
 enum err question_gather(struct question *q, struct fail *f)
 {
     const struct sources *s = &q->call->gate->sources;
@@ -454,7 +459,8 @@ enum err question_gather(struct question *q, struct fail *f)
         e = gather_listed(q, s, f);
     if (e)
         return e;
-    mark_evidence(q, s);
+    q->evidence_needs = s->evidence_needs;
+    q->evidence_facts = s->evidence_facts;
     q->needs_by_field = limited_to_fields(q);
     q->facts_by_field = q->n_holds || q->n_places;
     ask_needs(q, 0, &q->standing);

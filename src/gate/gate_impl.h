@@ -28,6 +28,8 @@ struct need_source {
 struct sources {
     const struct need_source *need[POLICY_NEEDS_MAX];
     fact_fn fact[POLICY_FACTS_MAX];
+    uint64_t evidence_needs, evidence_facts;  /* those that rest on the request's word */
+    bool asks_value, asks_order, asks_origin; /* some fact comes from holds, orders, where values lie */
 };
 /* ERR_POLICY for a source nobody here knows. */
 enum err sources_bind(const struct policy *p, struct sources *out, struct fail *f);
@@ -86,11 +88,12 @@ struct question {
     size_t n_purchases;
     struct value_place *places; /* where values lie; only if the policy asks */
     size_t n_places;
-    int listed[POLICY_NEEDS_MAX];            /* the references given, on the operator's lists: 1, 0, -1 */
-    struct span order;                       /* the order named in the evidence, or empty */
-    bool needs_by_field;                     /* a consent is limited to fields */
-    bool facts_by_field;                     /* a value is held, or came through another service */
-    struct standing standing;                /* of any field where nothing differs */
+    bool has_places;              /* they were gathered; those of the fields asked for can be opened */
+    int listed[POLICY_NEEDS_MAX]; /* the references given, on the operator's lists: 1, 0, -1 */
+    struct span order;            /* the order named in the evidence, or empty */
+    bool needs_by_field;          /* a consent is limited to fields */
+    bool facts_by_field;          /* a value is held, or came through another service */
+    struct standing standing;     /* of any field where nothing differs */
     uint64_t evidence_needs, evidence_facts; /* those of the above that rest on the request's word */
 };
 

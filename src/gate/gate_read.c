@@ -49,6 +49,39 @@ static bool other_order(const struct question *q, const struct value *v)
     return q->order.len && v->item.len && !span_eq(v->item, q->order);
 }
 
+static void put_allowed(const struct question *q, const struct gate_field *answer, const struct value *v,
+                        struct outs *outs)
+{
+    struct gate_out *out = outs_add(outs, q->call->arena);
+    put_out(out, v);
+    out->masked = answer->answer == ANSWER_ALLOW_MASKED;
+    if (out->masked)
+        out->plain = mask_apply(q->call->arena, answer->mask, out->plain);
+}
+
+static bool left_out(const struct question *q, const struct value *v)
+{
+    return over(q, v) || other_order(q, v);
+}
+
+/* Those that were read with the facts. */
+static enum err open_places(const struct question *q, const struct gate_field *answer, struct outs *outs,
+                            struct fail *f)
+{
+    struct vault_person person = vault_of(&q->subject);
+    struct span name = policy_name(q->policy, DIM_FIELD, answer->field);
+    enum err e = OK;
+    for (size_t i = 0; !e && i < q->n_places; i++) {
+        struct value_place *p = &q->places[i];
+        if (!span_eq(p->value.field, name) || left_out(q, &p->value))
+            continue;
+        e = vault_open_place(&person, q->key, p, q->call->arena, f);
+        if (!e)
+            put_allowed(q, answer, &p->value, outs);
+    }
+    return e;
+}
+
 static enum err open_field(const struct question *q, const struct gate_field *answer, struct outs *outs,
                            struct fail *f)
 {
@@ -56,17 +89,13 @@ static enum err open_field(const struct question *q, const struct gate_field *an
     struct vault_person person = vault_of(&q->subject);
     struct value *values;
     size_t n;
+    if (q->has_places)
+        return open_places(q, answer, outs, f);
     enum err e = vault_get(c->st, &person, q->key, policy_name(q->policy, DIM_FIELD, answer->field),
                            SPAN_EMPTY, c->arena, &values, &n, f);
-    for (size_t i = 0; !e && i < n; i++) {
-        if (over(q, &values[i]) || other_order(q, &values[i]))
-            continue;
-        struct gate_out *out = outs_add(outs, c->arena);
-        put_out(out, &values[i]);
-        out->masked = answer->answer == ANSWER_ALLOW_MASKED;
-        if (out->masked)
-            out->plain = mask_apply(c->arena, answer->mask, out->plain);
-    }
+    for (size_t i = 0; !e && i < n; i++)
+        if (!left_out(q, &values[i]))
+            put_allowed(q, answer, &values[i], outs);
     return e;
 }
 

@@ -101,7 +101,7 @@ static enum err resolve_actor(struct question *q, struct fail *f)
         e = resolve_guardian(q, id, f);
     q->actor = actor;
     if (!e && (q->asked->actor.len == 0 || span_is(kind, "service")))
-        q->actor = arena_fmt(q->call->arena, "service:%.*s", SPAN_F(q->service->name));
+        q->actor = arena_join(q->call->arena, SPAN("service"), ':', q->service->name);
     return e;
 }
 
@@ -152,7 +152,11 @@ static enum err resolve_subject(struct question *q, struct fail *f)
     const char *class_name = "visitor";
     q->has_subject = q->asked->has_subject;
     if (q->has_subject) {
-        enum err e = subject_get(q->call->st, q->asked->subject, q->call->now, &q->subject, f);
+        enum err e = OK;
+        if (q->asked->read)
+            q->subject = *q->asked->read;
+        else
+            e = subject_get(q->call->st, q->asked->subject, q->call->now, &q->subject, f);
         if (e)
             return e;
         class_name = subject_band_name(q->subject.band);

@@ -302,7 +302,7 @@ struct span policy_clause_ref(const struct policy *p, unsigned clause, struct ar
     if (clause >= p->n_clauses)
         return SPAN_EMPTY;
     const struct policy_clause *c = &p->clauses[clause];
-    return arena_fmt(a, "%.*s/%.*s", SPAN_F(p->documents[c->document].pub.name), SPAN_F(c->id));
+    return arena_join(a, p->documents[c->document].pub.name, '/', c->id);
 }
 
 size_t policy_duties(const struct policy *p)

@@ -114,6 +114,11 @@ void store_done(struct store_rows *rows);
 bool store_one(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
                struct store_rows *rows, struct fail *f);
 
+/* The number of a field's name, 0 if it was never stored; and the name of a number. Both are remembered. */
+enum err store_field_number(struct store *st, struct span name, int64_t *out, struct fail *f);
+enum err store_field_name(struct store *st, int64_t number, struct arena *a, struct span *out,
+                          struct fail *f);
+
 /* Name and text of a statement, for tests and tools. */
 const char *store_query_name(enum store_query_id q);
 const char *store_query_sql(enum store_query_id q);

@@ -6,6 +6,7 @@
  *   store_file.c    one database: open flags, pragmas, checks of its header, errors in our words
  *   store_schema.c  schema texts, migrations, the PostgreSQL spelling
  *   store_query.c   the statements
+ *   store_field.c   numbers of fields, remembered
  *   store_write.c   groups, savepoints, forgotten keys
  */
 #ifndef TROTH_STORE_IMPL_H
@@ -55,6 +56,17 @@ struct store_forget {
     void *ctx;
 };
 
+/* A field's name and number, read before. */
+#define STORE_FIELD_SLOTS   1024
+#define STORE_FIELD_NUMBERS 1024 /* the reference catalogue has 96; beyond, they are looked up each time */
+#define STORE_FIELD_PROBES  8
+#define STORE_FIELD_NAME    64
+struct store_field {
+    int64_t number;
+    uint8_t len; /* 0: free */
+    char name[STORE_FIELD_NAME];
+};
+
 struct store {
     enum store_mode mode;
     struct store_file file[STORE_DB_COUNT];
@@ -66,7 +78,10 @@ struct store {
     size_t forget_mark; /* n_forget when the savepoint was set */
     uint64_t key_changes_seen;
     bool truncate_due; /* a WAL still holds forgotten bytes */
-    struct fail lost;  /* why SQLite gave up the group's transaction by itself; code OK: it stands */
+    struct store_field field[STORE_FIELD_SLOTS];
+    uint16_t field_of[STORE_FIELD_NUMBERS]; /* place + 1 in `field`, by number */
+    bool fields_known;
+    struct fail lost; /* why SQLite gave up the group's transaction by itself; code OK: it stands */
 };
 
 /* As tools/embed writes it. */
@@ -118,6 +133,9 @@ void store_finalize(struct store *st);
 enum err store_lost(const struct store *st, struct fail *f);
 /* Closes rows a handler forgot, and says so in the log: they would hold the snapshot open. */
 void store_close_rows(struct store *st);
+
+/* ---- store_field.c */
+void store_fields_forget(struct store *st);
 
 /* ---- store_write.c */
 enum err store_file_control(struct store_file *sf, enum store_control c, struct fail *f);

@@ -143,6 +143,7 @@ void store_savepoint_undo(struct store *st)
 {
     struct fail f = {0};
     store_close_rows(st);
+    store_fields_forget(st);
     st->n_forget = st->forget_mark;
     if (st->lost.code)
         return;
@@ -153,6 +154,7 @@ void store_savepoint_undo(struct store *st)
 
 void store_rollback(struct store *st)
 {
+    store_fields_forget(st);
     group_end(st);
 }
 
@@ -284,6 +286,8 @@ enum err store_commit(struct store *st, struct fail *f)
         truncate_all(st);
     if (committed)
         tell_changes(st);
+    if (err != OK)
+        store_fields_forget(st);
     group_end(st);
     return err;
 }

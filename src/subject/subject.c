@@ -90,7 +90,9 @@ enum err subject_get(struct store *st, struct subject_id id, struct instant now,
                             .teen_from = {store_i(&rows, 2)},
                             .adult_from = {store_i(&rows, 3)},
                             .state = (enum subject_state)store_i(&rows, 4)};
-    snprintf(out->region, sizeof out->region, "%.*s", SPAN_F(store_t(&rows, 5)));
+    struct span region = span_sub(store_t(&rows, 5), 0, sizeof out->region - 1);
+    if (region.len)
+        memcpy(out->region, region.p, region.len);
     out->band = subject_band_at(out->teen_from, out->adult_from, now);
     if (out->band != BAND_CHILD && out->state == SUBJECT_AWAITING_GUARDIAN)
         out->state = SUBJECT_ACTIVE; /* at fourteen nobody is waited for any more (B7.2) */
@@ -193,6 +195,16 @@ enum err subject_service_add(struct store *st, const struct subject *s, struct s
                              struct instant now, struct fail *f)
 {
     return store_run(st, Q_SERVICE_USED, ARGS(ARG_I(s->sid), ARG_T(service), ARG_I(now.ms)), NULL, f);
+}
+
+enum err subject_uses(struct store *st, const struct subject *s, struct span service, bool *out,
+                      struct fail *f)
+{
+    struct store_rows rows;
+    *out = store_one(st, Q_SERVICE_USES, ARGS(ARG_I(s->sid), ARG_T(service)), &rows, f);
+    enum err e = *out ? OK : rows.err;
+    store_done(&rows);
+    return e;
 }
 
 enum err subject_services(struct store *st, const struct subject *s, struct arena *a, struct span **out,

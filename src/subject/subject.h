@@ -77,6 +77,9 @@ enum err subject_each(struct store *st, void (*each)(void *ctx, const struct sub
 enum err subject_service_add(struct store *st, const struct subject *s, struct span service,
                              struct instant now, struct fail *f);
 
+/* True if the person has used the service. */
+enum err subject_uses(struct store *st, const struct subject *s, struct span service, bool *out,
+                      struct fail *f);
 enum err subject_services(struct store *st, const struct subject *s, struct arena *a, struct span **out,
                           size_t *n, struct fail *f);
 

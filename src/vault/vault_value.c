@@ -17,24 +17,13 @@ static struct bind bind_value(const struct vault_person *s, int64_t field, int64
 
 /* ---- Numbers of fields */
 
-/* 0 if the field was never stored: numbers begin at 1. */
-static enum err field_number(struct store *st, struct span name, int64_t *out, struct fail *f)
-{
-    struct store_rows rows;
-    bool found = store_one(st, Q_FIELD_NUMBER, ARGS(ARG_T(name)), &rows, f);
-    *out = found ? store_i(&rows, 0) : 0;
-    enum err e = found ? OK : rows.err;
-    store_done(&rows);
-    return e;
-}
-
 static enum err field_number_or_new(struct store *st, struct span name, int64_t *out, struct fail *f)
 {
-    enum err e = field_number(st, name, out, f);
+    enum err e = store_field_number(st, name, out, f);
     if (e || *out)
         return e;
     e = store_run(st, Q_FIELD_ADD, ARGS(ARG_T(name)), NULL, f);
-    return e ? e : field_number(st, name, out, f);
+    return e ? e : store_field_number(st, name, out, f);
 }
 
 /* ---- Writing */
@@ -89,7 +78,7 @@ enum err vault_delete(struct store *st, const struct vault_person *s, struct spa
 {
     int64_t number;
     *deleted = 0;
-    enum err e = field_number(st, field, &number, f);
+    enum err e = store_field_number(st, field, &number, f);
     if (e || number == 0)
         return e;
     if (item.len)
@@ -187,7 +176,7 @@ enum err vault_get(struct store *st, const struct vault_person *s, const struct 
     size_t cap = 0;
     *out = NULL;
     *n = 0;
-    enum err e = field_number(st, field, &number, f);
+    enum err e = store_field_number(st, field, &number, f);
     if (e || number == 0)
         return e;
     e = query_values(st, s, number, item, &rows, f);
@@ -235,7 +224,7 @@ enum err vault_held(struct store *st, const struct vault_person *s, struct span 
     struct store_rows rows;
     int64_t number;
     *out = false;
-    enum err e = field_number(st, field, &number, f);
+    enum err e = store_field_number(st, field, &number, f);
     if (e || number == 0)
         return e;
     *out = store_one(st, Q_VALUE_HELD, ARGS(ARG_I(s->sid), ARG_I(number)), &rows, f);
@@ -244,35 +233,70 @@ enum err vault_held(struct store *st, const struct vault_person *s, struct span 
     return e;
 }
 
-/* ---- Without opening */
+/* ---- Without opening, or later */
 
-#define PLACES_MAX 4096 /* values of one person that are looked at */
+static struct value_place *place_add(struct value_place **list, size_t *n, size_t *cap, struct arena *a)
+{
+    if (*n == *cap) {
+        *cap = *cap ? *cap * 2 : 16;
+        struct value_place *wider = ARENA_ARRAY(a, *cap, struct value_place);
+        if (*n)
+            memcpy(wider, *list, *n * sizeof *wider);
+        *list = wider;
+    }
+    return &(*list)[(*n)++];
+}
 
-enum err vault_places(struct store *st, const struct vault_person *s, struct arena *a,
-                      struct value_place **out, size_t *n, struct fail *f)
+static bool is_wanted(const int64_t *wanted, size_t n, int64_t number)
+{
+    for (size_t i = 0; i < n; i++)
+        if (wanted[i] == number)
+            return true;
+    return false;
+}
+
+static enum err read_place(const struct store_rows *rows, bool whole, struct arena *a, struct value_place *p,
+                           struct fail *f)
+{
+    p->number = store_i(rows, 0);
+    p->value.item = arena_copy(a, store_t(rows, 1));
+    p->value.version = (uint32_t)store_i(rows, 2);
+    if (whole)
+        p->value.from = read_provenance(rows, 4, a);
+    else
+        p->value.from.service = arena_copy(a, store_t(rows, 5));
+    p->sealed = whole ? arena_copy(a, store_t(rows, 3)) : SPAN_EMPTY;
+    return store_field_name(rows->st, p->number, a, &p->value.field, f);
+}
+
+enum err vault_places(struct store *st, const struct vault_person *s, const struct span *fields,
+                      size_t n_fields, struct arena *a, struct value_place **out, size_t *n, struct fail *f)
 {
     struct store_rows rows;
     size_t cap = 0;
+    int64_t *wanted = ARENA_ARRAY(a, n_fields, int64_t);
+    enum err e = OK;
     *out = NULL;
     *n = 0;
-    enum err e = store_query(st, Q_VALUE_PLACES, ARGS(ARG_I(s->sid)), &rows, f);
+    for (size_t i = 0; !e && i < n_fields; i++)
+        e = store_field_number(st, fields[i], &wanted[i], f);
+    if (!e)
+        e = store_query(st, Q_VALUE_ALL, ARGS(ARG_I(s->sid)), &rows, f);
     if (e)
         return e;
-    while (*n < PLACES_MAX && store_next(&rows, f)) {
-        if (*n == cap) {
-            cap = cap ? cap * 2 : 16;
-            struct value_place *wider = ARENA_ARRAY(a, cap, struct value_place);
-            if (*n)
-                memcpy(wider, *out, *n * sizeof *wider);
-            *out = wider;
-        }
-        (*out)[(*n)++] = (struct value_place){.field = arena_copy(a, store_t(&rows, 0)),
-                                              .item = arena_copy(a, store_t(&rows, 1)),
-                                              .service = arena_copy(a, store_t(&rows, 2))};
-    }
-    e = rows.err;
+    while (!e && *n < VALUE_PLACES_MAX && store_next(&rows, f))
+        e = read_place(&rows, is_wanted(wanted, n_fields, store_i(&rows, 0)), a, place_add(out, n, &cap, a),
+                       f);
+    if (!e)
+        e = rows.err;
     store_done(&rows);
     return e;
+}
+
+enum err vault_open_place(const struct vault_person *s, const struct person_key *k, struct value_place *p,
+                          struct arena *a, struct fail *f)
+{
+    return open_value(s, k, p->number, p->sealed, a, &p->value, f);
 }
 
 enum err vault_keep_less(struct store *st, const struct vault_person *s, struct span field,

@@ -78,6 +78,7 @@ void api_data_put(struct call *c)
     if (call_subject(c, 0, &s) != OK || call_question(c, q) != OK)
         return;
     q->subject = s.id;
+    q->read = &s;
     q->has_subject = true;
     json_read_bool(c->body, "correct", false, &correct, NULL);
     const struct gate_value *values = take_values(c, q, &n);
@@ -128,6 +129,7 @@ void api_data_read(struct call *c)
     if (call_subject(c, 0, &s) != OK || call_question(c, q) != OK)
         return;
     q->subject = s.id;
+    q->read = &s;
     q->has_subject = true;
     enum err err = gate_read(&c->gate, q, answer, &values, &n, &c->fail);
     if (err == ERR_REFUSED)
@@ -165,6 +167,7 @@ void api_data_delete(struct call *c)
     if (call_service(c, service, &q->service) != OK)
         return;
     q->subject = s.id;
+    q->read = &s;
     q->has_subject = true;
     q->purpose = gate_word(c->gate.view->policy, DIM_PURPOSE, "rights-requests");
     if (q->purpose.len == 0) {

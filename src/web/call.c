@@ -27,15 +27,11 @@ static enum err not_found(struct call *c)
 /* B4.3: whoever has no relation with the person learns nothing, not even that there is one. */
 static enum err check_relation(struct call *c, const struct subject *s)
 {
-    struct span *services;
-    size_t n = 0;
+    bool uses = false;
     if (c->role == ROLE_OPERATOR)
         return OK;
-    enum err err = subject_services(c->gate.st, s, c->arena, &services, &n, &c->fail);
-    for (size_t i = 0; i < n && err == OK; i++)
-        if (span_eq(services[i], c->gate.service->name))
-            return OK;
-    return err != OK ? err : not_found(c);
+    enum err err = subject_uses(c->gate.st, s, c->gate.service->name, &uses, &c->fail);
+    return err != OK || uses ? err : not_found(c);
 }
 
 static enum err find_subject(struct call *c, struct span id, struct subject *out)
