@@ -5,6 +5,7 @@ CC      ?= gcc
 PREFIX  ?= /usr/local
 SAN     ?=
 DATA    ?= data
+DATABASE ?= sqlite
 ARGS    ?=
 ifeq ($(origin CC),default)
 CC := gcc
@@ -146,10 +147,10 @@ run: ## serve the reference policy from the folder DATA (made at the first run) 
 	@tools/deps $(NEEDS)
 	@+$(MAKE) all
 	@exec tools/run $(B) $(DATA) $(ARGS)
-test: ## unit tests, golden cases, flows against real daemons, cheap checks; with SAN=, CC= and ONLY=name too
+test: ## unit tests, golden cases, flows against real daemons, cheap checks; with SAN=, CC=, DATABASE=postgresql, ONLY=name
 	@tools/deps --test $(NEEDS)
 	@+$(MAKE) all unit
-	@tests/run --build $(B) --only '$(ONLY)' $(UNIT_BIN)
+	@tests/run --build $(B) --only '$(ONLY)' --database '$(DATABASE)' $(UNIT_BIN)
 check: ## own checkers, clang-format, clang-tidy, cppcheck
 	@tools/deps --check
 	@+$(MAKE) all

@@ -7,6 +7,7 @@
 #include "file.h"
 #include "json.h"
 #include "policy_folder.h"
+#include "store.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -213,11 +214,34 @@ static enum err check_free(const char *dir, struct fail *f)
     return fail_set(f, ERR_CONFLICT, "%s exists already.", dir);
 }
 
+/* ---- A database server in place of files */
+
+static const char *or_environment(struct cli *c, const char *option, const char *variable)
+{
+    const char *given = cli_get(c, option);
+    return given ? given : getenv(variable);
+}
+
+static enum err put_database(struct cli *c, const char *folder, struct fail *f)
+{
+    const char *people = or_environment(c, "database", "TROTH_DATABASE");
+    const char *keys = or_environment(c, "keys-database", "TROTH_KEYS_DATABASE");
+    if (!people && !keys)
+        return OK;
+    if (!people || !keys) {
+        fail_hint(f, "The keys lie apart from the data: name a second database, in production on another server.");
+        return fail_set(f, ERR_USAGE, "--database and --keys-database go together.");
+    }
+    struct span lines = arena_fmt(c->arena, "main = %s\nkeys = %s\n", people, keys);
+    return file_write_durable(arena_str(c->arena, arena_fmt(c->arena, "%s/database", folder)), lines, 0600, f);
+}
+
 /* Opens it once: what cannot be opened now would not start later. */
 static enum err fill(struct cli *c, const char *folder, struct fail *f)
 {
     const char *host = cli_get(c, "host");
     struct cli_answer answer;
+    bool made = false;
     enum err err = file_mkdirs(arena_str(c->arena, arena_fmt(c->arena, "%s/policy", folder)), 0755, f);
     if (err == OK && chmod(folder, 0700) != 0)
         err = fail_set(f, ERR_IO, "%s: %s.", folder, strerror(errno));
@@ -226,12 +250,17 @@ static enum err fill(struct cli *c, const char *folder, struct fail *f)
     if (err == OK)
         err = check_policy(c, policy_source(c), f);
     if (err == OK)
+        err = put_database(c, folder, f);
+    if (err == OK)
         err = web_create(folder, host ? host : "localhost", web_clock(c->clock_file), f);
+    made = err == OK;
     if (err == OK)
         err = cli_send(c, METHOD_GET, SPAN("/healthz"), SPAN_EMPTY, SPAN_EMPTY, &answer, f);
     if (err == OK && cli_get(c, "demo"))
         err = make_demo(c, folder, f);
     cli_close(c);
+    if (err != OK && made)
+        store_remove(folder);
     return err;
 }
 

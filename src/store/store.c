@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Create, open, close: see store.h. */
-#include "store_impl.h"
+#include "store_pg.h"
 
 #include "file.h"
 #include "log.h"
@@ -38,9 +38,12 @@ void store_close(struct store *st)
         return;
     store_rollback(st);
     store_finalize(st);
-    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++) {
+        pg_close(st->pg[i]);
         store_file_close(&st->file[i]);
+    }
     free(st->forget);
+    free(st->owed);
     free(st);
 }
 
@@ -75,6 +78,13 @@ static enum err file_create(const char *data, enum store_db which, struct fail *
 /* troth.db last: where it is, the others are. */
 static const enum store_db create_order[STORE_DB_COUNT] = {STORE_HISTORY, STORE_KEYS, STORE_MAIN};
 
+/* Databases on a server are made and dropped there; false: it is a file. */
+static const char *url_of(struct arena *a, const struct pg_urls *urls, enum store_db which)
+{
+    struct span url = which == STORE_MAIN ? urls->main : which == STORE_KEYS ? urls->keys : SPAN_EMPTY;
+    return url.len ? arena_str(a, url) : NULL;
+}
+
 static enum err none_exists(const char *data, struct fail *f)
 {
     enum err err = OK;
@@ -87,11 +97,14 @@ static enum err none_exists(const char *data, struct fail *f)
     return err;
 }
 
-static void remove_created(const char *data, unsigned n)
+static void remove_created(const char *data, struct arena *a, const struct pg_urls *urls, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         struct store_file sf;
-        if (store_file_path(&sf, create_order[i], data, NULL) == OK)
+        const char *url = url_of(a, urls, create_order[i]);
+        if (url)
+            pg_drop(url, create_order[i]);
+        else if (store_file_path(&sf, create_order[i], data, NULL) == OK)
             file_remove(&sf);
     }
 }
@@ -100,16 +113,32 @@ enum err store_create(const char *data, struct fail *f)
 {
     sqlite_once();
     unsigned created = 0;
+    struct arena *a = arena_new(0);
+    struct pg_urls urls;
     enum err err = none_exists(data, f);
+    if (err == OK)
+        err = pg_urls_read(a, data, &urls, f);
     while (err == OK && created < STORE_DB_COUNT) {
-        err = file_create(data, create_order[created], f);
+        enum store_db which = create_order[created];
+        const char *url = url_of(a, &urls, which);
+        err = url ? pg_create(url, which, f) : file_create(data, which, f);
         created += err == OK;
     }
     if (err == OK)
         err = file_sync_dir(data, f);
     if (err != OK)
-        remove_created(data, created);
+        remove_created(data, a, &urls, created);
+    arena_free(a);
     return err;
+}
+
+void store_remove(const char *data)
+{
+    struct arena *a = arena_new(0);
+    struct pg_urls urls;
+    if (pg_urls_read(a, data, &urls, NULL) == OK)
+        remove_created(data, a, &urls, STORE_DB_COUNT);
+    arena_free(a);
 }
 
 /* ---- Opening */
@@ -143,12 +172,25 @@ static enum err open_one(struct store *st, enum store_db which, const char *data
     return err;
 }
 
+/* The people and their keys. A connection that only writes history.db reads them as well. */
+static enum err open_served(struct store *st, const char *data, struct fail *f)
+{
+    struct arena *a = arena_new(0);
+    struct pg_urls urls;
+    enum err err = pg_urls_read(a, data, &urls, f);
+    for (unsigned i = STORE_MAIN; i <= STORE_KEYS && err == OK; i++) {
+        const char *url = url_of(a, &urls, (enum store_db)i);
+        err = url ? pg_open(url, (enum store_db)i, st->mode == STORE_WRITE, &st->pg[i], f)
+                  : open_one(st, (enum store_db)i, data, f);
+    }
+    arena_free(a);
+    return err;
+}
+
 enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f)
 {
     struct store *st = store_new(mode);
-    enum err err = open_one(st, STORE_MAIN, data, f);
-    if (err == OK)
-        err = open_one(st, STORE_KEYS, data, f);
+    enum err err = open_served(st, data, f);
     if (err == OK)
         err = history_again(data, mode, f);
     if (err == OK)

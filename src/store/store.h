@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * store.h: all SQL. Three databases in the data folder, one text for SQLite and PostgreSQL:
+ * store.h: all SQL. Three databases in the data folder, one text for SQLite and PostgreSQL (where DATA/database
+ * names servers, the first two are there, and history.db is a file here all the same):
  *
  *   troth.db    people, sealed values, consents, registers, the outbox of the record (WAL, synchronous=FULL)
  *   keys.db     the persons' wrapped data keys, apart, with its own short backup cycle (WAL, FULL,
@@ -49,6 +50,8 @@ enum store_mode { STORE_READ, STORE_WRITE, STORE_INDEX };
 
 /* Creates the three databases in the folder. ERR_CONFLICT if they exist. */
 enum err store_create(const char *data, struct fail *f);
+/* Undoes store_create: the files, and the tables on a server. */
+void store_remove(const char *data);
 /* Opens, checks (application id, schema version, quick structure check of the header), migrates in
  * STORE_WRITE mode, prepares every statement. ERR_CORRUPT names the file; ERR_NOT_FOUND if the folder holds
  * none. */
@@ -74,6 +77,9 @@ void store_savepoint_keep(struct store *st);
 void store_savepoint_undo(struct store *st); /* also drops the key deletions queued since */
 enum err store_commit(struct store *st, struct fail *f);
 void store_rollback(struct store *st);
+/* On PostgreSQL: the last commit failed, and whether the server had done it is not known (asked once). What it
+ * did stands in troth.db and its outbox; keys that were to be forgotten are seen to before the next group. */
+bool store_in_doubt(struct store *st);
 /* Called on the committing thread when a person's key row has changed for good, before anybody is answered.
  */
 typedef void (*store_key_fn)(void *ctx, struct span subject);
@@ -99,7 +105,8 @@ enum err store_run(struct store *st, enum store_query_id q, const struct store_a
 struct store_rows {
     struct store *st;
     enum store_query_id q;
-    void *stmt;
+    void *stmt;   /* SQLite: the statement; PostgreSQL: the result */
+    int row;      /* PostgreSQL: which row, from 0 */
     enum err err; /* set when next returned false because of a failure */
 };
 enum err store_query(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,

@@ -8,6 +8,7 @@
  *   store_query.c   the statements
  *   store_field.c   numbers of fields, remembered
  *   store_write.c   groups, savepoints, forgotten keys
+ *   store_pg*.c     a database on PostgreSQL (store_pg.h)
  */
 #ifndef TROTH_STORE_IMPL_H
 #define TROTH_STORE_IMPL_H
@@ -66,9 +67,11 @@ struct store_field {
     uint8_t len; /* 0: free */
     char name[STORE_FIELD_NAME];
 };
+struct store_pg;
 
 struct store {
     enum store_mode mode;
+    struct store_pg *pg[STORE_DB_COUNT]; /* the database is on PostgreSQL; null: an SQLite file */
     struct store_file file[STORE_DB_COUNT];
     sqlite3_stmt *stmt[Q_COUNT];
     uint8_t param[Q_COUNT][STORE_PARAMS_MAX]; /* SQLite's number of $1, $2, ... */
@@ -77,11 +80,15 @@ struct store {
     size_t n_forget, cap_forget;
     size_t forget_mark; /* n_forget when the savepoint was set */
     uint64_t key_changes_seen;
-    bool truncate_due; /* a WAL still holds forgotten bytes */
     struct store_field field[STORE_FIELD_SLOTS];
     uint16_t field_of[STORE_FIELD_NUMBERS]; /* place + 1 in `field`, by number */
     bool fields_known;
-    struct fail lost; /* why SQLite gave up the group's transaction by itself; code OK: it stands */
+    bool truncate_due;  /* a WAL still holds forgotten bytes */
+    struct fail lost;   /* why the database gave up the group's transaction by itself; code OK: it stands */
+    void *result[Q_COUNT]; /* rows open on PostgreSQL */
+    bool in_doubt;          /* a server was lost while it committed */
+    struct store_forget *owed; /* keys that group may have had to forget */
+    size_t n_owed, cap_owed;
 };
 
 /* As tools/embed writes it. */
@@ -126,6 +133,10 @@ enum err store_schema_create(struct store_file *sf, struct fail *f);
 enum err store_schema_migrate(struct store_file *sf, const struct embedded_file *files, size_t n,
                               bool may_write, struct fail *f);
 
+/* The newest version of a schema, and the migration to one in PostgreSQL's spelling. */
+int store_schema_newest(enum store_db db);
+struct span store_migration_pg(struct arena *a, enum store_db db, int version);
+
 /* ---- store_query.c */
 enum err store_prepare(struct store *st, struct fail *f);
 void store_finalize(struct store *st);
@@ -139,5 +150,7 @@ void store_fields_forget(struct store *st);
 
 /* ---- store_write.c */
 enum err store_file_control(struct store_file *sf, enum store_control c, struct fail *f);
+/* PostgreSQL takes a snapshot at its first statement: that of the keys must come after that of the people. */
+enum err store_snapshot_order(struct store *st, enum store_db which, struct fail *f);
 
 #endif

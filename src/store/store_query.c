@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The statements: see store.h. */
-#include "store_impl.h"
+#include "store_pg.h"
 
 #include "log.h"
 
@@ -85,7 +85,8 @@ enum err store_prepare(struct store *st, struct fail *f)
 {
     enum err err = OK;
     for (unsigned q = 0; q < Q_COUNT && err == OK; q++)
-        err = prepare_one(st, (enum store_query_id)q, f);
+        if (!st->pg[queries[q].db]) /* PostgreSQL's are prepared when they are first used */
+            err = prepare_one(st, (enum store_query_id)q, f);
     return err;
 }
 
@@ -124,25 +125,39 @@ static int bind_one(sqlite3_stmt *s, int at, const struct store_arg *arg, sqlite
     }
 }
 
-static enum err bind_all(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
-                         sqlite3_destructor_type life, struct fail *f)
+static bool rows_open(const struct store *st, enum store_query_id q)
+{
+    return st->pg[queries[q].db] ? st->result[q] != NULL : sqlite3_stmt_busy(st->stmt[q]);
+}
+
+static enum err check_args(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                           struct fail *f)
 {
     const struct query *d = &queries[q];
     if (store_lost(st, f) != OK) /* a statement now would run outside any transaction */
         return st->lost.code;
     if (n != strlen(d->in))
         return fail_set(f, ERR_INTERNAL, "statement %s: %zu arguments for \"%s\"", d->name, n, d->in);
-    if (sqlite3_stmt_busy(st->stmt[q]))
+    if (rows_open(st, q))
         return wrong_row(d, "its rows are still open", f);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (!fits(d->in[i], args[i].type))
             return fail_set(f, ERR_INTERNAL, "statement %s: argument $%zu does not fit \"%s\"", d->name,
                             i + 1, d->in);
+    return OK;
+}
+
+static enum err bind_all(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                         sqlite3_destructor_type life, struct fail *f)
+{
+    const struct query *d = &queries[q];
+    enum err err = check_args(st, q, args, n, f);
+    for (size_t i = 0; i < n && err == OK; i++) {
         int rc = bind_one(st->stmt[q], st->param[q][i], &args[i], life);
         if (rc != SQLITE_OK)
-            return store_file_fail(&st->file[d->db], rc, d->name, f);
+            err = store_file_fail(&st->file[d->db], rc, d->name, f);
     }
-    return OK;
+    return err;
 }
 
 /* ---- Running */
@@ -168,9 +183,79 @@ static enum err step_failed(struct store *st, enum store_query_id q, int rc, str
     return why.code;
 }
 
+/* ---- On PostgreSQL */
+
+/* What the server gave up, the group has lost. */
+static enum err pg_take_lost(struct store *st, enum store_query_id q, enum err err)
+{
+    const struct store_pg *pg = st->pg[queries[q].db];
+    const struct fail *lost = pg_lost(pg);
+    if (lost->code && pg_within(pg) && st->mode == STORE_WRITE && !st->lost.code)
+        st->lost = *lost;
+    return err;
+}
+
+static enum err run_pg(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                       int64_t *changed, struct fail *f)
+{
+    enum err err = check_args(st, q, args, n, f);
+    if (err == OK && queries[q].out[0])
+        err = wrong_row(&queries[q], "it gives rows: use store_query", f);
+    if (err == OK)
+        err = store_snapshot_order(st, queries[q].db, f);
+    return err == OK ? pg_take_lost(st, q, pg_statement(st->pg[queries[q].db], q, args, n, NULL, changed, f)) : err;
+}
+
+static enum err query_pg(struct store *st, const struct store_arg *args, size_t n, struct store_rows *rows,
+                         struct fail *f)
+{
+    PGresult *r = NULL;
+    struct store_pg *pg = st->pg[queries[rows->q].db];
+    enum err err = check_args(st, rows->q, args, n, f);
+    if (err == OK)
+        err = store_snapshot_order(st, queries[rows->q].db, f);
+    if (err == OK)
+        err = pg_take_lost(st, rows->q, pg_statement(pg, rows->q, args, n, &r, NULL, f));
+    if (err != OK)
+        return err;
+    rows->stmt = st->result[rows->q] = r;
+    rows->row = -1;
+    st->open_rows++;
+    return OK;
+}
+
+static enum err check_nulls(const struct store_rows *rows, struct fail *f)
+{
+    const struct query *d = &queries[rows->q];
+    for (int i = 0; d->out[i]; i++)
+        if (PQgetisnull(rows->stmt, rows->row, i) && !nullable(d->out[i]))
+            return fail_set(f, ERR_INTERNAL, "statement %s: column %d does not fit \"%s\"", d->name, i + 1, d->out);
+    return OK;
+}
+
+static bool next_pg(struct store_rows *rows, struct fail *f)
+{
+    bool more = ++rows->row < PQntuples(rows->stmt);
+    if (more)
+        rows->err = check_nulls(rows, f);
+    if (more && rows->err == OK)
+        return true;
+    store_done(rows);
+    return false;
+}
+
+static bool on_pg(const struct store_rows *rows)
+{
+    return rows->st->pg[queries[rows->q].db] != NULL;
+}
+
+/* ---- Both */
+
 enum err store_run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
                    int64_t *changed, struct fail *f)
 {
+    if (st->pg[queries[q].db])
+        return run_pg(st, q, args, n, changed, f);
     enum err err = bind_all(st, q, args, n, SQLITE_STATIC, f);
     if (err != OK)
         return err;
@@ -189,6 +274,8 @@ enum err store_query(struct store *st, enum store_query_id q, const struct store
                      struct store_rows *rows, struct fail *f)
 {
     *rows = (struct store_rows){.st = st, .q = q};
+    if (on_pg(rows))
+        return rows->err = query_pg(st, args, n, rows, f);
     /* Copied: the rows may outlive what the arguments point to. */
     rows->err = bind_all(st, q, args, n, SQLITE_TRANSIENT, f);
     if (rows->err != OK)
@@ -218,6 +305,8 @@ bool store_next(struct store_rows *rows, struct fail *f)
 {
     if (!rows->stmt)
         return false;
+    if (on_pg(rows))
+        return next_pg(rows, f);
     int rc = sqlite3_step(rows->stmt);
     if (rc == SQLITE_ROW)
         rows->err = check_columns(rows, f);
@@ -231,25 +320,34 @@ bool store_next(struct store_rows *rows, struct fail *f)
 
 int64_t store_i(const struct store_rows *rows, unsigned column)
 {
-    return sqlite3_column_int64(rows->stmt, (int)column);
+    return on_pg(rows) ? pg_i(rows->stmt, rows->row, (int)column)
+                       : sqlite3_column_int64(rows->stmt, (int)column);
 }
 
 struct span store_t(const struct store_rows *rows, unsigned column)
 {
+    if (on_pg(rows))
+        return pg_t(rows->stmt, rows->row, (int)column);
     const void *p = sqlite3_column_blob(rows->stmt, (int)column); /* first: it fixes the length */
     return span_of(p, (size_t)sqlite3_column_bytes(rows->stmt, (int)column));
 }
 
 bool store_is_null(const struct store_rows *rows, unsigned column)
 {
-    return sqlite3_column_type(rows->stmt, (int)column) == SQLITE_NULL;
+    return on_pg(rows) ? PQgetisnull(rows->stmt, rows->row, (int)column)
+                       : sqlite3_column_type(rows->stmt, (int)column) == SQLITE_NULL;
 }
 
 void store_done(struct store_rows *rows)
 {
     if (!rows->stmt)
         return;
-    sqlite3_reset(rows->stmt);
+    if (on_pg(rows)) {
+        PQclear(rows->stmt);
+        rows->st->result[rows->q] = NULL;
+    } else {
+        sqlite3_reset(rows->stmt);
+    }
     rows->stmt = NULL;
     rows->st->open_rows--;
 }
@@ -257,9 +355,11 @@ void store_done(struct store_rows *rows)
 void store_close_rows(struct store *st)
 {
     for (unsigned q = 0; st->open_rows && q < Q_COUNT; q++) {
-        if (!sqlite3_stmt_busy(st->stmt[q]))
+        if (!rows_open(st, (enum store_query_id)q))
             continue;
         log_line(LOG_LVL_ERROR, "store", "statement %s: its rows were left open", queries[q].name);
+        PQclear(st->result[q]);
+        st->result[q] = NULL;
         sqlite3_reset(st->stmt[q]);
     }
     st->open_rows = 0;

@@ -149,9 +149,8 @@ static size_t word_len(struct span s)
     return n ? n : 1;
 }
 
-struct span store_schema_pg(struct arena *a, enum store_db db)
+static struct span spell_pg(struct arena *a, const struct span *sql)
 {
-    const struct span *sql = content_find(store_sql, store_sql_count, store_def(db)->schema);
     if (!sql)
         return SPAN_EMPTY;
     struct text t = text_new(a, sql->len * 2);
@@ -166,4 +165,19 @@ struct span store_schema_pg(struct arena *a, enum store_db db)
         text_put(&t, theirs ? span_str(theirs) : span_sub(rest, 0, len));
     }
     return text_span(&t);
+}
+
+struct span store_schema_pg(struct arena *a, enum store_db db)
+{
+    return spell_pg(a, content_find(store_sql, store_sql_count, store_def(db)->schema));
+}
+
+int store_schema_newest(enum store_db db)
+{
+    return (int)newest_version(store_def(db), store_sql, store_sql_count);
+}
+
+struct span store_migration_pg(struct arena *a, enum store_db db, int version)
+{
+    return spell_pg(a, migration(store_def(db), store_sql, store_sql_count, version));
 }

@@ -5,7 +5,7 @@
  * A group spans troth.db and keys.db; each has its own transaction. Every crash between the two commits is
  * harmless because of their order (store.h).
  */
-#include "store_impl.h"
+#include "store_pg.h"
 
 #include "log.h"
 
@@ -60,15 +60,75 @@ static enum err file_commit(struct store_file *sf, struct fail *f)
     return err;
 }
 
+/* ---- One database, wherever it is */
+
+static enum err db_begin(struct store *st, unsigned i, bool write, struct fail *f)
+{
+    if (st->pg[i])
+        return pg_begin(st->pg[i], write, f);
+    enum err err = file_begin(&st->file[i], write ? CONTROL_BEGIN_WRITE : CONTROL_BEGIN, f);
+    if (err == OK && !write && i == STORE_MAIN)
+        err = store_file_control(&st->file[i], CONTROL_LOOK, f);
+    return err;
+}
+
+static void db_rollback(struct store *st, unsigned i)
+{
+    if (st->pg[i])
+        pg_rollback(st->pg[i]);
+    else
+        file_rollback(&st->file[i]);
+}
+
+static enum err db_commit(struct store *st, unsigned i, struct fail *f)
+{
+    bool in_doubt = false;
+    enum err err = st->pg[i] ? pg_commit(st->pg[i], &in_doubt, f) : file_commit(&st->file[i], f);
+    st->in_doubt |= in_doubt && i == STORE_MAIN;
+    return err;
+}
+
+static enum err db_save(struct store *st, unsigned i, struct fail *f)
+{
+    if (!st->pg[i])
+        return store_file_control(&st->file[i], CONTROL_SAVE, f);
+    pg_savepoint(st->pg[i]);
+    return OK;
+}
+
+static enum err db_keep(struct store *st, unsigned i, struct fail *f)
+{
+    if (!st->pg[i])
+        return store_file_control(&st->file[i], CONTROL_KEEP, f);
+    pg_savepoint_keep(st->pg[i]);
+    return OK;
+}
+
+static enum err db_undo(struct store *st, unsigned i, struct fail *f)
+{
+    if (st->pg[i]) {
+        pg_savepoint_undo(st->pg[i]);
+        return OK;
+    }
+    /* ROLLBACK TO leaves the savepoint standing. */
+    enum err err = store_file_control(&st->file[i], CONTROL_UNDO, f);
+    return err == OK ? store_file_control(&st->file[i], CONTROL_KEEP, f) : err;
+}
+
 /* ---- Snapshots */
+
+enum err store_snapshot_order(struct store *st, enum store_db which, struct fail *f)
+{
+    struct store_pg *people = st->pg[STORE_MAIN];
+    bool late = which == STORE_KEYS && st->mode == STORE_READ && people && !pg_looked(people);
+    return late ? pg_look(people, f) : OK;
+}
 
 enum err store_begin_read(struct store *st, struct fail *f)
 {
     st->key_changes_seen = store_key_changes();
     for (unsigned i = 0; i < STORE_DB_COUNT; i++) {
-        enum err err = file_begin(&st->file[i], CONTROL_BEGIN, f);
-        if (err == OK && i == STORE_MAIN)
-            err = store_file_control(&st->file[i], CONTROL_LOOK, f);
+        enum err err = db_begin(st, i, false, f);
         if (err != OK) {
             store_end_read(st);
             return err;
@@ -81,7 +141,7 @@ void store_end_read(struct store *st)
 {
     store_close_rows(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
-        file_rollback(&st->file[i]);
+        db_rollback(st, i);
 }
 
 /* ---- Groups: which databases the mode writes in a transaction */
@@ -94,12 +154,12 @@ static const bool in_group[][STORE_DB_COUNT] = {
 /* An orphan key is harmless, a person without a key is not. */
 static const enum store_db commit_order[STORE_DB_COUNT] = {STORE_KEYS, STORE_MAIN, STORE_HISTORY};
 
-static enum err each_control(struct store *st, enum store_control c, struct fail *f)
+static enum err each(struct store *st, enum err (*does)(struct store *, unsigned, struct fail *), struct fail *f)
 {
     enum err err = OK;
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (in_group[st->mode][i])
-            err = store_file_control(&st->file[i], c, f);
+            err = does(st, i, f);
     return err;
 }
 
@@ -107,18 +167,22 @@ static void group_end(struct store *st)
 {
     store_close_rows(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
-        file_rollback(&st->file[i]);
+        db_rollback(st, i);
     st->n_forget = st->forget_mark = 0;
     st->lost = (struct fail){0};
 }
+
+static enum err forget_owed(struct store *st, struct fail *f);
 
 enum err store_begin_write(struct store *st, struct fail *f)
 {
     enum err err = st->mode == STORE_READ ? fail_set(f, ERR_INTERNAL, "this connection only reads") : OK;
     st->key_changes_seen = store_key_changes();
+    if (err == OK && st->n_owed)
+        err = forget_owed(st, f);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (in_group[st->mode][i])
-            err = file_begin(&st->file[i], CONTROL_BEGIN_WRITE, f);
+            err = db_begin(st, i, true, f);
     if (err != OK)
         group_end(st);
     return err;
@@ -128,14 +192,14 @@ enum err store_savepoint(struct store *st, struct fail *f)
 {
     st->forget_mark = st->n_forget;
     enum err err = store_lost(st, f);
-    return err == OK ? each_control(st, CONTROL_SAVE, f) : err;
+    return err == OK ? each(st, db_save, f) : err;
 }
 
 void store_savepoint_keep(struct store *st)
 {
     struct fail f = {0};
     store_close_rows(st);
-    if (!st->lost.code && each_control(st, CONTROL_KEEP, &f) != OK)
+    if (!st->lost.code && each(st, db_keep, &f) != OK)
         st->lost = f;
 }
 
@@ -147,8 +211,7 @@ void store_savepoint_undo(struct store *st)
     st->n_forget = st->forget_mark;
     if (st->lost.code)
         return;
-    /* ROLLBACK TO leaves the savepoint standing. */
-    if (each_control(st, CONTROL_UNDO, &f) != OK || each_control(st, CONTROL_KEEP, &f) != OK)
+    if (each(st, db_undo, &f) != OK)
         st->lost = f;
 }
 
@@ -172,17 +235,24 @@ uint64_t store_key_changes_seen(const struct store *st)
     return st->key_changes_seen;
 }
 
+static void list_add(struct store_forget **list, size_t *n, size_t *cap, const struct store_forget *one)
+{
+    if (*n == *cap) {
+        *cap = *cap ? *cap * 2 : 16;
+        *list = realloc(*list, *cap * sizeof **list);
+    }
+    if (!*list)
+        abort(); /* out of memory: an erasure must not be dropped in silence */
+    (*list)[(*n)++] = *one;
+}
+
 static void queue_key(struct store *st, struct span subject, bool destroy, store_key_fn done, void *ctx)
 {
-    if (st->n_forget == st->cap_forget) {
-        st->cap_forget = st->cap_forget ? st->cap_forget * 2 : 16;
-        st->forget = realloc(st->forget, st->cap_forget * sizeof *st->forget);
-    }
-    if (!st->forget || subject.len > STORE_FORGET_MAX)
-        abort(); /* out of memory, or not a subject id: an erasure must not be dropped in silence */
-    struct store_forget *g = &st->forget[st->n_forget++];
-    *g = (struct store_forget){.len = subject.len, .destroy = destroy, .done = done, .ctx = ctx};
-    memcpy(g->subject, subject.p, subject.len);
+    struct store_forget g = {.len = subject.len, .destroy = destroy, .done = done, .ctx = ctx};
+    if (subject.len > STORE_FORGET_MAX)
+        abort(); /* not a subject id */
+    memcpy(g.subject, subject.p, subject.len);
+    list_add(&st->forget, &st->n_forget, &st->cap_forget, &g);
 }
 
 void store_forget_key(struct store *st, struct span subject, store_key_fn done, void *ctx)
@@ -234,37 +304,87 @@ static void truncate_all(struct store *st)
 {
     bool done = true;
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
-        done &= file_truncate(&st->file[i]);
+        done &= st->pg[i] || file_truncate(&st->file[i]);
     st->truncate_due = !done;
 }
 
-static enum err delete_keys(struct store *st, struct fail *f)
+static enum err delete_keys(struct store *st, const struct store_forget *list, size_t n, struct fail *f)
 {
-    struct store_file *keys = &st->file[STORE_KEYS];
-    enum err err = file_begin(keys, CONTROL_BEGIN_WRITE, f);
-    for (size_t i = 0; i < st->n_forget && err == OK; i++) {
-        struct span subject = span_of(st->forget[i].subject, st->forget[i].len);
-        if (st->forget[i].destroy)
+    enum err err = db_begin(st, STORE_KEYS, true, f);
+    for (size_t i = 0; i < n && err == OK; i++) {
+        struct span subject = span_of(list[i].subject, list[i].len);
+        if (list[i].destroy)
             err = store_run(st, Q_KEY_DELETE, ARGS(ARG_B(subject)), NULL, f);
     }
     if (err == OK)
-        return file_commit(keys, f);
-    file_rollback(keys);
+        return db_commit(st, STORE_KEYS, f);
+    db_rollback(st, STORE_KEYS);
     return err;
 }
 
+/* ---- A server was lost while it committed: no group goes on before it is known what became of its keys */
+
+static void owe_all(struct store *st)
+{
+    for (size_t i = 0; i < st->n_forget; i++)
+        if (st->forget[i].destroy)
+            list_add(&st->owed, &st->n_owed, &st->cap_owed, &st->forget[i]);
+}
+
+/* Keeps of the owed those that the ledger names: the others' erasure was not committed. */
+static enum err owed_committed(struct store *st, size_t *kept, struct fail *f)
+{
+    enum err err = db_begin(st, STORE_MAIN, false, f);
+    *kept = 0;
+    for (size_t i = 0; i < st->n_owed && err == OK; i++) {
+        struct store_rows rows;
+        struct span subject = span_of(st->owed[i].subject, st->owed[i].len);
+        bool erased = store_one(st, Q_ERASED_GET, ARGS(ARG_B(subject)), &rows, f);
+        err = rows.err;
+        store_done(&rows);
+        if (erased)
+            st->owed[(*kept)++] = st->owed[i];
+    }
+    db_rollback(st, STORE_MAIN);
+    return err;
+}
+
+static enum err forget_owed(struct store *st, struct fail *f)
+{
+    size_t kept = 0;
+    enum err err = owed_committed(st, &kept, f);
+    if (err == OK)
+        err = delete_keys(st, st->owed, kept, f);
+    if (err == OK)
+        st->n_owed = 0;
+    return err;
+}
+
+bool store_in_doubt(struct store *st)
+{
+    bool was = st->in_doubt;
+    st->in_doubt = false;
+    return was;
+}
+
 /* The changes are durable and cannot be taken back; so a key that stays must stop everything until the next
- * start replays the ledger of the erased. */
+ * start replays the ledger of the erased; or until its server answers again. */
 static enum err forget_all(struct store *st, struct fail *f)
 {
     struct fail why = {0};
-    if (delete_keys(st, &why) == OK) {
+    if (delete_keys(st, st->forget, st->n_forget, &why) == OK) {
         truncate_all(st);
         return OK;
     }
     st->lost = (struct fail){0};
+    if (st->pg[STORE_KEYS]) {
+        st->in_doubt = true;
+        owe_all(st);
+        return fail_set(f, ERR_BUSY, "a person was erased; the key goes as soon as its database answers: %.200s",
+                        why.detail);
+    }
     truncate_all(st); /* gives room back, if that was it */
-    if (delete_keys(st, NULL) == OK) {
+    if (delete_keys(st, st->forget, st->n_forget, NULL) == OK) {
         truncate_all(st);
         return OK;
     }
@@ -278,13 +398,15 @@ enum err store_commit(struct store *st, struct fail *f)
     enum err err = store_lost(st, f);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (in_group[st->mode][commit_order[i]])
-            err = file_commit(&st->file[commit_order[i]], f);
+            err = db_commit(st, commit_order[i], f);
     bool committed = err == OK;
+    if (!committed && st->in_doubt)
+        owe_all(st);
     if (committed && count_destroyed(st))
         err = forget_all(st, f);
     else if (committed && st->truncate_due)
         truncate_all(st);
-    if (committed)
+    if (committed || st->in_doubt)
         tell_changes(st);
     if (err != OK)
         store_fields_forget(st);

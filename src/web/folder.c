@@ -71,6 +71,7 @@ enum err web_create(const char *data, const char *host, struct instant now, stru
     enum err err = crypto_start(f);
     if (err == OK)
         err = store_create(data, f);
+    bool made = err == OK;
     if (err == OK)
         err = key_create_file(master, f);
     if (err == OK)
@@ -81,6 +82,8 @@ enum err web_create(const char *data, const char *host, struct instant now, stru
         store_close(st);
     if (err == OK)
         err = audit_create(data, host, now, f);
+    if (err != OK && made)
+        store_remove(data);
     arena_free(a);
     return err;
 }

@@ -16,11 +16,15 @@ report fails its test.
 """
 import http.client, json, os, re, shutil, signal, subprocess, tempfile, time, unittest
 
+import pg_server
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("TROTH_BUILD", "build"))
 TROTH = os.path.join(BUILD, "troth")
 POLICY = os.path.join(ROOT, "policies", "zhishang")
 START = "2026-11-23T00:00:00Z"
+SERVER = os.environ.get("TROTH_FLOW_SERVER", "")  # folder of a PostgreSQL server; empty: SQLite files
+on_files = unittest.skipIf(SERVER, "looks into the files of the embedded database")
 READY_S = 60  # under sanitizers on a busy machine; only reached when something is wrong
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 TOKEN = re.compile(r"troth_[A-Za-z0-9_-]+")
@@ -59,8 +63,10 @@ class Daemon:
         self.clock = os.path.join(self.home, "clock")
         self.args, self.env = list(args), dict(env or {})
         self.tokens, self.process, self.port = {}, None, 0
+        self.urls = pg_server.pair(SERVER) if SERVER else ()
         self.at(instant)
-        self.cli("init", self.data, "--policy", policy, *(["--demo"] if demo else []), "--clock-file", self.clock)
+        on_server = ["--database", self.urls[0], "--keys-database", self.urls[1]] if SERVER else []
+        self.cli("init", self.data, *on_server, "--policy", policy, *(["--demo"] if demo else []), "--clock-file", self.clock)
         listed = os.path.join(self.data, "demo-tokens.json")
         if os.path.exists(listed):
             with open(listed) as f:
@@ -143,6 +149,8 @@ class Daemon:
     def remove(self):
         self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
+        if self.urls:
+            pg_server.drop(SERVER, *self.urls)
 
     # ---- The tool
 

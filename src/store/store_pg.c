@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One PostgreSQL connection: see store_pg.h. */
+#define _GNU_SOURCE
+#include "store_pg_impl.h"
+
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+const char *pg_name(const struct store_pg *pg)
+{
+    const char *db = pg->c ? PQdb(pg->c) : NULL;
+    return db && db[0] ? db : pg->which == STORE_KEYS ? "the keys' database" : "the database";
+}
+
+/* ---- Failures */
+
+static const struct {
+    const char *state; /* SQLSTATE, or its class (two letters) */
+    enum err code;
+    const char *hint;
+} states[] = {
+    {"23505", ERR_CONFLICT, ""},
+    {"40001", ERR_BUSY, "another daemon changed the same; try again"},
+    {"40P01", ERR_BUSY, "another daemon changed the same; try again"},
+    {"53100", ERR_DISK_FULL, "make room on the disk of the database server; nothing was half written"},
+    {"53", ERR_BUSY, "the database server is at its limits; try again"},
+    {"57", ERR_BUSY, "the database server is stopping or starting; try again"},
+    {"08", ERR_BUSY, "the connection to the database server was lost; try again"},
+    {"25006", ERR_BUSY, "this server only reads: it is a replica; try again when the switch-over is done"},
+    {"28", ERR_IO, "let the role of the URL log in: check its name, its password and pg_hba.conf"},
+    {"3D", ERR_IO, "make the database first: createdb"},
+    {"42501", ERR_IO, "give the role the right to create and use tables in this database"},
+    {"XX", ERR_CORRUPT, "the database reports damage; see its own log"},
+};
+
+static size_t state_find(const char *state)
+{
+    size_t n = sizeof states / sizeof states[0], i = 0;
+    while (i < n && strncmp(states[i].state, state, strlen(states[i].state)) != 0)
+        i++;
+    return i;
+}
+
+enum err pg_fail_state(const struct store_pg *pg, const char *state, const char *doing, struct fail *f)
+{
+    size_t i = state_find(state);
+    bool known = i < sizeof states / sizeof states[0];
+    enum err err = fail_set(f, known ? states[i].code : ERR_INTERNAL, "%s: cannot %s (SQLSTATE %s)",
+                            pg_name(pg), doing, state);
+    if (known && states[i].hint[0])
+        fail_hint(f, "%s", states[i].hint);
+    return err;
+}
+
+static enum err away(const struct store_pg *pg, struct fail *f)
+{
+    enum err err = fail_set(f, ERR_BUSY, "%s does not answer", pg_name(pg));
+    fail_hint(f, "see that the database server runs and can be reached; nothing was half done, try again");
+    return err;
+}
+
+static void lose(struct store_pg *pg, const char *state, const char *doing)
+{
+    if (pg->lost.code)
+        return;
+    if (PQstatus(pg->c) == CONNECTION_BAD)
+        away(pg, &pg->lost);
+    else
+        pg_fail_state(pg, state, doing, &pg->lost);
+    pg->met_another = strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0;
+}
+
+const struct fail *pg_lost(const struct store_pg *pg)
+{
+    return &pg->lost;
+}
+
+bool pg_met_another(const struct store_pg *pg)
+{
+    return pg->met_another;
+}
+
+/* ---- Connecting */
+
+struct store_pg *pg_new(const char *url, enum store_db which)
+{
+    struct store_pg *pg = calloc(1, sizeof *pg);
+    if (pg)
+        pg->url = strdup(url);
+    if (!pg || !pg->url)
+        abort(); /* as the arena does: out of memory ends the process */
+    pg->which = which;
+    pg->wanted = -1;
+    return pg;
+}
+
+void pg_close(struct store_pg *pg)
+{
+    if (!pg)
+        return;
+    PQfinish(pg->c);
+    free(pg->url);
+    free(pg);
+}
+
+static void quiet(void *ctx, const char *message)
+{
+    (void)ctx, (void)message; /* notices would go to stderr */
+}
+
+/* A URL may hold a password: libpq's own words are not repeated where they could show it. */
+static enum err connect_failed(struct store_pg *pg, struct fail *f)
+{
+    const char *why = pg->c ? PQerrorMessage(pg->c) : "";
+    bool asks = pg->c && (PQconnectionNeedsPassword(pg->c) || strstr(why, "authentication"));
+    if (asks) {
+        enum err err = fail_set(f, ERR_IO, "%s: the server refused the login", pg_name(pg));
+        fail_hint(f, "check the role and password of the URL (a password file ~/.pgpass is better), and pg_hba.conf");
+        return err;
+    }
+    if (strstr(why, "does not exist")) {
+        enum err err = fail_set(f, ERR_IO, "%s: the server knows no such database or role", pg_name(pg));
+        fail_hint(f, "make them first: createuser, createdb");
+        return err;
+    }
+    return away(pg, f);
+}
+
+static enum err settle(struct store_pg *pg, struct fail *f)
+{
+    /* bytea_output and the rest do not matter: results are binary. */
+    PGresult *r = PQexec(pg->c, "SET synchronous_commit = on; SET client_min_messages = error;"
+                                "SET idle_in_transaction_session_timeout = 60000");
+    bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
+    PQclear(r);
+    if (!ok || PQenterPipelineMode(pg->c) != 1)
+        return away(pg, f);
+    return OK;
+}
+
+enum err pg_connect(struct store_pg *pg, struct fail *f)
+{
+    const char *const keys[] = {"dbname", "connect_timeout", "application_name", "client_encoding", NULL};
+    const char *const values[] = {pg->url, "3", "troth", "UTF8", NULL};
+    PQfinish(pg->c);
+    memset(pg->prepared, PG_UNKNOWN, sizeof pg->prepared);
+    pg->unanswered = 0;
+    pg->wanted = -1;
+    pg->c = PQconnectdbParams(keys, values, 1);
+    if (PQstatus(pg->c) != CONNECTION_OK)
+        return connect_failed(pg, f);
+    PQsetNoticeProcessor(pg->c, quiet, NULL);
+    return settle(pg, f);
+}
+
+/* Not more often than the back-off says: in between the answer is no, at once. */
+static enum err connect_again(struct store_pg *pg, struct fail *f)
+{
+    int64_t now = monotonic_ms();
+    if (now < pg->retry_ms)
+        return away(pg, f);
+    enum err err = pg_connect(pg, f);
+    if (err == OK) {
+        log_line(LOG_LVL_INFO, "store", "%s answers again", pg_name(pg));
+        pg->backoff_ms = 0;
+        return OK;
+    }
+    pg->backoff_ms = pg->backoff_ms ? pg->backoff_ms * 2 : PG_BACKOFF_MIN_MS;
+    if (pg->backoff_ms > PG_BACKOFF_MAX_MS)
+        pg->backoff_ms = PG_BACKOFF_MAX_MS;
+    pg->retry_ms = monotonic_ms() + pg->backoff_ms;
+    return err;
+}
+
+/* ---- Sending and collecting */
+
+void pg_sent(struct store_pg *pg, int ok, bool wanted)
+{
+    if (!ok) {
+        lose(pg, "08006", "send a command");
+        return;
+    }
+    if (wanted)
+        pg->wanted = (int)pg->unanswered;
+    pg->unanswered++;
+}
+
+void pg_send(struct store_pg *pg, const char *sql)
+{
+    if (pg->unanswered >= PG_UNANSWERED_MAX)
+        pg_collect(pg, NULL, NULL);
+    pg_sent(pg, PQsendQueryParams(pg->c, sql, 0, NULL, NULL, NULL, NULL, 1), false);
+}
+
+static bool did_well(const PGresult *r)
+{
+    ExecStatusType s = PQresultStatus(r);
+    return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK;
+}
+
+static void take_state(const PGresult *r, char state[6])
+{
+    const char *s = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    snprintf(state, 6, "%s", s ? s : "08006");
+}
+
+/* One command's answer. What an earlier error swept away says nothing of its own. */
+static PGresult *answer_take(struct store_pg *pg, char state[6])
+{
+    PGresult *r = PQgetResult(pg->c);
+    state[0] = 0;
+    if (!r || (!did_well(r) && PQresultStatus(r) != PGRES_PIPELINE_ABORTED))
+        take_state(r, state);
+    if (r) {
+        PGresult *end = PQgetResult(pg->c); /* null: the end of this command's answers */
+        PQclear(end);
+    }
+    return r;
+}
+
+static void prepared_settle(struct store_pg *pg, bool well)
+{
+    for (size_t i = 0; i < Q_COUNT; i++)
+        if (pg->prepared[i] == PG_SENT)
+            pg->prepared[i] = well ? PG_READY : PG_UNKNOWN;
+}
+
+/* The mark that ends the answers; without it the connection is gone. */
+static void mark_take(struct store_pg *pg)
+{
+    PGresult *r = PQgetResult(pg->c);
+    if (!r || PQresultStatus(r) != PGRES_PIPELINE_SYNC)
+        lose(pg, "08006", "read an answer");
+    PQclear(r);
+}
+
+void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
+{
+    bool well = true;
+    unsigned n = pg->unanswered;
+    int wanted = pg->wanted;
+    if (out)
+        *out = NULL;
+    if (state)
+        state[0] = 0;
+    pg->unanswered = 0;
+    pg->wanted = -1;
+    if (pg->lost.code && PQstatus(pg->c) == CONNECTION_BAD)
+        return;
+    if (PQpipelineSync(pg->c) != 1) {
+        lose(pg, "08006", "send a command");
+        return;
+    }
+    for (unsigned i = 0; i < n && PQstatus(pg->c) != CONNECTION_BAD; i++) {
+        char why[6];
+        PGresult *r = answer_take(pg, why);
+        well &= !why[0];
+        if ((int)i == wanted && state)
+            memcpy(state, why, sizeof why);
+        else if (why[0])
+            lose(pg, why, "run a command");
+        if ((int)i == wanted && out && !why[0] && did_well(r))
+            *out = r;
+        else
+            PQclear(r);
+    }
+    mark_take(pg);
+    prepared_settle(pg, well);
+}
+
+/* ---- Transactions */
+
+enum err pg_again(struct store_pg *pg, struct fail *f)
+{
+    pg->lost = (struct fail){0};
+    pg->met_another = false;
+    if (PQstatus(pg->c) == CONNECTION_OK)
+        return OK;
+    enum err err = connect_again(pg, &pg->lost);
+    if (err != OK && f && f->code == OK)
+        *f = pg->lost;
+    return err;
+}
+
+enum err pg_begin(struct store_pg *pg, bool write, struct fail *f)
+{
+    enum err err = pg_again(pg, f);
+    if (err != OK)
+        return err;
+    pg->state = PG_DUE;
+    pg->write = write;
+    pg->looked = pg->saving = pg->saved = pg->committing = false;
+    return OK;
+}
+
+bool pg_within(const struct store_pg *pg)
+{
+    return pg->state != PG_NONE;
+}
+
+void pg_enter(struct store_pg *pg)
+{
+    if (pg->state != PG_DUE)
+        return;
+    pg->state = PG_BEGUN;
+    /* Several daemons may write: "look, then act" is safe because a reader of what another changed fails. */
+    pg_send(pg, pg->write ? "BEGIN ISOLATION LEVEL SERIALIZABLE" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    if (!pg->saving)
+        return;
+    pg_send(pg, "SAVEPOINT handler");
+    pg->saved = true;
+}
+
+bool pg_looked(const struct store_pg *pg)
+{
+    return pg->looked;
+}
+
+enum err pg_look(struct store_pg *pg, struct fail *f)
+{
+    pg_enter(pg);
+    pg_send(pg, "SELECT 1");
+    pg_collect(pg, NULL, NULL);
+    pg->looked = !pg->lost.code;
+    if (pg->lost.code && f && f->code == OK)
+        *f = pg->lost;
+    return pg->lost.code;
+}
+
+void pg_savepoint(struct store_pg *pg)
+{
+    pg->saving = true;
+    pg->saved = pg->state == PG_BEGUN;
+    if (pg->saved)
+        pg_send(pg, "SAVEPOINT handler");
+}
+
+void pg_savepoint_keep(struct store_pg *pg)
+{
+    if (pg->saved)
+        pg_send(pg, "RELEASE handler");
+    pg->saving = pg->saved = false;
+}
+
+void pg_savepoint_undo(struct store_pg *pg)
+{
+    if (pg->saved) {
+        pg_send(pg, "ROLLBACK TO handler");
+        pg_send(pg, "RELEASE handler");
+    }
+    pg->saving = pg->saved = false;
+}
+
+enum err pg_commit(struct store_pg *pg, bool *in_doubt, struct fail *f)
+{
+    *in_doubt = false;
+    if (pg->state == PG_BEGUN && !pg->lost.code) {
+        pg_collect(pg, NULL, NULL); /* a change that failed must not look like a commit in doubt */
+        pg->committing = !pg->lost.code;
+    }
+    if (pg->committing) {
+        pg_send(pg, "COMMIT");
+        pg_collect(pg, NULL, NULL);
+    }
+    *in_doubt = pg->committing && pg->lost.code && PQstatus(pg->c) == CONNECTION_BAD;
+    if (!pg->lost.code)
+        pg->state = PG_NONE;
+    else if (f && f->code == OK)
+        *f = pg->lost;
+    return pg->lost.code;
+}
+
+void pg_rollback(struct store_pg *pg)
+{
+    if (pg->state == PG_BEGUN && PQstatus(pg->c) == CONNECTION_OK) {
+        if (pg->unanswered)
+            pg_collect(pg, NULL, NULL);
+        pg_send(pg, "ROLLBACK");
+        pg_collect(pg, NULL, NULL);
+    }
+    pg->state = PG_NONE;
+    pg->saving = pg->saved = false;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * store_pg.h: one PostgreSQL connection in the place of troth.db or keys.db. Only src/store includes it.
+ *
+ * Where the data folder has a file `database`, its two lines name the servers:
+ *
+ *   main = postgresql://troth@db.example/troth
+ *   keys = postgresql://troth@keys.example/troth_keys
+ *
+ * history.db stays a file of this machine: it is derived from the record of this node.
+ *
+ * The connection works in libpq's pipeline mode. What needs no answer (BEGIN, SAVEPOINT, a change that cannot
+ * clash) is sent and not waited for; the next statement that needs one collects the answers of all. An error
+ * among them fails the group: the transaction is lost anyhow. A plain INSERT may clash and be answered for
+ * (ERR_CONFLICT, ERR_TAKEN), so it runs in a savepoint of its own: one round trip all the same.
+ *
+ * A server that is away is ERR_BUSY (503, try again), at once while the back-off runs.
+ */
+#ifndef TROTH_STORE_PG_H
+#define TROTH_STORE_PG_H
+
+#include "store_impl.h"
+
+#include <libpq-fe.h>
+
+#define PG_CONNECT_S      3    /* one try to connect */
+#define PG_BACKOFF_MIN_MS 100  /* between tries, doubled ... */
+#define PG_BACKOFF_MAX_MS 2000 /* ... up to this */
+#define PG_UNANSWERED_MAX 64   /* commands sent and not waited for: their answers fit any socket buffer */
+
+/* The two lines of DATA/database; empty spans: there is no such file, all is SQLite. */
+struct pg_urls {
+    struct span main, keys;
+};
+enum err pg_urls_read(struct arena *a, const char *data, struct pg_urls *out, struct fail *f);
+
+/* Connects; the schema must be there and of our version (`may_write`: it is brought up to date, one daemon at
+ * a time). ERR_NOT_FOUND: there is no schema. */
+enum err pg_open(const char *url, enum store_db which, bool may_write, struct store_pg **out, struct fail *f);
+void pg_close(struct store_pg *pg);
+
+/* Makes the tables in one transaction. ERR_CONFLICT if there are any. */
+enum err pg_create(const char *url, enum store_db which, struct fail *f);
+/* Drops the tables that pg_create made. */
+void pg_drop(const char *url, enum store_db which);
+
+/* Begins a transaction at its first statement. A connection that was lost is made again here. */
+enum err pg_begin(struct store_pg *pg, bool write, struct fail *f);
+bool pg_within(const struct store_pg *pg); /* a transaction */
+/* True once a statement ran in the transaction: its snapshot stands. */
+bool pg_looked(const struct store_pg *pg);
+enum err pg_look(struct store_pg *pg, struct fail *f);
+void pg_savepoint(struct store_pg *pg);
+void pg_savepoint_keep(struct store_pg *pg);
+void pg_savepoint_undo(struct store_pg *pg);
+/* ERR_BUSY with *in_doubt: the connection was lost while the commit was under way. */
+enum err pg_commit(struct store_pg *pg, bool *in_doubt, struct fail *f);
+void pg_rollback(struct store_pg *pg);
+
+/* Why the transaction cannot go on; code OK: it can. */
+const struct fail *pg_lost(const struct store_pg *pg);
+/* The transaction met another one (SQLSTATE 40001, 40P01): the same group may run again. */
+bool pg_met_another(const struct store_pg *pg);
+
+/* Runs a statement of ours. *result null: it gives no rows. The caller clears the result. */
+enum err pg_statement(struct store_pg *pg, enum store_query_id q, const struct store_arg *args, size_t n,
+                      PGresult **result, int64_t *changed, struct fail *f);
+
+/* A value of a result, in place. */
+int64_t pg_i(const PGresult *r, int row, int column);
+struct span pg_t(const PGresult *r, int row, int column);
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * store_pg_impl.h: what the files of the PostgreSQL side share.
+ *
+ *   store_pg.c         connection, answers, transactions
+ *   store_pg_query.c   statements: arguments, results, those that may clash
+ *   store_pg_schema.c  the file `database`, tables, migrations
+ */
+#ifndef TROTH_STORE_PG_IMPL_H
+#define TROTH_STORE_PG_IMPL_H
+
+#include "store_pg.h"
+
+enum pg_transaction { PG_NONE, PG_DUE, PG_BEGUN }; /* due: begins with its first statement */
+
+/* A statement is made on each connection when it is first used, in the same round trip. */
+enum pg_prepared { PG_UNKNOWN, PG_SENT, PG_READY };
+
+struct store_pg {
+    PGconn *c;
+    char *url;
+    enum store_db which;
+    enum pg_transaction state;
+    bool write, looked; /* of the transaction */
+    bool saving, saved; /* a savepoint is wanted; and was sent */
+    unsigned unanswered;
+    int wanted; /* which of the unanswered one the caller waits for; -1: none */
+    uint8_t prepared[Q_COUNT];
+    struct fail lost;
+    bool met_another;
+    bool committing;
+    int64_t retry_ms, backoff_ms; /* monotonic: not before this; the pause after the next failure */
+};
+
+/* Forgets what the last transaction met, and connects again if the connection is gone. */
+enum err pg_again(struct store_pg *pg, struct fail *f);
+/* Sends one command of ours without waiting. */
+void pg_send(struct store_pg *pg, const char *sql);
+/* Counts a command that was sent; ok is what libpq's PQsend… said. */
+void pg_sent(struct store_pg *pg, int ok, bool wanted);
+/* Sends what begins the transaction, if it is due. */
+void pg_enter(struct store_pg *pg);
+/* Waits for the answers of all that was sent. The wanted one goes to *out (null: it is cleared), with its
+ * SQLSTATE in `state` ("" if it did well). Another one's error is the transaction's: pg->lost. */
+void pg_collect(struct store_pg *pg, PGresult **out, char state[6]);
+/* A server's error as a failure: its words name tables and columns, no values of ours. */
+enum err pg_fail_state(const struct store_pg *pg, const char *state, const char *doing, struct fail *f);
+/* Host and database of the connection, without password: for messages. */
+const char *pg_name(const struct store_pg *pg);
+enum err pg_connect(struct store_pg *pg, struct fail *f);
+struct store_pg *pg_new(const char *url, enum store_db which);
+
+#endif

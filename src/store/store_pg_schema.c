@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The file `database`, the tables and their migrations on PostgreSQL: see store_pg.h. */
+#include "store_pg_impl.h"
+
+#include "file.h"
+#include "log.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define URLS_MAX 8192 /* two URLs with every option of libpq */
+
+/* ---- DATA/database */
+
+static enum err bad_line(const char *path, struct span line, struct fail *f)
+{
+    struct span key = line;
+    span_cut(&line, '=', &key); /* a URL may hold a password: it is not repeated */
+    enum err err = fail_set(f, ERR_BAD_VALUE, "%s: a line that begins with '%.*s' is not understood", path,
+                            SPAN_F(span_trim(key)));
+    fail_hint(f, "it has two lines: `main = postgresql://…` and `keys = postgresql://…`");
+    return err;
+}
+
+static enum err read_line(struct span line, const char *path, struct pg_urls *out, struct fail *f)
+{
+    struct span rest = line, key;
+    if (!span_trim(line).len || span_starts(span_trim(line), "#"))
+        return OK;
+    span_cut(&rest, '=', &key);
+    key = span_trim(key);
+    rest = span_trim(rest);
+    struct span *into = span_is(key, "main") ? &out->main : span_is(key, "keys") ? &out->keys : NULL;
+    if (!into || (!span_starts(rest, "postgresql://") && !span_starts(rest, "postgres://")))
+        return bad_line(path, line, f);
+    *into = rest;
+    return OK;
+}
+
+enum err pg_urls_read(struct arena *a, const char *data, struct pg_urls *out, struct fail *f)
+{
+    char path[STORE_PATH_MAX];
+    struct span text, line;
+    *out = (struct pg_urls){0};
+    snprintf(path, sizeof path, "%s/database", data);
+    if (!file_exists(path))
+        return OK;
+    enum err err = file_read(a, path, URLS_MAX, &text, f);
+    while (err == OK && span_cut(&text, '\n', &line))
+        err = read_line(line, path, out, f);
+    if (err != OK)
+        return err;
+    if (!out->main.len || !out->keys.len)
+        return fail_set(f, ERR_BAD_VALUE, "%s: the line `%s = postgresql://…` is missing", path,
+                        out->main.len ? "keys" : "main");
+    if (span_eq(out->main, out->keys)) {
+        fail_hint(f, "make a second database, in production on another server, and name it under `keys`");
+        return fail_set(f, ERR_BAD_VALUE, "%s: the keys must not lie in the database of the data", path);
+    }
+    return OK;
+}
+
+/* ---- Small commands, outside the pipeline */
+
+static bool exec_ok(struct store_pg *pg, const char *sql, char state[6])
+{
+    PGresult *r = PQexec(pg->c, sql);
+    ExecStatusType s = PQresultStatus(r);
+    bool ok = s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK;
+    const char *why = ok ? NULL : PQresultErrorField(r, PG_DIAG_SQLSTATE);
+    snprintf(state, 6, "%s", ok ? "" : why ? why : "08006");
+    PQclear(r);
+    return ok;
+}
+
+/* Version of the schema that is there; 0: none. -1: the server failed, with its state. */
+static int version_read(struct store_pg *pg, char state[6])
+{
+    PGresult *r = PQexec(pg->c, "SELECT version FROM schema_version");
+    bool ok = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
+    const char *why = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+    snprintf(state, 6, "%s", ok ? "" : why ? why : "08006");
+    int version = ok ? atoi(PQgetvalue(r, 0, 0)) : strcmp(state, "42P01") == 0 ? 0 : -1;
+    PQclear(r);
+    return version;
+}
+
+/* Schema changes run outside the pipeline. */
+static enum err connect_plain(struct store_pg *pg, struct fail *f)
+{
+    enum err err = pg_connect(pg, f);
+    if (err == OK)
+        PQexitPipelineMode(pg->c);
+    return err;
+}
+
+/* One daemon at a time changes a schema: the lock goes with the transaction. */
+#define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(7238529311)"
+
+static enum err apply(struct store_pg *pg, struct arena *a, struct span sql, const char *note, int version,
+                      struct fail *f)
+{
+    char state[6];
+    struct span all = arena_fmt(a, "BEGIN; " LOCK_SCHEMA "; %.*s ; %s%d); COMMIT", SPAN_F(sql), note, version);
+    if (exec_ok(pg, arena_str(a, all), state))
+        return OK;
+    struct fail why = {0};
+    pg_fail_state(pg, state, "make its tables", &why);
+    exec_ok(pg, "ROLLBACK", state);
+    if (f && f->code == OK)
+        *f = why;
+    return why.code;
+}
+
+enum err pg_create(const char *url, enum store_db which, struct fail *f)
+{
+    struct store_pg *pg = pg_new(url, which);
+    struct arena *a = arena_new(0);
+    char state[6];
+    enum err err = connect_plain(pg, f);
+    if (err == OK && version_read(pg, state) > 0) {
+        err = fail_set(f, ERR_CONFLICT, "%s already holds an installation", pg_name(pg));
+        fail_hint(f, "name an empty database, or drop what is there");
+    }
+    if (err == OK)
+        err = apply(pg, a, store_schema_pg(a, which),
+                    "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (",
+                    store_schema_newest(which), f);
+    arena_free(a);
+    pg_close(pg);
+    return err;
+}
+
+/* Names of the tables the schema makes, as `DROP TABLE IF EXISTS a, b`. */
+static struct span drop_text(struct arena *a, enum store_db which)
+{
+    struct span rest = store_schema_pg(a, which), line;
+    struct text t = text_new(a, 1024);
+    text_str(&t, "DROP TABLE IF EXISTS schema_version");
+    while (span_cut(&rest, '\n', &line)) {
+        if (!span_starts(line, "CREATE TABLE "))
+            continue;
+        struct span name = span_sub(line, strlen("CREATE TABLE "), line.len), word = name;
+        span_cut(&name, ' ', &word);
+        text_str(&t, ", ");
+        text_put(&t, word);
+    }
+    return text_span(&t);
+}
+
+void pg_drop(const char *url, enum store_db which)
+{
+    struct store_pg *pg = pg_new(url, which);
+    struct arena *a = arena_new(0);
+    char state[6];
+    if (connect_plain(pg, NULL) == OK && !exec_ok(pg, arena_str(a, drop_text(a, which)), state))
+        log_line(LOG_LVL_WARN, "store", "%s: its tables could not be dropped (SQLSTATE %s)", pg_name(pg), state);
+    arena_free(a);
+    pg_close(pg);
+}
+
+static enum err version_clash(const struct store_pg *pg, int have, int want, const char *hint, struct fail *f)
+{
+    enum err err = fail_set(f, ERR_CONFLICT, "%s has schema version %d, this program wants %d", pg_name(pg), have, want);
+    fail_hint(f, "%s", hint);
+    return err;
+}
+
+static enum err migrate(struct store_pg *pg, bool may_write, struct fail *f)
+{
+    struct arena *a = arena_new(0);
+    char state[6];
+    int have = version_read(pg, state), want = store_schema_newest(pg->which);
+    enum err err = OK;
+    if (have < 0)
+        err = pg_fail_state(pg, state, "read its version", f);
+    else if (have == 0)
+        err = fail_set(f, ERR_NOT_FOUND, "%s holds no installation", pg_name(pg));
+    else if (have > want)
+        err = version_clash(pg, have, want, "a newer troth wrote it; run that one", f);
+    else if (have < want && !may_write)
+        err = version_clash(pg, have, want, "start the daemon once: it brings the database up to date", f);
+    for (int v = have + 1; v <= want && err == OK; v++)
+        err = apply(pg, a, store_migration_pg(a, pg->which, v), "UPDATE schema_version SET version = (", v, f);
+    arena_free(a);
+    return err;
+}
+
+enum err pg_open(const char *url, enum store_db which, bool may_write, struct store_pg **out, struct fail *f)
+{
+    struct store_pg *pg = pg_new(url, which);
+    enum err err = connect_plain(pg, f);
+    if (err == OK)
+        err = migrate(pg, may_write, f);
+    if (err == OK && PQenterPipelineMode(pg->c) != 1)
+        err = fail_set(f, ERR_IO, "%s: the connection does not take commands in a row", pg_name(pg));
+    if (err == OK)
+        *out = pg;
+    else
+        pg_close(pg);
+    return err;
+}

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A PostgreSQL server of our own for a run of tests: a cluster in a temporary folder, its socket there, no TCP.
+
+    with Server() as server:
+        people, keys = server.pair()      # URLs of two fresh databases
+        server.drop(people, keys)
+
+TROTH_FLOW_SERVER names the folder of one that runs already: then Daemon makes its databases there.
+"""
+import glob, itertools, os, pwd, shutil, subprocess, tempfile
+
+USER = "troth"
+NUMBER = itertools.count(1)
+
+
+def programs():
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    if not found:
+        raise RuntimeError("PostgreSQL is missing: tools/deps --test installs it")
+    return os.path.dirname(found[-1])
+
+
+def as_owner(*command):
+    """The server does not run as root."""
+    if os.geteuid() == 0:
+        command = ("runuser", "-u", "postgres", "--", *command)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          cwd="/")
+    if done.returncode != 0:
+        raise RuntimeError("%s: %s" % (" ".join(command), done.stdout[-2000:]))
+
+
+def url(home, name):
+    return "postgresql://%s@/%s?host=%s" % (USER, name, home)
+
+
+def ask(home, *statements, database="postgres"):
+    """Runs each statement by itself; returns what psql prints, one row a line."""
+    command = ["psql", "-X", "-q", "-A", "-t", "-h", home, "-U", USER, "-d", database]
+    for statement in statements:
+        command += ["-c", statement]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return done.stdout
+
+
+def pair(home):
+    name = "t%d_%d" % (os.getpid(), next(NUMBER))
+    ask(home, "CREATE DATABASE %s" % name, "CREATE DATABASE %s_keys" % name)
+    return url(home, name), url(home, name + "_keys")
+
+
+def drop(home, *urls):
+    for each in urls:
+        ask(home, "DROP DATABASE IF EXISTS %s WITH (FORCE)" % each.split("@/")[1].split("?")[0])
+
+
+class Server:
+    def __init__(self, *options):
+        self.options = options
+
+    def __enter__(self):
+        self.home = tempfile.mkdtemp(prefix="troth-pg-")
+        if os.geteuid() == 0:
+            os.chown(self.home, pwd.getpwnam("postgres").pw_uid, -1)
+        self.bin = programs()
+        as_owner(self.bin + "/initdb", "-D", self.home + "/db", "-U", USER, "-A", "trust", "-E", "UTF8",
+                 "--locale=C.UTF-8", "--no-sync")
+        self.start()
+        return self
+
+    def start(self):
+        # fsync is off: no test here cuts the server's power, and all data is thrown away.
+        as_owner(self.bin + "/pg_ctl", "-D", self.home + "/db", "-w", "-l", self.home + "/log", "start", "-o",
+                 "-F -k %s -c listen_addresses= -c max_connections=400 %s" % (self.home, " ".join(self.options)))
+
+    def stop(self, mode="immediate"):
+        as_owner(self.bin + "/pg_ctl", "-D", self.home + "/db", "-w", "-m", mode, "stop")
+
+    def __exit__(self, *_):
+        try:
+            self.stop()
+        except RuntimeError:
+            pass  # a test stopped it
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def pair(self):
+        return pair(self.home)
+
+    def drop(self, *urls):
+        drop(self.home, *urls)
