@@ -114,6 +114,7 @@ int cli_problem(struct cli *c, const struct cli_answer *answer);
 int cmd_request(struct cli *c);
 int cmd_init(struct cli *c);
 int cmd_serve(struct cli *c);
+int cmd_schema(struct cli *c);
 int cmd_help(struct cli *c);
 
 #endif

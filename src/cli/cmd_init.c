@@ -229,11 +229,13 @@ static enum err put_database(struct cli *c, const char *folder, struct fail *f)
     if (!people && !keys)
         return OK;
     if (!people || !keys) {
-        fail_hint(f, "The keys lie apart from the data: name a second database, in production on another server.");
+        fail_hint(
+            f, "The keys lie apart from the data: name a second database, in production on another server.");
         return fail_set(f, ERR_USAGE, "--database and --keys-database go together.");
     }
     struct span lines = arena_fmt(c->arena, "main = %s\nkeys = %s\n", people, keys);
-    return file_write_durable(arena_str(c->arena, arena_fmt(c->arena, "%s/database", folder)), lines, 0600, f);
+    return file_write_durable(arena_str(c->arena, arena_fmt(c->arena, "%s/database", folder)), lines, 0600,
+                              f);
 }
 
 /* Opens it once: what cannot be opened now would not start later. */

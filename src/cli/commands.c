@@ -29,6 +29,12 @@ static const struct cli_option init_options[] = {
     {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
     {0},
 };
+static const struct cli_option schema_options[] = {
+    {"keys", CLI_FLAG, NULL, false, NULL, "of the database of the keys (default: of the people's data)"},
+    {"citus", CLI_FLAG, NULL, false, NULL,
+     "the calls that distribute the tables with Citus, instead of the tables"},
+    {0},
+};
 static const struct cli_option serve_options[] = {
     {"listen", CLI_STRING, "ADDR", false, NULL,
      "address and port (default: 127.0.0.1:8080; port 0 picks one)"},
@@ -190,6 +196,7 @@ static const struct cli_option export_options[] = {
 const struct cli_command cli_commands[] = {
     OWN("init", "DIR", 1, 1, "make a data folder: databases, keys, record, policy", cmd_init, init_options),
     OWN("serve", "DIR", 1, 1, "serve a data folder (the same as trothd)", cmd_serve, serve_options),
+    OWN("schema", "", 0, 0, "print the tables as `init --database` makes them on PostgreSQL", cmd_schema, schema_options),
     RAW("policy check", "DIR", "read policy documents and name what is wrong with them", cli_policy_check,
         json_options, "Exit codes: 0 no error, 1 errors, 2 usage, or the folder cannot be read."),
     RAW("policy explain", "DIR --request TEXT", "which norms match a request, what lifts what, and the answer",

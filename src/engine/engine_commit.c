@@ -115,7 +115,11 @@ static void group_change(struct engine *e, struct group *g)
     struct fail f = {0};
     if (!g->n_write)
         return;
-    enum err err = writes_run(e, g, &f);
+    enum err err = e->in_doubt ? commit_recover(e, &f) : OK;
+    e->in_doubt &= err != OK;
+    if (err == OK)
+        err = writes_run(e, g, &f);
+    e->in_doubt |= store_in_doubt(e->store);
     if (err == ERR_STOPPED)
         stop_acknowledging(e, &f);
     if (err != OK) {

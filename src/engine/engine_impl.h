@@ -117,6 +117,7 @@ struct engine {
     /* The committer's own */
     uint64_t pending_next; /* id of the next outbox row */
     uint64_t pending_drop; /* rows up to this are sealed and can go */
+    bool in_doubt;         /* a commit's outcome is not known: the outbox is looked at before the next */
 };
 
 /* Sets j->now, runs it, and fails it if it left an entry the record cannot take. */

@@ -4,6 +4,10 @@
 -- without these rows is noise, and deleting one row of person_key erases a person everywhere (B5.1).
 -- Everything here is wrapped; the master key is in no database.
 
+-- Distribution
+--   distributed by subject: person_key
+--   reference: class_key node_key
+
 -- One key for each class of person (A2.3.2: children under their own), wrapped by the master key.
 CREATE TABLE class_key (
     class   TEXT NOT NULL PRIMARY KEY, -- adult, child

@@ -12,6 +12,14 @@
 --   * No value of a person is here in clear: values are sealed (field_value), identifiers are MACs (blind_index).
 --   * Registers (service, recipient, field_name, policy_*) are small and the same on every shard.
 
+-- Distribution (tools/check-shardable keeps to it; `troth schema --citus` prints the calls for Citus)
+--   distributed by id: subject erased
+--   distributed by sid: subject_service guardian_link field_value consent_event hold purchase share
+--   distributed by mac: blind_index device_age
+--   reference: field_name service recipient recipient_paper recipient_grant reference message_class message_template
+--   reference: policy_document policy_set
+--   local: meta audit_pending
+
 -- Single numbers and marks of this installation.
 CREATE TABLE meta (
     name   TEXT NOT NULL PRIMARY KEY, -- 'sid': the last sid given out; 'schema': version of this file; ...

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * store.h: all SQL. Three databases in the data folder, one text for SQLite and PostgreSQL (where DATA/database
- * names servers, the first two are there, and history.db is a file here all the same):
+ * store.h: all SQL. Three databases in the data folder, one text for SQLite and PostgreSQL (where
+ * DATA/database names servers, the first two are there, and history.db is a file here all the same):
  *
  *   troth.db    people, sealed values, consents, registers, the outbox of the record (WAL, synchronous=FULL)
  *   keys.db     the persons' wrapped data keys, apart, with its own short backup cycle (WAL, FULL,
@@ -77,8 +77,9 @@ void store_savepoint_keep(struct store *st);
 void store_savepoint_undo(struct store *st); /* also drops the key deletions queued since */
 enum err store_commit(struct store *st, struct fail *f);
 void store_rollback(struct store *st);
-/* On PostgreSQL: the last commit failed, and whether the server had done it is not known (asked once). What it
- * did stands in troth.db and its outbox; keys that were to be forgotten are seen to before the next group. */
+/* On PostgreSQL: the last commit failed, and whether the server had done it is not known (asked once). What
+ * it did stands in troth.db and its outbox; keys that were to be forgotten are seen to before the next group.
+ */
 bool store_in_doubt(struct store *st);
 /* Called on the committing thread when a person's key row has changed for good, before anybody is answered.
  */
@@ -136,5 +137,7 @@ const char *store_query_out(enum store_query_id q);
 /* The schema of a database with PostgreSQL's type names (BLOB -> BYTEA, INTEGER -> BIGINT, no WITHOUT ROWID,
  * STRICT). */
 struct span store_schema_pg(struct arena *a, enum store_db db);
+/* The calls that distribute its tables with Citus, one a line. */
+struct span store_schema_citus(struct arena *a, enum store_db db);
 
 #endif

@@ -85,8 +85,8 @@ struct store {
     bool fields_known;
     bool truncate_due;  /* a WAL still holds forgotten bytes */
     struct fail lost;   /* why the database gave up the group's transaction by itself; code OK: it stands */
-    void *result[Q_COUNT]; /* rows open on PostgreSQL */
-    bool in_doubt;          /* a server was lost while it committed */
+    void *result[Q_COUNT];     /* rows open on PostgreSQL */
+    bool in_doubt;             /* a server was lost while it committed */
     struct store_forget *owed; /* keys that group may have had to forget */
     size_t n_owed, cap_owed;
 };

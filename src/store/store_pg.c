@@ -126,7 +126,9 @@ static enum err connect_failed(struct store_pg *pg, struct fail *f)
     bool asks = pg->c && (PQconnectionNeedsPassword(pg->c) || strstr(why, "authentication"));
     if (asks) {
         enum err err = fail_set(f, ERR_IO, "%s: the server refused the login", pg_name(pg));
-        fail_hint(f, "check the role and password of the URL (a password file ~/.pgpass is better), and pg_hba.conf");
+        fail_hint(
+            f,
+            "check the role and password of the URL (a password file ~/.pgpass is better), and pg_hba.conf");
         return err;
     }
     if (strstr(why, "does not exist")) {
@@ -315,7 +317,8 @@ void pg_enter(struct store_pg *pg)
         return;
     pg->state = PG_BEGUN;
     /* Several daemons may write: "look, then act" is safe because a reader of what another changed fails. */
-    pg_send(pg, pg->write ? "BEGIN ISOLATION LEVEL SERIALIZABLE" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    pg_send(pg, pg->write ? "BEGIN ISOLATION LEVEL SERIALIZABLE"
+                          : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (!pg->saving)
         return;
     pg_send(pg, "SAVEPOINT handler");

@@ -52,11 +52,13 @@ static void prepare(struct store_pg *pg, enum store_query_id q)
     pg->prepared[q] = PG_SENT;
 }
 
-static void execute(struct store_pg *pg, enum store_query_id q, const struct store_arg *args, size_t n, bool wanted)
+static void execute(struct store_pg *pg, enum store_query_id q, const struct store_arg *args, size_t n,
+                    bool wanted)
 {
     struct pg_params p;
     params_fill(&p, args, n);
-    pg_sent(pg, PQsendQueryPrepared(pg->c, store_query_name(q), (int)n, p.value, p.length, p.format, 1), wanted);
+    pg_sent(pg, PQsendQueryPrepared(pg->c, store_query_name(q), (int)n, p.value, p.length, p.format, 1),
+            wanted);
 }
 
 /* Only a plain INSERT can meet a row that is there; its caller wants to know. */
@@ -79,7 +81,8 @@ static enum err is_lost(const struct store_pg *pg, struct fail *f)
 }
 
 /* The wanted statement failed. One that may clash was wrapped: the transaction goes on. */
-static enum err refused(struct store_pg *pg, enum store_query_id q, const char *state, bool wrapped, struct fail *f)
+static enum err refused(struct store_pg *pg, enum store_query_id q, const char *state, bool wrapped,
+                        struct fail *f)
 {
     bool clash = strcmp(state, "23505") == 0 && !pg->lost.code;
     if (clash && pg->state == PG_NONE)

@@ -103,7 +103,8 @@ static enum err apply(struct store_pg *pg, struct arena *a, struct span sql, con
                       struct fail *f)
 {
     char state[6];
-    struct span all = arena_fmt(a, "BEGIN; " LOCK_SCHEMA "; %.*s ; %s%d); COMMIT", SPAN_F(sql), note, version);
+    struct span all =
+        arena_fmt(a, "BEGIN; " LOCK_SCHEMA "; %.*s ; %s%d); COMMIT", SPAN_F(sql), note, version);
     if (exec_ok(pg, arena_str(a, all), state))
         return OK;
     struct fail why = {0};
@@ -125,9 +126,10 @@ enum err pg_create(const char *url, enum store_db which, struct fail *f)
         fail_hint(f, "name an empty database, or drop what is there");
     }
     if (err == OK)
-        err = apply(pg, a, store_schema_pg(a, which),
-                    "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (",
-                    store_schema_newest(which), f);
+        err = apply(
+            pg, a, store_schema_pg(a, which),
+            "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (",
+            store_schema_newest(which), f);
     arena_free(a);
     pg_close(pg);
     return err;
@@ -156,14 +158,16 @@ void pg_drop(const char *url, enum store_db which)
     struct arena *a = arena_new(0);
     char state[6];
     if (connect_plain(pg, NULL) == OK && !exec_ok(pg, arena_str(a, drop_text(a, which)), state))
-        log_line(LOG_LVL_WARN, "store", "%s: its tables could not be dropped (SQLSTATE %s)", pg_name(pg), state);
+        log_line(LOG_LVL_WARN, "store", "%s: its tables could not be dropped (SQLSTATE %s)", pg_name(pg),
+                 state);
     arena_free(a);
     pg_close(pg);
 }
 
 static enum err version_clash(const struct store_pg *pg, int have, int want, const char *hint, struct fail *f)
 {
-    enum err err = fail_set(f, ERR_CONFLICT, "%s has schema version %d, this program wants %d", pg_name(pg), have, want);
+    enum err err =
+        fail_set(f, ERR_CONFLICT, "%s has schema version %d, this program wants %d", pg_name(pg), have, want);
     fail_hint(f, "%s", hint);
     return err;
 }
@@ -183,7 +187,8 @@ static enum err migrate(struct store_pg *pg, bool may_write, struct fail *f)
     else if (have < want && !may_write)
         err = version_clash(pg, have, want, "start the daemon once: it brings the database up to date", f);
     for (int v = have + 1; v <= want && err == OK; v++)
-        err = apply(pg, a, store_migration_pg(a, pg->which, v), "UPDATE schema_version SET version = (", v, f);
+        err =
+            apply(pg, a, store_migration_pg(a, pg->which, v), "UPDATE schema_version SET version = (", v, f);
     arena_free(a);
     return err;
 }

@@ -203,7 +203,8 @@ static enum err run_pg(struct store *st, enum store_query_id q, const struct sto
         err = wrong_row(&queries[q], "it gives rows: use store_query", f);
     if (err == OK)
         err = store_snapshot_order(st, queries[q].db, f);
-    return err == OK ? pg_take_lost(st, q, pg_statement(st->pg[queries[q].db], q, args, n, NULL, changed, f)) : err;
+    return err == OK ? pg_take_lost(st, q, pg_statement(st->pg[queries[q].db], q, args, n, NULL, changed, f))
+                     : err;
 }
 
 static enum err query_pg(struct store *st, const struct store_arg *args, size_t n, struct store_rows *rows,
@@ -229,7 +230,8 @@ static enum err check_nulls(const struct store_rows *rows, struct fail *f)
     const struct query *d = &queries[rows->q];
     for (int i = 0; d->out[i]; i++)
         if (PQgetisnull(rows->stmt, rows->row, i) && !nullable(d->out[i]))
-            return fail_set(f, ERR_INTERNAL, "statement %s: column %d does not fit \"%s\"", d->name, i + 1, d->out);
+            return fail_set(f, ERR_INTERNAL, "statement %s: column %d does not fit \"%s\"", d->name, i + 1,
+                            d->out);
     return OK;
 }
 

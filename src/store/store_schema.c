@@ -181,3 +181,36 @@ struct span store_migration_pg(struct arena *a, enum store_db db, int version)
 {
     return spell_pg(a, migration(store_def(db), store_sql, store_sql_count, version));
 }
+
+/* ---- Citus: the lines of the schema's comment "Distribution" as calls */
+
+#define LINE_DISTRIBUTED "--   distributed by "
+#define LINE_REFERENCE   "--   reference: "
+
+static void put_calls(struct text *t, struct span tables, struct span key)
+{
+    struct span table;
+    while (span_cut(&tables, ' ', &table)) {
+        if (key.len)
+            text_fmt(t, "SELECT create_distributed_table('%.*s', '%.*s');\n", SPAN_F(table), SPAN_F(key));
+        else
+            text_fmt(t, "SELECT create_reference_table('%.*s');\n", SPAN_F(table));
+    }
+}
+
+struct span store_schema_citus(struct arena *a, enum store_db db)
+{
+    const struct span *sql = content_find(store_sql, store_sql_count, store_def(db)->schema);
+    struct text t = text_new(a, 1024);
+    struct span rest = sql ? *sql : SPAN_EMPTY, line, key;
+    while (span_cut(&rest, '\n', &line)) {
+        if (span_starts(line, LINE_REFERENCE))
+            put_calls(&t, span_sub(line, strlen(LINE_REFERENCE), line.len), SPAN_EMPTY);
+        if (!span_starts(line, LINE_DISTRIBUTED))
+            continue;
+        line = span_sub(line, strlen(LINE_DISTRIBUTED), line.len);
+        span_cut(&line, ':', &key);
+        put_calls(&t, span_trim(line), key);
+    }
+    return text_span(&t);
+}

@@ -154,7 +154,8 @@ static const bool in_group[][STORE_DB_COUNT] = {
 /* An orphan key is harmless, a person without a key is not. */
 static const enum store_db commit_order[STORE_DB_COUNT] = {STORE_KEYS, STORE_MAIN, STORE_HISTORY};
 
-static enum err each(struct store *st, enum err (*does)(struct store *, unsigned, struct fail *), struct fail *f)
+static enum err each(struct store *st, enum err (*does)(struct store *, unsigned, struct fail *),
+                     struct fail *f)
 {
     enum err err = OK;
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
@@ -380,7 +381,8 @@ static enum err forget_all(struct store *st, struct fail *f)
     if (st->pg[STORE_KEYS]) {
         st->in_doubt = true;
         owe_all(st);
-        return fail_set(f, ERR_BUSY, "a person was erased; the key goes as soon as its database answers: %.200s",
+        return fail_set(f, ERR_BUSY,
+                        "a person was erased; the key goes as soon as its database answers: %.200s",
                         why.detail);
     }
     truncate_all(st); /* gives room back, if that was it */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one caller may not do to another, and what must not leak: consents of other services, guardians, logs, disks."""
 import json, os, secrets, sqlite3, subprocess, threading, time, unittest
-from troth_flow import Daemon, Flow, POLICY, run_troth
+from troth_flow import Daemon, Flow, POLICY, run_troth, on_files
 
 MARKETING = {"need": "consent", "purpose": "direct-marketing"}
 
@@ -199,6 +199,7 @@ class Inside(Flow):
         self.daemon.start()
         return person
 
+    @on_files
     def test_what_failed_inside_is_told_to_the_operator_only(self):
         person = self.broken()
         body = {"purpose": "delivery", "fields": ["order-address"]}
@@ -207,6 +208,7 @@ class Inside(Flow):
         self.assertNotIn(self.daemon.home, json.dumps(got))
         self.assertIn("integrity", self.daemon.stderr())
 
+    @on_files
     def test_R001_a_policy_that_comes_into_force_is_on_record(self):
         def kinds():
             self.daemon.stop()

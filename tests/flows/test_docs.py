@@ -3,7 +3,7 @@
 import json, os, re, shlex, shutil, socket, subprocess, tempfile, unittest
 
 import troth_worked
-from troth_flow import ROOT, TROTH, Flow, run_troth
+from troth_flow import ROOT, TROTH, Flow, run_troth, on_files
 
 
 def document(name):
@@ -155,6 +155,7 @@ class Operating(Flow):
             done = run_troth(*words[1:])
             self.assertEqual(done.returncode, 0, line + done.stderr)
 
+    @on_files
     def test_the_files_of_the_folder_are_those_listed(self):
         listed = re.findall(r"^\| ((?:`[\w./-]+`(?:, )?)+) \|", document("docs/operating.md"), re.M)
         names = {name.rstrip("/") for cell in listed for name in re.findall(r"`([^`]+)`", cell)}

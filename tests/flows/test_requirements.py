@@ -3,7 +3,7 @@
 import hashlib, json, os, subprocess, sys, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from troth_flow import POLICY, START
+from troth_flow import POLICY, START, on_files
 from troth_people import REFUSED, People as Requirements
 
 class Documents(Requirements):
@@ -230,6 +230,7 @@ class Sharing(Requirements):
 class Stored(Requirements):
     fresh = True
 
+    @on_files
     def test_R116_a_flipped_bit_is_an_error_never_wrong_data(self):
         person = self.adult(contact_phone="+8613911112222")
         self.daemon.stop()
@@ -243,6 +244,7 @@ class Stored(Requirements):
         self.assertIn("integrity", self.daemon.stderr().lower())
         self.assertNotIn("13911112222", self.daemon.stderr())
 
+    @on_files
     def test_R118_nothing_personal_can_be_read_at_rest(self):
         values = ["zebra-%d-quagga" % i for i in range(250)]
         phones, names = [], []

@@ -2,7 +2,7 @@
 """Starts that must fail: exit code 1, a message that says what and what to do, and nothing changed."""
 import hashlib, os, re, shutil, subprocess, sys, unittest
 
-from troth_flow import BUILD, POLICY, READY_S, ROOT, Daemon, run_troth
+from troth_flow import BUILD, POLICY, READY_S, ROOT, Daemon, run_troth, on_files
 
 
 def tree(folder):
@@ -109,6 +109,7 @@ class Start(unittest.TestCase):
         self.refused("troth init")
         self.assertFalse(os.path.exists(self.daemon.data))
 
+    @on_files
     def test_folder_without_databases(self):
         self.daemon.data = os.path.join(self.daemon.home, "empty")
         os.mkdir(self.daemon.data)
@@ -169,6 +170,7 @@ class Start(unittest.TestCase):
 
     # ---- Damage
 
+    @on_files
     def test_truncated_databases(self):
         self.some_life()
         for name in ("troth.db", "keys.db"):
@@ -192,6 +194,7 @@ class Start(unittest.TestCase):
         os.remove(self.path("history.db"))
         self.starts()
 
+    @on_files
     def test_other_file_in_place_of_a_database(self):
         with open(self.path("troth.db"), "wb") as f:
             f.write(b"This is no database at all. " * 400)

@@ -57,15 +57,15 @@ def run_troth(*args, stdin=None, env=None):
 
 
 class Daemon:
-    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None):
+    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None, urls=()):
         self.home = tempfile.mkdtemp(prefix="troth-flow-")
         self.data = data or os.path.join(self.home, "data")
         self.clock = os.path.join(self.home, "clock")
         self.args, self.env = list(args), dict(env or {})
         self.tokens, self.process, self.port = {}, None, 0
-        self.urls = pg_server.pair(SERVER) if SERVER else ()
+        self.urls = urls or (pg_server.pair(SERVER) if SERVER else ())
         self.at(instant)
-        on_server = ["--database", self.urls[0], "--keys-database", self.urls[1]] if SERVER else []
+        on_server = ["--database", self.urls[0], "--keys-database", self.urls[1]] if self.urls else []
         self.cli("init", self.data, *on_server, "--policy", policy, *(["--demo"] if demo else []), "--clock-file", self.clock)
         listed = os.path.join(self.data, "demo-tokens.json")
         if os.path.exists(listed):
@@ -149,7 +149,7 @@ class Daemon:
     def remove(self):
         self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
-        if self.urls:
+        if SERVER and self.urls:
             pg_server.drop(SERVER, *self.urls)
 
     # ---- The tool

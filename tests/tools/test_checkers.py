@@ -45,6 +45,30 @@ class Checkers(unittest.TestCase):
         self.assertIn(message, said)
         self.assertIn(path, said)
 
+    SHARDED = ("-- Distribution\n--   distributed by sid: person value\n--   reference: word\n"
+               "CREATE TABLE person (\n    sid INTEGER NOT NULL PRIMARY KEY\n);\n"
+               "CREATE TABLE value (\n    sid INTEGER NOT NULL,\n    field INTEGER NOT NULL,\n    PRIMARY KEY (sid, field)\n);\n"
+               "CREATE TABLE word (\n    name TEXT NOT NULL PRIMARY KEY\n);\n")
+    EXCEPTED = "".join('X(%s, STORE_MAIN, "", "", "DELETE FROM word")\n' % name for name in (
+        "SUBJECT_ALL", "SUBJECT_COUNT", "ERASED_ALL", "ERASE_WARDS", "ERASE_INDEX", "INDEX_DROP", "DEVICE_AGE_SWEEP"))
+    QUERY = 'X(VALUE_GET, STORE_MAIN, "i", "i", "SELECT v.field FROM value v JOIN word w ON w.name = v.name WHERE v.sid = $1")\n'
+
+    def shardable(self, path, text, message):
+        self.write("src/store/schema.sql", self.SHARDED)
+        self.write("src/store/keys.sql", "-- Distribution\n--   reference: k\nCREATE TABLE k (\n    name TEXT\n);\n")
+        self.write("src/store/queries.def", self.QUERY + self.EXCEPTED)
+        self.finds("check-shardable", path, text, message)
+
+    def test_shardable_finds_a_statement_across_persons(self):
+        self.shardable("src/store/queries.def", self.QUERY + self.EXCEPTED +
+                       'X(OLD, STORE_MAIN, "i", "", "DELETE FROM value WHERE field = $1")\n', "not found by sid")
+
+    def test_shardable_finds_a_unique_index_without_the_key(self):
+        self.shardable("src/store/schema.sql", self.SHARDED + "CREATE UNIQUE INDEX u ON value (field);\n", "lacks its key")
+
+    def test_shardable_finds_a_table_that_is_not_placed(self):
+        self.shardable("src/store/schema.sql", self.SHARDED + "CREATE TABLE other (\n    name TEXT\n);\n", "not said")
+
     def test_layers_finds_upward_include(self):
         self.finds("check-layers", "src/store/x.c", SPDX + '#include "policy.h"\n', "not in the row of store")
 

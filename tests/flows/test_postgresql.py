@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""On PostgreSQL: what differs from files. (`make test DATABASE=postgresql` runs all other flows on it, too.)"""
+import os, subprocess, time, unittest
+
+import pg_server
+from troth_flow import Daemon, Flow, POLICY, run_troth
+
+CITUS = """
+CREATE FUNCTION create_distributed_table(t regclass, k text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM 1 FROM pg_attribute WHERE attrelid = t AND attname = k AND attnum > 0;
+  IF NOT FOUND THEN RAISE 'no column %', k; END IF;
+  PERFORM 1 FROM pg_index i WHERE i.indrelid = t AND i.indisunique AND NOT EXISTS (
+    SELECT 1 FROM pg_attribute a WHERE a.attrelid = t AND a.attnum = ANY (i.indkey) AND a.attname = k);
+  IF FOUND THEN RAISE 'a unique index of % lacks %', t, k; END IF;
+END $$;
+CREATE FUNCTION create_reference_table(t regclass) RETURNS void LANGUAGE sql AS '';
+"""
+
+
+class OnServer(Flow):
+    fresh = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = pg_server.Server()
+        cls.server.__enter__()
+        cls.addClassCleanup(cls.server.__exit__)
+
+    def setUp(self):
+        self.urls = self.server.pair()
+        self.addCleanup(self.server.drop, *self.urls)
+        self.daemon_options = {"urls": self.urls}
+        super().setUp()
+
+    def tables(self, url):
+        return pg_server.ask(self.server.home, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'",
+                             database=self.name(url)).strip()
+
+    @staticmethod
+    def name(url):
+        return url.split("@/")[1].split("?")[0]
+
+    def someone(self, address="Lane 3, Wenyi Road"):
+        person = self.person("1990-05-05")
+        self.expect(self.post("/v1/subjects/%s/consents" % person, {"document": "group", "state": "given"}, token="shop"), 201)
+        self.expect(self.put("/v1/subjects/%s/data" % person,
+                             {"purpose": "delivery", "values": {"order-address": address}}, token="shop"), 200)
+        return person
+
+    def address(self, person):
+        got = self.expect(self.post("/v1/subjects/%s/read" % person,
+                                    {"purpose": "delivery", "fields": ["order-address"]}, token="shop"), 200)
+        return got["values"]["order-address"]["value"]
+
+    def test_what_was_acknowledged_is_there_after_kill(self):
+        person = self.someone()
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(self.address(person), "Lane 3, Wenyi Road")
+        self.daemon.stop()
+        self.assertEqual(run_troth("audit", "verify", self.daemon.data).returncode, 0)
+
+    def test_a_server_that_is_away_is_a_503_and_then_all_goes_on(self):
+        person = self.someone()
+        self.server.stop()
+        read = {"purpose": "delivery", "fields": ["order-address"]}
+        for _ in range(3):
+            got = self.post("/v1/subjects/%s/read" % person, read, token="shop")
+            self.problem(got, 503, "busy")
+            self.problem(self.post("/v1/subjects", {"birth_date": "1990-05-05"}, token="shop"), 503, "busy")
+        self.expect(self.get("/healthz"), 200)
+        self.server.start()
+        end = time.monotonic() + 30
+        while self.post("/v1/subjects/%s/read" % person, read, token="shop").status == 503 and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual(self.address(person), "Lane 3, Wenyi Road")
+        while True:
+            made = self.post("/v1/subjects", {"birth_date": "1990-05-05"}, token="shop")
+            if made.status != 503 or time.monotonic() > end:
+                break
+            time.sleep(0.1)
+        self.expect(made, 201)
+        self.daemon.stop()
+        self.assertEqual(run_troth("audit", "verify", self.daemon.data).returncode, 0)
+
+    def test_R118_a_dump_of_either_database_alone_is_useless(self):
+        known = ["Lane %d-%s" % (i, "quagga" * 3) for i in range(20)]
+        people = [self.someone(address) for address in known]
+        dumps = {url: subprocess.run(["pg_dump", "--inserts", url], check=True, capture_output=True).stdout for url in self.urls}
+        for url, dump in dumps.items():
+            for value in known:
+                self.assertNotIn(value.encode(), dump)
+                self.assertNotIn(value.encode().hex().encode(), dump)
+        self.daemon.stop()
+        # The data with other keys: it does not even start.
+        pg_server.ask(self.server.home, "TRUNCATE class_key, node_key, person_key", database=self.name(self.urls[1]))
+        process = self.daemon.launch()
+        self.assertNotEqual(process.wait(60), 0)
+        self.assertIn("key", self.daemon.stderr())
+        self.assertEqual(len(people), 20)
+
+    def test_erasing_destroys_the_key_there(self):
+        person = self.someone()
+        count = "SELECT count(*) FROM person_key"
+        self.assertEqual(pg_server.ask(self.server.home, count, database=self.name(self.urls[1])).strip(), "1")
+        self.expect(self.delete("/v1/subjects/%s" % person, token="shop"), 200)
+        self.assertEqual(pg_server.ask(self.server.home, count, database=self.name(self.urls[1])).strip(), "0")
+        self.problem(self.post("/v1/subjects/%s/read" % person, {"purpose": "delivery", "fields": ["order-address"]},
+                               token="shop"), 410, "gone")
+
+    def test_an_identifier_taken_is_refused_and_the_group_goes_on(self):
+        phone = {"purpose": "registration-login", "values": {"contact-phone": "+8613911112222"}}
+        first, second = self.someone(), self.someone()
+        self.expect(self.put("/v1/subjects/%s/data" % first, phone, token="shop"), 200)
+        self.problem(self.put("/v1/subjects/%s/data" % second, phone, token="shop"), 409, "identifier-taken")
+        self.assertEqual(self.address(second), "Lane 3, Wenyi Road")
+
+    def test_citus_calls_run_as_they_stand(self):
+        for which, url in (((), self.urls[0]), (("--keys",), self.urls[1])):
+            calls = run_troth("schema", "--citus", *which)
+            self.assertEqual(calls.returncode, 0)
+            self.assertIn("create_distributed_table", calls.stdout)
+            pg_server.ask(self.server.home, CITUS, calls.stdout, database=self.name(url))
+
+    def test_schema_is_what_init_makes(self):
+        a, b = self.server.pair()
+        self.addCleanup(self.server.drop, a, b)
+        pg_server.ask(self.server.home, run_troth("schema").stdout, database=self.name(a))
+        self.assertEqual(int(self.tables(a)) + 1, int(self.tables(self.urls[0])))  # and the version's
+
+    # ---- Bad settings
+
+    def init(self, *options, env=None):
+        return run_troth("init", os.path.join(self.daemon.home, "other"), "--policy", POLICY, *options, env=env)
+
+    def refused(self, words, *options, code=1):
+        done = self.init(*options)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(words, done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.daemon.home, "other")))
+        return done.stderr
+
+    def test_a_database_in_use_is_refused_and_stays(self):
+        person = self.someone()
+        self.refused("already holds an installation", "--database", self.urls[0], "--keys-database", self.urls[1])
+        self.assertEqual(self.address(person), "Lane 3, Wenyi Road")
+
+    def test_keys_must_lie_apart(self):
+        a, b = self.server.pair()
+        self.addCleanup(self.server.drop, a, b)
+        self.refused("must not lie in the database of the data", "--database", a, "--keys-database", a)
+        self.refused("go together", "--database", a)
+        self.assertEqual(self.tables(a), "0")
+
+    def test_a_failed_init_leaves_no_tables(self):
+        a, b = self.server.pair()
+        self.addCleanup(self.server.drop, a, b)
+        self.refused("already holds an installation", "--database", self.urls[0], "--keys-database", b)
+        self.assertEqual(self.tables(b), "0")
+        bookshop = os.path.join(os.path.dirname(os.path.dirname(POLICY)), "tests", "cases", "policies", "mini")
+        self.refused("leave out --demo", "--database", a, "--keys-database", b, "--policy", bookshop, "--demo")
+        self.assertEqual((self.tables(a), self.tables(b)), ("0", "0"))
+
+    def test_a_server_that_is_not_there(self):
+        nowhere = "postgresql://troth:geheim@/%s?host=" + self.daemon.home
+        said = self.refused("does not answer", "--database", nowhere % "x", "--keys-database", nowhere % "y")
+        self.assertNotIn("geheim", said)
+        missing = pg_server.url(self.server.home, "no_such_database")
+        self.refused("no such database", "--database", missing, "--keys-database", pg_server.url(self.server.home, "nor_this"))
+
+    def test_a_database_file_that_cannot_be_read(self):
+        self.daemon.stop()
+        with open(os.path.join(self.daemon.data, "database"), "w") as f:
+            f.write("main = postgresql://troth:geheim@/x\nkey = mysql://y:geheim@\n")
+        process = self.daemon.launch()
+        self.assertNotEqual(process.wait(60), 0)
+        self.assertIn("a line that begins with 'key' is not understood", self.daemon.stderr())
+        self.assertNotIn("geheim", self.daemon.stderr())
+
+
+if __name__ == "__main__":
+    unittest.main()
