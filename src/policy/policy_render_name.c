@@ -85,14 +85,28 @@ struct span policy_render_meaning(const struct policy *p, struct span language, 
     return said.len ? said : policy_render_name(p, language, name, a);
 }
 
+static bool is_name_byte(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+}
+
+/* Chinese has no blanks between words; two that stayed in Latin letters would run together. */
+static void put_word(struct render *s, struct span word)
+{
+    struct text *t = s->out;
+    if (t->len && word.len && is_name_byte(t->p[t->len - 1]) && is_name_byte(word.p[0]))
+        text_char(t, ' ');
+    text_html(t, word);
+}
+
 void policy_render_put_name(struct render *s, struct span name)
 {
-    text_html(s->out, policy_render_name(s->r->policy, s->language, name, s->out->arena));
+    put_word(s, policy_render_name(s->r->policy, s->language, name, s->out->arena));
 }
 
 void policy_render_put_meaning(struct render *s, enum policy_kind k, unsigned index)
 {
-    text_html(s->out, policy_render_meaning(s->r->policy, s->language, k, index, s->out->arena));
+    put_word(s, policy_render_meaning(s->r->policy, s->language, k, index, s->out->arena));
 }
 
 void policy_render_put_source(struct render *s, struct span source)
@@ -104,11 +118,6 @@ void policy_render_put_source(struct render *s, struct span source)
             return;
         }
     policy_render_put_name(s, source);
-}
-
-static bool is_name_byte(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
 }
 
 void policy_render_put_list(struct render *s, struct span list)

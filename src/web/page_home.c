@@ -63,15 +63,17 @@ static void put_examples(struct page *p)
     struct view *list = view_list(p->view, "examples"), *card = view_list(p->view, "card");
     struct policy_decision d;
     struct policy_trace trace;
-    bool shown = false;
+    bool shown = false, any = false;
     for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
         if (!ask(p, span_str(examples[i].query), &d, &trace))
             continue;
+        any = true;
         put_example(p, list, i, &d, &trace);
         if (!shown && d.clause != POLICY_NONE)
             put_example(p, card, i, &d, &trace);
         shown |= d.clause != POLICY_NONE;
     }
+    view_bool(p->view, "has-examples", any);
 }
 
 static void put_services(struct page *p)

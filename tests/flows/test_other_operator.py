@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another operator's policy, with its own names for everything: nothing in the daemon assumes the reference policy."""
-import os, shutil, tempfile
+import os, re, shutil, tempfile
 
 from troth_flow import ROOT, Flow, run_troth
 
@@ -170,7 +170,31 @@ class OtherOperator(Flow):
             for language in ("en", "zh"):
                 answer = self.get(page, headers={"accept-language": language})
                 self.assertEqual(answer.status, 200, page)
+                self.assertNotIn("id=\"asked\"", answer.text)  # no heading over questions that cannot be asked
                 self.assertNotRegex(answer.text, r"zhishang|contact-phone|direct-marketing", page)
+
+
+    def test_the_published_page_says_everything_in_both_languages(self):
+        """A translation that names nothing: each sentence and table is there, in the page's words and the first language's names."""
+        folder = self.daemon_options["policy"]
+        work = tempfile.mkdtemp(prefix="troth-flow-")
+        self.addCleanup(shutil.rmtree, work)
+        shutil.copytree(folder, work + "/policy")
+        for name, text in (("words", WORDS), ("shop", TEXT)):
+            openings = re.findall(r"^```(.+)$", text, re.M)
+            with open("%s/policy/%s.zh-CN.md" % (work, name), "w") as f:
+                f.write("# 书店\n\n" + "\n\n".join("```%s\n```" % one for one in openings) + "\n")
+        self.daemon.cli("policy", "render", work + "/policy", "--out", work + "/pages")
+        for name in ("words", "shop"):
+            pages = []
+            for language in ("en", "zh-CN"):
+                with open("%s/pages/%s.%s.html" % (work, name, language)) as f:
+                    pages.append(f.read())
+            for tag in ("<table", "<tr", "<details"):
+                self.assertEqual(pages[0].count(tag), pages[1].count(tag), name + tag)
+        self.assertGreater(pages[0].count("<tr"), 10)
+        self.assertIn("我们可以", pages[1])
+        self.assertRegex(pages[1], "(disclose、display|display、disclose) (fame|pen name)")  # names without Chinese stay, and do not run together
 
 
 class ShippedBookshop(Flow):
