@@ -231,7 +231,7 @@ static struct found walk_at(struct walking *k, const struct diff_spot *s, unsign
     unsigned level = level_at(k, s, from);
     uint64_t key[] = {s->ref[0][0] | (uint64_t)s->ref[0][1] << 32,
                       s->ref[1][0] | (uint64_t)s->ref[1][1] << 32, s->docs[0], s->docs[1],
-                      (uint64_t)level << 8 | s->who_known << 1 | s->person};
+                      (uint64_t)level << 8 | (uint64_t)(s->who_known << 1) | s->person};
     uint32_t *slot = policy_memo_slot(&k->memo, key);
     if (*slot != UINT32_MAX)
         return k->below[*slot];
