@@ -33,8 +33,8 @@ static const size_t element_size[] = {
 static void *extend(struct packing *k, enum diagram_section s, size_t n)
 {
     size_t size = element_size[s], have = k->h.n[s];
-    if (have + n > k->cap[s]) {
-        k->cap[s] = (have + n) * 2;
+    if (have + n > k->cap[s] || !k->section[s]) {
+        k->cap[s] = (have + n) * 2 + 8;
         void *bigger = arena_array(k->scratch, k->cap[s], size);
         if (have > 0)
             memcpy(bigger, k->section[s], have * size);
