@@ -20,7 +20,7 @@ endif
 # One folder of objects for each compiler and sanitizer, so that switching needs no clean.
 space   := $(subst ,, )
 comma   := ,
-VARIANT := $(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
+VARIANT := $(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)$(if $(filter afl-%,$(CC)),-afl)
 B       := build$(if $(VARIANT),/variant$(VARIANT))
 
 VERSION := 0.1.0
@@ -120,14 +120,33 @@ $(UNIT_BIN): $(B)/unit/%: tests/unit/%.c tests/unit/unit.h $$(foreach p,$$(link_
 	  $(call GROUP,$(foreach p,$(link_$(call unit_part,$@)),$(B)/lib$p.a)) $(LIBS) $(TEST_LIBS_$(call unit_part,$@)) -o $@
 unit: $(UNIT_BIN)
 
-# ---- Fuzzers: clang only; `make fuzz FUZZ_S=60` also runs each for a minute.
-FUZZ_BIN := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(wildcard fuzz/fuzz_*.c))
-$(FUZZ_BIN): $(B)/fuzz/%: fuzz/%.c $(LIB_ALL)
+# ---- Fuzzers, each linked with what its part needs. libFuzzer by clang, AFL++ by afl-clang-fast; the corpus of both
+# is fuzz/corpus/NAME, which `make test` runs through the same code without either.
+FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
+FUZZ_PART_json := base
+FUZZ_PART_checkpoint := merkle
+FUZZ_PART_http_text := http
+FUZZ_PART_policy := policy
+FUZZ_PART_policy_grammar := policy
+FUZZ_PART_format := policy
+fuzz_part = $(or $(FUZZ_PART_$(notdir $1)),cli)
+fuzz_libs = $(foreach p,$(link_$(call fuzz_part,$1)),$(B)/lib$p.a)
+fuzz_link = $(LINK) $(ALLC) $(addprefix -Isrc/,$(link_$(call fuzz_part,$1)))
+FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/fuzz/fuzz_%)
+REPLAY_BIN := $(FUZZ_NAMES:%=$(B)/replay/corpus_%)
+$(FUZZ_BIN): $(B)/fuzz/fuzz_%: fuzz/fuzz_%.c $$(call fuzz_libs,$$*)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $(ALLC) -fsanitize=fuzzer $(addprefix -Isrc/,$(PARTS)) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
+	$(Q)$(call fuzz_link,$*) -fsanitize=fuzzer $< $(call GROUP,$(call fuzz_libs,$*)) $(LIBS) -o $@
+$(REPLAY_BIN): $(B)/replay/corpus_%: fuzz/fuzz_%.c fuzz/replay.c $$(call fuzz_libs,$$*)
+	@mkdir -p $(@D)
+	$(Q)$(call fuzz_link,$*) -MF $@.d $< fuzz/replay.c $(call GROUP,$(call fuzz_libs,$*)) $(LIBS) -o $@
+replays: $(REPLAY_BIN)
 fuzzers: $(FUZZ_BIN)
 	@ln -sfn $(patsubst build/%,%,$(B))/fuzz build/fuzz
-	@for f in $(if $(FUZZ_S),$^); do $$f -max_total_time=$(FUZZ_S) -artifact_prefix=build/fuzz/ || exit 1; done
+	@tools/fuzz libfuzzer build/fuzz '$(FUZZ_S)' $(filter $(or $(FUZZ),%),$(FUZZ_NAMES))
+.PHONY: replays fuzzers-afl fuzz-afl
+fuzzers-afl: $(FUZZ_BIN)
+	@tools/fuzz afl $(B)/fuzz '$(FUZZ_S)' $(filter $(or $(FUZZ),%),$(FUZZ_NAMES))
 
 # ---- Benchmarks: bench/NAME.c, each a program that prints a table.
 BENCH_BIN := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
@@ -149,8 +168,8 @@ run: ## serve the reference policy from the folder DATA (made at the first run) 
 	@exec tools/run $(B) $(DATA) $(ARGS)
 test: ## unit tests, golden cases, flows against real daemons, cheap checks; with SAN=, CC=, DATABASE=postgresql, ONLY=name
 	@tools/deps --test $(NEEDS)
-	@+$(MAKE) all unit
-	@tests/run --build $(B) --only '$(ONLY)' --database '$(DATABASE)' $(UNIT_BIN)
+	@+$(MAKE) all unit replays
+	@tests/run --build $(B) --only '$(ONLY)' --database '$(DATABASE)' $(UNIT_BIN) $(REPLAY_BIN)
 check: ## own checkers, clang-format, clang-tidy, cppcheck
 	@tools/deps --check
 	@+$(MAKE) all
@@ -160,9 +179,12 @@ format: ## lay the C files out as `make check` wants them
 	@clang-format -i $$(find src tests/unit fuzz bench -name '*.[ch]')
 requirements: ## the 215 requirements: number, class, test, state after the last `make test`
 	@tools/requirements $(B)
-fuzz: ## build fuzz/fuzz_*.c with libFuzzer, ASan and UBSan into build/fuzz
+fuzz: ## build fuzz/fuzz_*.c with libFuzzer, ASan and UBSan; FUZZ_S=60 runs each so long, FUZZ=json only one
 	@tools/deps --clang
 	@+$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
+fuzz-afl: ## the same by AFL++
+	@tools/deps --fuzz
+	@+$(MAKE) CC=afl-clang-fast fuzzers-afl
 bench-policy: ## decisions and building of the reference policy, in ns and ms
 	@tools/deps
 	@+$(MAKE) $(B)/bench/policy $(B)/bench/policy_peers
