@@ -125,6 +125,11 @@ class Checkers(unittest.TestCase):
     def test_secrets_finds_printing(self):
         self.finds("check-secrets", "src/gate/x.c", SPDX + 'log_line(1, "a", "%s", reset_token);\n', "reset_token")
 
+    def test_messages_finds_one_without_a_case(self):
+        self.write("tests/cases/policy/a/expected", "a.md:1:1: error: the name 'x' is taken\n")
+        self.finds("check-messages", "src/policy/x.c", SPDX + 'f(policy_say(l, MSG_NAME, at(1, 2), "the name \'%.*s\' is taken", 1),\n'
+                   '  policy_say(l, MSG_NAME, at, "the %s "\n "is new", x));\n', "no case shows 'the %s is new'")
+
     def test_purity_finds_clock_and_malloc(self):
         self.write("src/policy/x.c", SPDX + "#include <stdlib.h>\n#include <time.h>\nlong f(void);\n"
                    "long f(void)\n{\n    return time(0) + (long)malloc(1);\n}\n")
