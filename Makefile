@@ -185,6 +185,20 @@ fuzz: ## build fuzz/fuzz_*.c with libFuzzer, ASan and UBSan; FUZZ_S=60 runs each
 fuzz-afl: ## the same by AFL++
 	@tools/deps --fuzz
 	@+$(MAKE) CC=afl-clang-fast fuzzers-afl
+KILLS ?= 1000
+CUTS  ?= 10000
+fault-kill: ## kill -9 a working daemon KILLS times (1000); what it acknowledged must be there
+	@tools/deps --test
+	@+$(MAKE) all
+	@TROTH_BUILD=$(B) python3 tests/fault/killloop.py --kills $(KILLS)
+fault-cut: ## cut the power CUTS times (10000), rebuilt from a recording
+	@tools/deps --test
+	@+$(MAKE) all
+	@TROTH_BUILD=$(B) python3 tests/fault/powercut.py --cuts $(CUTS)
+fault-nth: ## each call that changes a file fails once, with an I/O error or a full disk
+	@tools/deps --test
+	@+$(MAKE) all
+	@TROTH_BUILD=$(B) python3 tests/fault/nth.py
 bench-policy: ## decisions and building of the reference policy, in ns and ms
 	@tools/deps
 	@+$(MAKE) $(B)/bench/policy $(B)/bench/policy_peers
@@ -213,6 +227,6 @@ clean: ## remove everything built (not DATA)
 	rm -rf build
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-.PHONY: all unit fuzzers run test check format requirements fuzz bench bench-quick bench-policy bench-record install clean help
+.PHONY: all unit fuzzers run test check format requirements fuzz fault-kill fault-cut fault-nth bench bench-quick bench-policy bench-record install clean help
 
 -include $(shell find $(B)/obj $(B)/unit -name '*.d' 2>/dev/null)

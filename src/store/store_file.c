@@ -41,12 +41,14 @@ const struct store_def *store_def(enum store_db which)
 
 /* ---- Failures */
 
-enum fault { FAULT_DISK_FULL, FAULT_IO, FAULT_CORRUPT, FAULT_BUSY, FAULT_CLASH, FAULT_OURS };
+enum fault { FAULT_SYNC, FAULT_DISK_FULL, FAULT_IO, FAULT_CORRUPT, FAULT_BUSY, FAULT_CLASH, FAULT_OURS };
 
 static const struct fault_row {
     enum err code;
     const char *hint;
 } fault_rows[] = {
+    /* The kernel reports a lost write once: after it nobody knows what the disk holds (src/audit/DESIGN.md). */
+    [FAULT_SYNC] = {ERR_STOPPED, "restart the service when its disk is well"},
     [FAULT_DISK_FULL] = {ERR_DISK_FULL, "make room on the disk of the data folder; nothing was half written"},
     [FAULT_IO] = {ERR_IO,
                   "let the user the service runs as read and write the data folder and every file in it"},
@@ -82,6 +84,8 @@ static bool is_full(int number)
 
 static enum fault fault_find(const struct store_file *sf, int rc)
 {
+    if (rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC)
+        return FAULT_SYNC;
     /* SQLite calls only ENOSPC a full disk; a quota and a file size limit are the same to us. */
     if ((rc & 0xff) == SQLITE_IOERR && sf->db && is_full(sqlite3_system_errno(sf->db)))
         return FAULT_DISK_FULL;

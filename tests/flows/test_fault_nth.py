@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The short form of `make fault-nth`."""
+import os, subprocess, sys, unittest
+
+FAULT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fault")
+
+
+class Calls(unittest.TestCase):
+    def campaign(self, *args):
+        done = subprocess.run([sys.executable, *args], cwd=FAULT, capture_output=True, text=True, timeout=900)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_R116_a_failed_call_loses_nothing_acknowledged(self):
+        self.campaign("nth.py", "--every", os.environ.get("TROTH_NTH_EVERY", "23"), "--syncs", "2")
+
+
+if __name__ == "__main__":
+    unittest.main()
