@@ -206,12 +206,18 @@ bench-policy: ## decisions and building of the reference policy, in ns and ms
 	@grep -m1 '^model name' /proc/cpuinfo | sed "s/.*: //; s/$$/, $$(nproc) processors/"
 	@$(B)/bench/policy policies/zhishang $(B)/bench.tsv
 	@bench/peers/run $(B) $(B)/bench.tsv
+bench-vault: ## sealing, opening, and keys of persons, in ns and us
+	@tools/deps
+	@+$(MAKE) $(B)/bench/vault
+	@touch $(B)/bench.tsv && sed -i '/^vault-/d' $(B)/bench.tsv
+	@$(B)/bench/vault $(B)/bench.tsv
 bench: ## everything that is measured, beside its limit, with tables; also into build/bench.tsv
 	@tools/deps
 	@+$(MAKE) all $(BENCH_BIN) $(B)/bench/unrecorded
 	@bench/bench.py $(B)
 	@+$(MAKE) bench-policy
 	@+$(MAKE) bench-record
+	@+$(MAKE) bench-vault
 bench-quick: ## the main figures in under 45 seconds
 	@tools/deps
 	@+$(MAKE) all $(B)/bench/load $(B)/bench/unrecorded
@@ -227,6 +233,6 @@ clean: ## remove everything built (not DATA)
 	rm -rf build
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-.PHONY: all unit fuzzers run test check format requirements fuzz fault-kill fault-cut fault-nth bench bench-quick bench-policy bench-record install clean help
+.PHONY: all unit fuzzers run test check format requirements fuzz fault-kill fault-cut fault-nth bench bench-quick bench-policy bench-record bench-vault install clean help
 
 -include $(shell find $(B)/obj $(B)/unit -name '*.d' 2>/dev/null)

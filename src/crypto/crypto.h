@@ -47,10 +47,11 @@ struct key *key_derive(const struct key *k, const char *purpose);
 /* Keyed 32-byte MAC (HMAC-SHA-256): blind indexes, pseudonyms, token digests. */
 void key_mac(const struct key *k, struct span msg, uint8_t out[MAC_LEN]);
 
-/* Authenticated encryption. out must hold plain.len + SEAL_EXTRA bytes. AES-256-GCM (random 96-bit nonce,
- * OpenSSL EVP) where the processor has AES instructions, ChaCha20-Poly1305 (RFC 8439, random 96-bit nonce)
- * elsewhere; the first byte says which, so data moves between machines. `bind` is authenticated, not stored.
- */
+/* Authenticated encryption. out must hold plain.len + SEAL_EXTRA bytes. AES-256-GCM (random 96-bit nonce)
+ * where the processor has AES instructions, ChaCha20-Poly1305 (RFC 8439, random 96-bit nonce) elsewhere; the
+ * first byte says which and both open everywhere, so data moves between machines. `bind` is authenticated,
+ * not stored. A random nonce of 96 bits is good for 2^32 seals of one key (NIST SP 800-38D, 8.3): a person's
+ * values, and the keys of all persons under one class key, stay far below. */
 enum err key_seal(const struct key *k, struct span bind, struct span plain, uint8_t *out, struct fail *f);
 /* out must hold sealed.len - SEAL_EXTRA bytes. ERR_INTEGRITY if anything differs; out is wiped then. */
 enum err key_open(const struct key *k, struct span bind, struct span sealed, uint8_t *out, struct fail *f);

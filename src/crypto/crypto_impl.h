@@ -12,19 +12,27 @@ struct key {
     uint8_t b[KEY_LEN];
 };
 
+enum { NONCE_LEN = 12, NONCES_AHEAD = 32 };
+
 /* OpenSSL contexts of one thread, made at first use and freed when the thread ends: making one costs more
  * than sealing a field. */
 struct crypto_thread {
     EVP_MD_CTX *sha;
     EVP_CIPHER_CTX *enc, *dec;
+    uint8_t nonces[NONCES_AHEAD * NONCE_LEN]; /* drawn ahead: a system call costs more than sealing a field */
+    unsigned n_nonces;
 };
 struct crypto_thread *crypto_thread(void);
 
-/* The first byte of everything sealed. Never reused for another meaning. */
-enum seal_algorithm { SEAL_AES_256_GCM = 1, SEAL_CHACHA20_POLY1305 = 2 };
+/* The first byte of everything sealed. Never reused for another meaning. The last is the first by the other
+ * library, as on a processor without AES; it is never written. */
+enum seal_algorithm { SEAL_AES_256_GCM = 1, SEAL_CHACHA20_POLY1305 = 2, SEAL_EVP_FOR_TESTS = 3 };
 enum seal_algorithm seal_preferred(void);
 enum err seal_with(enum seal_algorithm alg, const struct key *k, struct span bind, struct span plain,
                    uint8_t *out, struct fail *f);
+
+bool open_with(enum seal_algorithm alg, const struct key *k, struct span bind, struct span sealed,
+               uint8_t *out);
 
 /* A wiped slot; never null (no memory ends the process, as with an arena). */
 struct key *key_slot(void);

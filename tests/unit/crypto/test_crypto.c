@@ -209,6 +209,42 @@ TEST(seal_aes_gcm)
         seal_roundtrip(SEAL_AES_256_GCM, len);
 }
 
+/* Both libraries' AES-256-GCM are one format, whatever the processor has. */
+TEST(R118_what_one_machine_seals_every_machine_opens)
+{
+    struct key *k = key_random();
+    uint8_t sealed[64 + SEAL_EXTRA], back[64];
+    struct span bind = SPAN("person|field|1"), plain = SPAN("+8613812341234");
+    struct span s = span_of(sealed, plain.len + SEAL_EXTRA);
+    struct fail f = {0};
+    static const enum seal_algorithm both[] = {SEAL_AES_256_GCM, SEAL_EVP_FOR_TESTS};
+    for (size_t i = 0; i < 2; i++) {
+        EXPECT_INT(seal_with(both[i], k, bind, plain, sealed, &f), OK);
+        EXPECT_INT(sealed[0], SEAL_AES_256_GCM);
+        for (size_t o = 0; o < 2; o++) {
+            EXPECT(open_with(both[o], k, bind, s, back));
+            EXPECT(memcmp(back, plain.p, plain.len) == 0);
+            EXPECT(!open_with(both[o], k, SPAN("person|field|2"), s, back));
+        }
+        EXPECT_INT(key_open(k, bind, s, back, &f), OK);
+    }
+    key_free(k);
+}
+
+TEST(no_nonce_is_used_twice)
+{
+    enum { SEALS = 500 };
+    static uint8_t sealed[SEALS][1 + SEAL_EXTRA];
+    struct key *k = key_random();
+    struct fail f = {0};
+    for (size_t i = 0; i < SEALS; i++)
+        EXPECT_INT(key_seal(k, SPAN_EMPTY, SPAN("x"), sealed[i], &f), OK);
+    for (size_t i = 0; i < SEALS; i++)
+        for (size_t j = 0; j < i; j++)
+            EXPECT(memcmp(sealed[i] + 1, sealed[j] + 1, NONCE_LEN) != 0);
+    key_free(k);
+}
+
 TEST(seal_chacha20_poly1305)
 {
     for (size_t len = 0; len <= 300; len = len * 2 + 1)
@@ -459,7 +495,8 @@ TEST(start_turns_core_files_off)
 }
 
 UNIT_MAIN(CASE(sha256_fips_180), CASE(hmac_rfc_4231), CASE(hkdf_rfc_5869), CASE(ed25519_rfc_8032),
-          CASE(seal_aes_gcm), CASE(seal_chacha20_poly1305), CASE(seal_moves_between_processors),
+          CASE(seal_aes_gcm), CASE(R118_what_one_machine_seals_every_machine_opens),
+          CASE(no_nonce_is_used_twice), CASE(seal_chacha20_poly1305), CASE(seal_moves_between_processors),
           CASE(wrap_and_unwrap), CASE(derived_keys_differ), CASE(key_files_that_are_refused),
           CASE(key_files_are_never_overwritten), CASE(pool_gives_distinct_slots_and_wipes),
           CASE(threads_share_the_pool), CASE(base64_rfc_4648), CASE(base64_takes_64_digits_only),
