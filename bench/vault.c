@@ -209,8 +209,8 @@ static void prepare(void)
     must(key_create_file(path, &f), &f);
     must(store_create(dir, &f), &f);
     must(store_open(dir, STORE_WRITE, &st, &f), &f);
-    must(vault_create(st, path, &f), &f);
-    must(vault_open(st, path, &vault, &f), &f);
+    must(vault_create(st, &(struct vault_master){.file = path}, &f), &f);
+    must(vault_open(st, &(struct vault_master){.file = path}, &vault, &f), &f);
     must(store_begin_write(st, &f), &f);
     for (size_t i = 0; i < PERSONS; i++) {
         people[i] = person(i);

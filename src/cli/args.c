@@ -151,7 +151,7 @@ static int take_option(struct cli *c, int argc, char **argv, int *i)
     size_t cut = span_find(word, '=', 0);
     const struct cli_option *o = option_find(c->command->options, span_sub(word, 0, cut));
     const char *value = cut < word.len ? argv[*i] + 2 + cut + 1 : NULL;
-    if (!o && c->command->run == cmd_request)
+    if (!o && cli_asks(c->command))
         o = option_find(cli_common, span_sub(word, 0, cut));
     if (!o)
         return cli_usage(c->command, "There is no option %.*s here.", (int)cut + 2, argv[*i]);

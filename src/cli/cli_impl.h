@@ -44,6 +44,7 @@ struct cli_command {
     const char *summary; /* one line */
     int (*run)(struct cli *c);
     const struct cli_option *options; /* ends with a row without name; null: none */
+    bool asks;                        /* OWN, and makes requests: takes the options of all that do */
     enum method method;               /* one request: how */
     const char *path;                 /* where; {0} is the first argument */
     const char *member; /* member of the body that the first argument fills; null: it is in the path */
@@ -110,11 +111,25 @@ void cli_print(struct span json);
 /* Prints a problem document on stderr; CLI_FAILED. */
 int cli_problem(struct cli *c, const struct cli_answer *answer);
 
+/* --master-key-command, or $TROTH_MASTER_KEY_COMMAND; null: the key is in a file. */
+const char *cli_master_command(const struct cli *c);
+
 /* ---- Commands */
 int cmd_request(struct cli *c);
 int cmd_init(struct cli *c);
 int cmd_serve(struct cli *c);
 int cmd_schema(struct cli *c);
 int cmd_help(struct cli *c);
+
+static inline bool cli_asks(const struct cli_command *c)
+{
+    return c->asks || c->run == cmd_request;
+}
+
+int cmd_key_rotate(struct cli *c);
+
+/* ---- How far a long command is, on a terminal's standard error; nothing elsewhere */
+void cli_progress(const char *what, uint64_t done, uint64_t total);
+void cli_progress_end(void);
 
 #endif

@@ -152,6 +152,7 @@ static enum err ask(struct cli *c, const struct policy *draft, struct what_if_co
     const char *key = cli_get(c, "master-key");
     config->data = c->data;
     config->master_key_file = key ? key : arena_str(c->arena, arena_fmt(c->arena, "%s/master-key", c->data));
+    config->master_key_command = key ? NULL : cli_master_command(c);
     config->progress = show ? show_progress : NULL;
     enum err e = gate_what_if(config, draft, c->arena, w, f);
     if (show)

@@ -66,6 +66,7 @@ int cmd_serve(struct cli *c)
     const char *listen = cli_get(c, "listen"), *readers = cli_get(c, "readers");
     struct web_config config = {.data = c->arg[0],
                                 .master_key = cli_get(c, "master-key"),
+                                .master_key_command = cli_master_command(c),
                                 .listen = listen ? listen : LISTEN_DEFAULT,
                                 .clock_file = c->clock_file,
                                 .readers = readers ? (unsigned)atoi(readers) : 0,

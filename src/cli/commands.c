@@ -40,6 +40,8 @@ static const struct cli_option serve_options[] = {
      "address and port (default: 127.0.0.1:8080; port 0 picks one)"},
     {"readers", CLI_NUMBER, "N", false, NULL, "reader threads (default: 2)"},
     {"master-key", CLI_STRING, "FILE", false, NULL, "the master key (default: DIR/master-key)"},
+    {"master-key-command", CLI_STRING, "COMMAND", false, NULL,
+     "a shell command that prints the master key (default: $TROTH_MASTER_KEY_COMMAND)"},
     {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
     {0},
 };
@@ -131,6 +133,13 @@ static const struct cli_option class_options[] = {
     {"title", CLI_STRING, "TEXT", false, "title", "what people read"},
     {0},
 };
+static const struct cli_option rotate_options[] = {
+    {"class", CLI_STRING, "CLASS", false, NULL, "change the key of a class of persons: adult or child"},
+    {"master", CLI_FLAG, NULL, false, NULL, "change the master key"},
+    {"to", CLI_STRING, "FILE", false, NULL,
+     "master: where the new key is, or is made (default: it takes the place of the old file)"},
+    {0},
+};
 static const struct cli_option decide_options[] = {
     {"subject", CLI_STRING, "ID", false, "subject", "the person (default: a visitor)"},
     {"service", CLI_STRING, "NAME", true, "service", "where"},
@@ -190,6 +199,12 @@ static const struct cli_option export_options[] = {
     {                                                                                                        \
         .words = w, .args = a, .min = n, .max = n, .summary = s, .run = cmd_request, .options = o,           \
         .method = METHOD_##meth, .path = p, .member = mem, .fixed = fix                                      \
+    }
+
+/* OWN, and makes requests. */
+#define TALK(w, a, lo, hi, s, f, o)                                                                          \
+    {                                                                                                        \
+        .words = w, .args = a, .min = lo, .max = hi, .summary = s, .run = f, .options = o, .asks = true      \
     }
 
 /* clang-format off */
@@ -263,6 +278,8 @@ const struct cli_command cli_commands[] = {
         "/v1/subjects/{0}/holds", NULL, NULL),
     ASK("hold list", "ID", 1, "what is kept of a person for a legal duty only", NULL, GET, "/v1/subjects/{0}/holds",
         NULL, NULL),
+    TALK("key rotate", "", 0, 0, "change a class key or the master key while serving; can be taken up again",
+        cmd_key_rotate, rotate_options),
     ASK("reference add", "NEED", 1, "list a clause or article that counts as evidence", reference_options, POST,
         "/v1/references", "need", NULL),
     ASK("reference list", "", 0, "clauses and articles that count as evidence", NULL, GET, "/v1/references", NULL, NULL),

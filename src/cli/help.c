@@ -51,7 +51,7 @@ static void options_rows(const struct cli_option *o)
 /* Those of its own or those of every request. */
 static bool takes_options(const struct cli_command *c)
 {
-    return c->options || c->run == cmd_request;
+    return c->options || cli_asks(c);
 }
 
 static void help_body(const char *program, const struct cli_command *c, const char *summary)
@@ -75,9 +75,9 @@ void cli_help_command(const struct cli_command *c)
     char program[64];
     snprintf(program, sizeof program, "troth %s", c->words);
     help_body(program, c, c->summary);
-    if (c->run == cmd_request)
+    if (cli_asks(c))
         options_rows(cli_common);
-    if (c->run == cmd_request)
+    if (cli_asks(c))
         puts("\nIf a daemon has the folder open, it is asked; else the folder is opened for this one "
              "request.");
 }
@@ -191,6 +191,8 @@ static struct span main_page(struct arena *a, const char *version)
     options_man(&t, cli_common);
     exit_codes(&t);
     text_str(&t, ".SH ENVIRONMENT\n.TP\n.B TROTH_DATA\nThe data folder, if\n.B \\-\\-data\nis not given.\n"
+                 ".TP\n.B TROTH_MASTER_KEY_COMMAND\nA shell command that prints the master key, if it is not "
+                 "in a file of the folder.\n"
                  ".SH SEE ALSO\n.BR trothd (1)\n");
     return text_span(&t);
 }
@@ -223,7 +225,7 @@ static struct span command_page(struct arena *a, const char *version, const char
     if (takes_options(c))
         text_str(&t, ".SH OPTIONS\n");
     options_man(&t, c->options);
-    if (c->run == cmd_request)
+    if (cli_asks(c))
         options_man(&t, cli_common);
     exit_codes(&t);
     text_str(&t, ".SH SEE ALSO\n.BR troth (1)\n");

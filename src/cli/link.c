@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -90,10 +91,18 @@ static enum err send_socket(struct cli *c, const char *socket_path, enum method 
 
 /* ---- This process */
 
+const char *cli_master_command(const struct cli *c)
+{
+    const char *given = cli_get(c, "master-key-command");
+    const char *set = given ? given : getenv("TROTH_MASTER_KEY_COMMAND");
+    return set && set[0] ? set : NULL;
+}
+
 static enum err open_here(struct cli *c, struct fail *f)
 {
     struct web_config config = {.data = c->data,
                                 .clock_file = c->clock_file,
+                                .master_key_command = cli_master_command(c),
                                 .readers = 1,
                                 .version = c->version,
                                 .commit = c->commit};

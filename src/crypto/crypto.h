@@ -39,6 +39,9 @@ struct key *key_random(void);
 /* Reads a key from a file of 64 hex digits (and a line end). Refused: missing, unreadable, wrong length or
  * digits, readable by group or others, not a regular file. ERR_NO_KEY with the reason and the remedy. */
 enum err key_read_file(const char *path, struct key **out, struct fail *f);
+/* The same 64 digits as the output of a shell command, for keys kept in a vault of their own. The command
+ * gets 30 seconds. ERR_NO_KEY tells how it ended, never what it printed. */
+enum err key_read_command(const char *command, struct key **out, struct fail *f);
 /* Creates such a file with a fresh key, mode 0600; refuses to overwrite (ERR_CONFLICT). Durable. */
 enum err key_create_file(const char *path, struct fail *f);
 void key_free(struct key *k);

@@ -43,6 +43,7 @@ void crypto_hkdf(struct span salt, struct span ikm, struct span info, uint8_t *o
 
 /* 32 bytes kept as 64 hex digits in a file only its owner reads. */
 enum err secret_file_read(const char *path, uint8_t out[KEY_LEN], struct fail *f);
+enum err secret_command_read(const char *command, uint8_t out[KEY_LEN], struct fail *f);
 enum err secret_file_create(const char *path, const uint8_t secret[KEY_LEN], struct fail *f);
 
 /* Ends the process: a library call that cannot fail on valid input did. */

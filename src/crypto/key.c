@@ -202,6 +202,19 @@ enum err key_read_file(const char *path, struct key **out, struct fail *f)
     return OK;
 }
 
+enum err key_read_command(const char *command, struct key **out, struct fail *f)
+{
+    struct key *k = key_slot();
+    *out = NULL;
+    enum err e = secret_command_read(command, k->b, f);
+    if (e) {
+        key_free(k);
+        return e;
+    }
+    *out = k;
+    return OK;
+}
+
 enum err key_create_file(const char *path, struct fail *f)
 {
     struct key *k = key_random();

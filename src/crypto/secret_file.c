@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { HEX_LEN = 2 * KEY_LEN, FILE_MAX = HEX_LEN + 2 }; /* digits and one line end, CR LF at most */
@@ -71,14 +72,22 @@ static bool is_line_end(struct span s)
     return s.len == 0 || span_is(s, "\n") || span_is(s, "\r\n");
 }
 
-static enum err read_digits(int fd, const char *path, uint8_t out[KEY_LEN], struct fail *f)
+/* 64 digits and at most a line end. *n: bytes read, or -1. */
+static bool digits(int fd, ssize_t *n, uint8_t out[KEY_LEN])
 {
     uint8_t buf[FILE_MAX + 1];
-    ssize_t n = read_all(fd, buf, sizeof buf);
-    struct span s = span_of(buf, n > 0 ? (size_t)n : 0);
+    *n = read_all(fd, buf, sizeof buf);
+    struct span s = span_of(buf, *n > 0 ? (size_t)*n : 0);
     bool ok = s.len >= HEX_LEN && is_line_end(span_sub(s, HEX_LEN, s.len)) &&
               hex_get(span_sub(s, 0, HEX_LEN), out, KEY_LEN);
     crypto_wipe(buf, sizeof buf);
+    return ok;
+}
+
+static enum err read_digits(int fd, const char *path, uint8_t out[KEY_LEN], struct fail *f)
+{
+    ssize_t n;
+    bool ok = digits(fd, &n, out);
     if (n < 0)
         return refuse(f, path, "cannot be read", "see whether the disk is mounted and sound");
     if (ok)
@@ -155,4 +164,49 @@ enum err secret_file_create(const char *path, const uint8_t secret[KEY_LEN], str
         e = publish(tmp, path, f);
     unlink(tmp);
     return e ? e : sync_parent(path, f);
+}
+
+/* ---- A command that prints it */
+
+enum { COMMAND_S = 30 };
+
+/* In a group of its own, so that what it started ends with it; alarm() survives exec. */
+static pid_t start_command(const char *command, int *from)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        return -1;
+    for (int i = 0; i < 2; i++)
+        fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+    pid_t child = fork();
+    if (child == 0) {
+        setpgid(0, 0);
+        dup2(ends[1], STDOUT_FILENO);
+        alarm(COMMAND_S);
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    *from = ends[0];
+    return child;
+}
+
+enum err secret_command_read(const char *command, uint8_t out[KEY_LEN], struct fail *f)
+{
+    int from = -1, status = 0;
+    ssize_t n = 0;
+    pid_t child = start_command(command, &from);
+    bool ok = from >= 0 && child > 0 && digits(from, &n, out);
+    if (from >= 0)
+        close(from);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (ok && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return OK;
+    crypto_wipe(out, KEY_LEN);
+    fail_hint(f, "it must print 64 hex digits, nothing else, and exit with 0 within %d seconds", COMMAND_S);
+    if (child > 0 && WIFSIGNALED(status))
+        return fail_set(f, ERR_NO_KEY, "the master key command was ended by signal %d", WTERMSIG(status));
+    return fail_set(f, ERR_NO_KEY, "the master key command %s (exit status %d)",
+                    ok ? "failed after printing" : "did not print a key", WEXITSTATUS(status));
 }

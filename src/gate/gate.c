@@ -16,7 +16,7 @@ enum err gate_create(const char *data, const char *master_key_file, struct store
     enum err e = store_begin_write(st, f);
     if (e)
         return e;
-    e = vault_create(st, master_key_file, f);
+    e = vault_create(st, &(struct vault_master){.file = master_key_file}, f);
     if (e) {
         store_rollback(st);
         return e;
@@ -192,7 +192,7 @@ enum err gate_open(const struct gate_config *c, struct store *st, struct instant
     pthread_mutex_init(&g->lock, NULL);
     enum err e = open_policy(g, c->policy_dir, m, a, f);
     if (!e)
-        e = vault_open(st, c->master_key_file, &g->vault, f);
+        e = vault_open(st, &(struct vault_master){c->master_key_file, c->master_key_command}, &g->vault, f);
     if (!e)
         e = settle(g, st, now, f);
     if (!e)

@@ -36,8 +36,9 @@ struct gate_config {
     const char *data;       /* data folder */
     const char *policy_dir; /* documents in force */
     const char *master_key_file;
-    int offset_minutes;      /* the operator's calendar: China 480 */
-    const char *home_region; /* "CN" */
+    const char *master_key_command; /* prints the key; null: the file */
+    int offset_minutes;             /* the operator's calendar: China 480 */
+    const char *home_region;        /* "CN" */
 };
 
 /* Opens policy (ERR_POLICY with the messages printed into *messages), vault and registers. `st` is a write
@@ -226,6 +227,23 @@ enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span f
 /* A recipient is at work on an order, or the order is closed. */
 enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const struct purchase *p,
                            struct fail *f);
+
+/* ---- Keys */
+
+/* Changes keys while serving, in calls of one group each (vault.h); each is on record when something begins
+ * or ends. `key`: adult, child, master. `from` says where a class goes on, all zeros where it begins: that
+ * call makes the new key. */
+struct gate_rotation {
+    struct span key;
+    const char
+        *new_file; /* master: where the new key is; null: beside the file in use, whose place it takes */
+    struct subject_id from;
+    int64_t generation;
+    uint64_t left, wrapped; /* at the beginning; by this call */
+    bool resumed, finished;
+};
+#define GATE_ROTATE_MAX 500 /* keys of one call: a few milliseconds of the committer */
+enum err gate_rotate(struct gate_call *c, struct gate_rotation *r, struct fail *f);
 
 /* ---- Messages (B1.2.8) */
 

@@ -140,7 +140,8 @@ static enum err open_folder(struct what_if_run *run, const struct what_if_config
 {
     enum err e = store_open(c->data, STORE_READ, &run->st, f);
     if (!e)
-        e = vault_open(run->st, c->master_key_file, &run->vault, f);
+        e = vault_open(run->st, &(struct vault_master){c->master_key_file, c->master_key_command},
+                       &run->vault, f);
     return e ? e : audit_open_read(c->data, &run->audit, f);
 }
 

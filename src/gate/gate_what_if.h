@@ -15,7 +15,7 @@
 #include "policy.h"
 
 struct what_if_config {
-    const char *data, *master_key_file;
+    const char *data, *master_key_file, *master_key_command;
     struct instant since, until;                                /* entries from `since` on, before `until` */
     void (*progress)(void *ctx, uint64_t done, uint64_t total); /* entries of the record; may be null */
     void *ctx;

@@ -8,11 +8,14 @@
 --   distributed by subject: person_key
 --   reference: class_key node_key
 
--- One key for each class of person (A2.3.2: children under their own), wrapped by the master key.
+-- The keys of each class of person (A2.3.2: children under their own), wrapped by the master key. The newest
+-- generation wraps; an older one stays until no person's key is left under it.
 CREATE TABLE class_key (
-    class   TEXT NOT NULL PRIMARY KEY, -- adult, child
-    wrapped BLOB NOT NULL
-);
+    class      TEXT NOT NULL,    -- adult, child
+    generation INTEGER NOT NULL, -- 1, 2, ...
+    wrapped    BLOB NOT NULL,
+    PRIMARY KEY (class, generation)
+) WITHOUT ROWID;
 
 -- Keys of this node that belong to no person, wrapped by the master key.
 CREATE TABLE node_key (
@@ -22,7 +25,8 @@ CREATE TABLE node_key (
 
 -- A person's data key, wrapped by the key of the class.
 CREATE TABLE person_key (
-    subject BLOB NOT NULL PRIMARY KEY, -- the person's id
-    class   TEXT NOT NULL,
-    wrapped BLOB NOT NULL
+    subject    BLOB NOT NULL PRIMARY KEY, -- the person's id
+    class      TEXT NOT NULL,
+    generation INTEGER NOT NULL,          -- of the class key
+    wrapped    BLOB NOT NULL
 );

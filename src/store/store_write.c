@@ -266,6 +266,11 @@ void store_key_written(struct store *st, struct span subject, store_key_fn done,
     queue_key(st, subject, false, done, ctx);
 }
 
+void store_truncate_after(struct store *st)
+{
+    st->truncate_due = true;
+}
+
 /* The count first: a reader that compares it (store.h) then keeps nothing that `done` would miss. */
 static void tell_changes(struct store *st)
 {

@@ -32,10 +32,15 @@ struct vault_person {
 struct vault;      /* master and class keys, and the opened keys; shared by all threads */
 struct person_key; /* an opened data key; shared, never changed */
 
+/* Where the master key comes from: a file, or a shell command that prints it (null: the file). */
+struct vault_master {
+    const char *file, *command;
+};
 /* First start: makes the class keys under the master key. */
-enum err vault_create(struct store *st, const char *master_key_file, struct fail *f);
-/* ERR_NO_KEY when the master key does not open the class keys: says which file and what to do. */
-enum err vault_open(struct store *st, const char *master_key_file, struct vault **out, struct fail *f);
+enum err vault_create(struct store *st, const struct vault_master *m, struct fail *f);
+/* ERR_NO_KEY when the master key does not open the class keys: says which and what to do. A change of the
+ * master key that was cut short between the database and the file is finished. The master key is not kept. */
+enum err vault_open(struct store *st, const struct vault_master *m, struct vault **out, struct fail *f);
 void vault_close(struct vault *v);
 
 /* A fresh data key for a person, in the class of the band. */
@@ -65,6 +70,20 @@ enum err vault_key_move(struct vault *v, struct store *st, const struct vault_pe
                         struct fail *f);
 /* Destroys it with the group's commit. */
 void vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s);
+/* Rotation, in three calls of a group each, all resumable: a row knows its generation.
+ *
+ * begin: a new class key from now on; *resumed if an older generation is still in use, then none is made.
+ * *left: keys under older ones. class: "adult" or "child"; ERR_UNKNOWN_NAME.
+ * step: wraps up to `most` keys anew, from the id after *from on, and moves *from there. *finished: none is
+ * left, and the older generations are gone from the files.
+ * master: wraps class and node keys under the key in new_file (made if it is missing). Where the master key
+ * is a file, new_file takes its place after the commit. */
+enum err vault_rotate_begin(struct vault *v, struct store *st, struct span class_name, int64_t *generation,
+                            bool *resumed, uint64_t *left, struct fail *f);
+enum err vault_rotate_step(struct vault *v, struct store *st, struct span class_name, size_t most,
+                           struct subject_id *from, int64_t *generation, uint64_t *wrapped, bool *finished,
+                           struct fail *f);
+enum err vault_rotate_master(struct vault *v, struct store *st, const char *new_file, struct fail *f);
 /* At start: destroys every key the erasure ledger names that still exists (a restored backup of keys.db). */
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f);
 

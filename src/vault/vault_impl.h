@@ -5,17 +5,32 @@
 
 #include "vault.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 enum key_class { CLASS_ADULT, CLASS_CHILD, CLASS_COUNT };
 
 struct vault_cache;
 
+/* Two generations while one is rotated; no third is begun before the oldest is gone. */
+#define GENERATIONS_MAX 2
+struct generations {
+    struct key *key[GENERATIONS_MAX]; /* oldest first */
+    int64_t number[GENERATIONS_MAX];
+    size_t n;
+    struct key *retired; /* the last that went: a snapshot from before may still show a row under it */
+    int64_t retired_number;
+};
+
 struct vault {
     struct vault_cache *cache;
-    struct key *class_key[CLASS_COUNT];
-    struct key *index;  /* blind index */
-    struct key *record; /* actors' pseudonyms, details of entries that concern no person */
+    pthread_rwlock_t lock; /* over class_keys: the committer changes them while readers unwrap */
+    struct generations class_keys[CLASS_COUNT];
+    struct key *next[CLASS_COUNT];      /* wraps from the commit on */
+    char *master_file, *master_command; /* one of them */
+    char *next_master;                  /* takes the place of master_file with the commit */
+    struct key *index;                  /* blind index */
+    struct key *record;                 /* actors' pseudonyms, details of entries that concern no person */
 };
 
 /* One data key does all sealing for the person (what is bound tells values and details apart); its subkey
@@ -27,6 +42,22 @@ struct person_key {
     atomic_uint holders; /* calls at work with it, and the cache */
     atomic_bool used;    /* since the cache last looked for room */
 };
+
+/* ---- vault_key.c */
+extern const char *const class_names[CLASS_COUNT];
+extern const char *const node_key_names[];
+enum { NODE_KEYS = 2 };
+struct key **node_key(struct vault *v, size_t i);
+struct bind bind_class_key(enum key_class c);
+struct bind bind_node_key(size_t i);
+struct bind bind_person_key(struct subject_id id, enum key_class c);
+
+/* ---- vault_rotate.c */
+#define MASTER_PATH_MAX 4096
+/* FILE.next: the new master key until it takes the old one's place. False if the name is too long. */
+bool master_next_path(char out[MASTER_PATH_MAX], const char *file);
+/* Renames durably; nonzero if it failed. */
+int master_replace(const char *from, const char *to);
 
 /* ---- vault_cache.c */
 struct vault_cache *cache_new(size_t most);

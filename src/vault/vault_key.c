@@ -5,15 +5,17 @@
 #include "log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-static const char *const class_names[CLASS_COUNT] = {[CLASS_ADULT] = "adult", [CLASS_CHILD] = "child"};
+const char *const class_names[CLASS_COUNT] = {[CLASS_ADULT] = "adult", [CLASS_CHILD] = "child"};
 
 /* The node's keys: name in node_key and place in the vault. */
-static const struct {
-    const char *name;
-    size_t offset;
-} node_keys[] = {{"index", offsetof(struct vault, index)}, {"record", offsetof(struct vault, record)}};
-enum { NODE_KEYS = sizeof node_keys / sizeof node_keys[0] };
+const char *const node_key_names[] = {"index", "record"};
+
+struct key **node_key(struct vault *v, size_t i)
+{
+    return i == 0 ? &v->index : &v->record;
+}
 
 static struct bind bind_named(const char *purpose, const char *name)
 {
@@ -22,93 +24,181 @@ static struct bind bind_named(const char *purpose, const char *name)
     return b;
 }
 
-/* ---- First start */
-
-static enum err create_one(struct store *st, const struct key *master, enum store_query_id q,
-                           const char *purpose, const char *name, struct fail *f)
+struct bind bind_class_key(enum key_class c)
 {
-    uint8_t wrapped[WRAPPED_LEN];
-    struct key *k = key_random();
-    struct bind b = bind_named(purpose, name);
-    enum err e = key_wrap(master, bind_span(&b), k, wrapped, f);
-    key_free(k);
-    if (e)
-        return e;
-    return store_run(st, q, ARGS(ARG_T(span_str(name)), ARG_B(span_of(wrapped, sizeof wrapped))), NULL, f);
+    return bind_named("troth class key", class_names[c]);
 }
 
-enum err vault_create(struct store *st, const char *master_key_file, struct fail *f)
+struct bind bind_node_key(size_t i)
+{
+    return bind_named("troth node key", node_key_names[i]);
+}
+
+struct bind bind_person_key(struct subject_id id, enum key_class c)
+{
+    struct bind b = bind_start("troth person key");
+    bind_put(&b, span_of(id.b, ID_LEN));
+    bind_put(&b, span_str(class_names[c]));
+    return b;
+}
+
+/* ---- First start */
+
+static enum err master_read(const struct vault_master *m, struct key **out, struct fail *f)
+{
+    return m->command ? key_read_command(m->command, out, f) : key_read_file(m->file, out, f);
+}
+
+static enum err wrap_fresh(const struct key *master, struct bind b, uint8_t out[WRAPPED_LEN], struct fail *f)
+{
+    struct key *k = key_random();
+    enum err e = key_wrap(master, bind_span(&b), k, out, f);
+    key_free(k);
+    return e;
+}
+
+enum err vault_create(struct store *st, const struct vault_master *m, struct fail *f)
 {
     struct key *master;
-    enum err e = key_read_file(master_key_file, &master, f);
+    uint8_t wrapped[WRAPPED_LEN];
+    const struct span w = span_of(wrapped, sizeof wrapped);
+    enum err e = master_read(m, &master, f);
     if (e)
         return e;
-    for (size_t i = 0; !e && i < CLASS_COUNT; i++)
-        e = create_one(st, master, Q_CLASS_KEY_ADD, "troth class key", class_names[i], f);
-    for (size_t i = 0; !e && i < NODE_KEYS; i++)
-        e = create_one(st, master, Q_NODE_KEY_ADD, "troth node key", node_keys[i].name, f);
+    for (enum key_class c = 0; !e && c < CLASS_COUNT; c++) {
+        e = wrap_fresh(master, bind_class_key(c), wrapped, f);
+        if (!e)
+            e = store_run(st, Q_CLASS_KEY_ADD, ARGS(ARG_T(span_str(class_names[c])), ARG_I(1), ARG_B(w)),
+                          NULL, f);
+    }
+    for (size_t i = 0; !e && i < NODE_KEYS; i++) {
+        e = wrap_fresh(master, bind_node_key(i), wrapped, f);
+        if (!e)
+            e = store_run(st, Q_NODE_KEY_ADD, ARGS(ARG_T(span_str(node_key_names[i])), ARG_B(w)), NULL, f);
+    }
     key_free(master);
     return e;
 }
 
 /* ---- Opening */
 
-static enum err wrong_master(const char *file, struct fail *f)
+static enum err none_held(const char *what, const char *name, struct fail *f)
 {
-    fail_hint(f, "put back the master key file this data folder was created with, or restore keys.db and the "
-                 "key together");
-    return fail_set(f, ERR_NO_KEY, "the master key in %s does not open the keys of this data folder", file);
+    fail_hint(f, "create the data folder with `troth init`, or restore keys.db");
+    return fail_set(f, ERR_NO_KEY, "keys.db holds no %s key '%s'", what, name);
 }
 
-static enum err open_one(struct store *st, const struct key *master, enum store_query_id q,
-                         const char *purpose, const char *name, const char *file, struct key **out,
-                         struct fail *f)
+/* Without the reason: to the caller it is one thing, the wrong key. */
+static enum err wrong_master(struct fail *f)
+{
+    return fail_set(f, ERR_NO_KEY, "the master key does not open the keys of this data folder");
+}
+
+static enum err open_class(struct vault *v, struct store *st, const struct key *master, enum key_class c,
+                           struct fail *f)
 {
     struct store_rows rows;
-    struct bind b = bind_named(purpose, name);
-    if (!store_one(st, q, ARGS(ARG_T(span_str(name))), &rows, f)) {
-        if (rows.err)
-            return rows.err;
-        fail_hint(f, "create the data folder with `troth init`, or restore keys.db");
-        return fail_set(f, ERR_NO_KEY, "keys.db holds no %s '%s'", purpose, name);
-    }
-    /* The reason of the failure is not told: to the caller it is one thing, the wrong key. */
-    enum err e = key_unwrap(master, bind_span(&b), store_t(&rows, 0), out, NULL);
-    store_done(&rows);
-    return e ? wrong_master(file, f) : OK;
-}
-
-static enum err open_all(struct vault *v, struct store *st, const struct key *master, const char *file,
-                         struct fail *f)
-{
-    enum err e = OK;
-    for (size_t i = 0; !e && i < CLASS_COUNT; i++)
-        e = open_one(st, master, Q_CLASS_KEY_GET, "troth class key", class_names[i], file, &v->class_key[i],
-                     f);
-    for (size_t i = 0; !e && i < NODE_KEYS; i++) {
-        struct key **place = (struct key **)(void *)((uint8_t *)v + node_keys[i].offset);
-        e = open_one(st, master, Q_NODE_KEY_GET, "troth node key", node_keys[i].name, file, place, f);
-    }
-    return e;
-}
-
-enum err vault_open(struct store *st, const char *master_key_file, struct vault **out, struct fail *f)
-{
-    struct key *master;
-    enum err e = key_read_file(master_key_file, &master, f);
+    struct generations *g = &v->class_keys[c];
+    struct bind b = bind_class_key(c);
+    enum err e = store_query(st, Q_CLASS_KEY_ALL, ARGS(ARG_T(span_str(class_names[c]))), &rows, f);
     if (e)
         return e;
+    while (!e && store_next(&rows, f)) {
+        if (g->n == GENERATIONS_MAX)
+            e = fail_set(f, ERR_CORRUPT, "keys.db holds too many generations of the class key '%s'",
+                         class_names[c]);
+        else if (key_unwrap(master, bind_span(&b), store_t(&rows, 1), &g->key[g->n], NULL))
+            e = wrong_master(f);
+        else
+            g->number[g->n++] = store_i(&rows, 0);
+    }
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    return !e && g->n == 0 ? none_held("class", class_names[c], f) : e;
+}
+
+static enum err open_node(struct vault *v, struct store *st, const struct key *master, size_t i,
+                          struct fail *f)
+{
+    struct store_rows rows;
+    struct bind b = bind_node_key(i);
+    if (!store_one(st, Q_NODE_KEY_GET, ARGS(ARG_T(span_str(node_key_names[i]))), &rows, f))
+        return rows.err ? rows.err : none_held("node", node_key_names[i], f);
+    enum err e = key_unwrap(master, bind_span(&b), store_t(&rows, 0), node_key(v, i), NULL);
+    store_done(&rows);
+    return e ? wrong_master(f) : OK;
+}
+
+static struct vault *vault_new(void)
+{
     struct vault *v = calloc(1, sizeof *v);
     if (!v)
         abort(); /* as arena.h: out of memory ends the process */
-    e = open_all(v, st, master, master_key_file, f);
-    key_free(master);
-    if (e) {
+    pthread_rwlock_init(&v->lock, NULL);
+    v->cache = cache_new(VAULT_CACHE_MAX);
+    return v;
+}
+
+static enum err open_with(const struct key *master, struct store *st, struct vault **out, struct fail *f)
+{
+    struct vault *v = vault_new();
+    enum err e = OK;
+    for (enum key_class c = 0; !e && c < CLASS_COUNT; c++)
+        e = open_class(v, st, master, c, f);
+    for (size_t i = 0; !e && i < NODE_KEYS; i++)
+        e = open_node(v, st, master, i, f);
+    if (e)
         vault_close(v);
+    else
+        *out = v;
+    return e;
+}
+
+/* The database was changed to a new master key and the file was not: it lies beside the old one. */
+static enum err open_next(const char *file, struct store *st, struct vault **out)
+{
+    char next[MASTER_PATH_MAX];
+    struct key *master;
+    struct fail none = {0};
+    if (!master_next_path(next, file) || key_read_file(next, &master, &none))
+        return ERR_NO_KEY;
+    enum err e = open_with(master, st, out, &none);
+    key_free(master);
+    if (!e && master_replace(next, file))
+        log_line(LOG_LVL_WARN, "vault", "%s opens the keys and could not be renamed to %s", next, file);
+    return e;
+}
+
+static enum err not_opened(const struct vault_master *m, struct fail *f)
+{
+    fail_hint(f, "put back the master key this data folder was created with, or restore keys.db and the "
+                 "key together");
+    return fail_set(f, ERR_NO_KEY, "the master key %s%s does not open the keys of this data folder",
+                    m->command ? "that the command prints" : "in ", m->command ? "" : m->file);
+}
+
+enum err vault_open(struct store *st, const struct vault_master *m, struct vault **out, struct fail *f)
+{
+    struct key *master;
+    struct fail why = {0};
+    enum err e = master_read(m, &master, f);
+    if (e)
+        return e;
+    e = open_with(master, st, out, &why);
+    key_free(master);
+    if (e == ERR_NO_KEY && !why.hint[0]) { /* the wrong key, not a missing row */
+        if (m->command || open_next(m->file, st, out))
+            return not_opened(m, f);
+    } else if (e) {
+        if (f && !f->code)
+            *f = why;
         return e;
     }
-    v->cache = cache_new(VAULT_CACHE_MAX);
-    *out = v;
+    if (m->command)
+        (*out)->master_command = strdup(m->command);
+    else
+        (*out)->master_file = strdup(m->file);
     return OK;
 }
 
@@ -117,8 +207,16 @@ void vault_close(struct vault *v)
     if (!v)
         return;
     cache_free(v->cache);
-    for (size_t i = 0; i < CLASS_COUNT; i++)
-        key_free(v->class_key[i]);
+    for (size_t c = 0; c < CLASS_COUNT; c++) {
+        for (size_t i = 0; i < v->class_keys[c].n; i++)
+            key_free(v->class_keys[c].key[i]);
+        key_free(v->class_keys[c].retired);
+        key_free(v->next[c]);
+    }
+    free(v->master_file);
+    free(v->master_command);
+    free(v->next_master);
+    pthread_rwlock_destroy(&v->lock);
     key_free(v->index);
     key_free(v->record);
     free(v);
@@ -126,12 +224,33 @@ void vault_close(struct vault *v)
 
 /* ---- Persons */
 
-static struct bind bind_person(const struct vault_person *s, enum key_class c)
+/* Under the newest generation of the class, which is told. */
+static enum err wrap_person(struct vault *v, const struct vault_person *s, const struct key *data,
+                            int64_t *generation, uint8_t out[WRAPPED_LEN], struct fail *f)
 {
-    struct bind b = bind_start("troth person key");
-    bind_put(&b, person_id(s));
-    bind_put(&b, span_str(class_names[c]));
-    return b;
+    enum key_class c = s->child ? CLASS_CHILD : CLASS_ADULT;
+    struct bind b = bind_person_key(s->id, c);
+    pthread_rwlock_rdlock(&v->lock);
+    const struct generations *g = &v->class_keys[c];
+    *generation = g->number[g->n - 1];
+    enum err e = key_wrap(g->key[g->n - 1], bind_span(&b), data, out, f);
+    pthread_rwlock_unlock(&v->lock);
+    return e;
+}
+
+static enum err put_person(struct vault *v, struct store *st, const struct vault_person *s,
+                           const struct key *data, enum store_query_id q, struct fail *f)
+{
+    uint8_t wrapped[WRAPPED_LEN];
+    int64_t generation;
+    const char *name = class_names[s->child ? CLASS_CHILD : CLASS_ADULT];
+    enum err e = wrap_person(v, s, data, &generation, wrapped, f);
+    if (e)
+        return e;
+    return store_run(st, q,
+                     ARGS(ARG_B(person_id(s)), ARG_T(span_str(name)), ARG_I(generation),
+                          ARG_B(span_of(wrapped, sizeof wrapped))),
+                     NULL, f);
 }
 
 /* Takes the data key over. */
@@ -157,16 +276,8 @@ void vault_key_close(struct person_key *k)
 
 enum err vault_key_create(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f)
 {
-    enum key_class c = s->child ? CLASS_CHILD : CLASS_ADULT;
-    uint8_t wrapped[WRAPPED_LEN];
-    struct bind b = bind_person(s, c);
     struct person_key *k = opened(key_random(), s->id);
-    enum err e = key_wrap(v->class_key[c], bind_span(&b), k->data, wrapped, f);
-    if (!e)
-        e = store_run(st, Q_KEY_ADD,
-                      ARGS(ARG_B(person_id(s)), ARG_T(span_str(class_names[c])),
-                           ARG_B(span_of(wrapped, sizeof wrapped))),
-                      NULL, f);
+    enum err e = put_person(v, st, s, k->data, Q_KEY_ADD, f);
     if (!e) /* a group that fails leaves a key of nobody: no id is given out twice */
         cache_keep(v->cache, st, k);
     vault_key_close(k);
@@ -181,16 +292,29 @@ static enum err damaged(const struct vault_person *s, struct fail *f)
                     (long long)s->sid);
 }
 
+static const struct key *class_key_of(const struct vault *v, enum key_class c, int64_t generation)
+{
+    const struct generations *g = &v->class_keys[c];
+    for (size_t i = 0; i < g->n; i++)
+        if (g->number[i] == generation)
+            return g->key[i];
+    return g->retired && g->retired_number == generation ? g->retired : NULL;
+}
+
 static enum err unwrap_person(struct vault *v, const struct vault_person *s, const struct store_rows *rows,
                               struct key **out, struct fail *f)
 {
+    enum err e = ERR_INTEGRITY;
     for (enum key_class c = 0; c < CLASS_COUNT; c++) {
         if (!span_is(store_t(rows, 0), class_names[c]))
             continue;
-        struct bind b = bind_person(s, c);
-        return key_unwrap(v->class_key[c], bind_span(&b), store_t(rows, 1), out, NULL) ? damaged(s, f) : OK;
+        struct bind b = bind_person_key(s->id, c);
+        pthread_rwlock_rdlock(&v->lock);
+        const struct key *by = class_key_of(v, c, store_i(rows, 1));
+        e = by ? key_unwrap(by, bind_span(&b), store_t(rows, 2), out, NULL) : ERR_INTEGRITY;
+        pthread_rwlock_unlock(&v->lock);
     }
-    return damaged(s, f);
+    return e ? damaged(s, f) : OK;
 }
 
 enum err vault_key_read(struct vault *v, struct store *st, const struct vault_person *s,
@@ -222,17 +346,10 @@ enum err vault_key_open(struct vault *v, struct store *st, const struct vault_pe
 enum err vault_key_move(struct vault *v, struct store *st, const struct vault_person *s, struct person_key *k,
                         struct fail *f)
 {
-    enum key_class c = s->child ? CLASS_CHILD : CLASS_ADULT;
-    uint8_t wrapped[WRAPPED_LEN];
-    struct bind b = bind_person(s, c);
-    enum err e = key_wrap(v->class_key[c], bind_span(&b), k->data, wrapped, f);
-    if (e)
-        return e;
-    store_key_written(st, person_id(s), cache_drop, v->cache);
-    return store_run(
-        st, Q_KEY_REWRAP,
-        ARGS(ARG_B(person_id(s)), ARG_T(span_str(class_names[c])), ARG_B(span_of(wrapped, sizeof wrapped))),
-        NULL, f);
+    enum err e = put_person(v, st, s, k->data, Q_KEY_REWRAP, f);
+    if (!e)
+        store_key_written(st, person_id(s), cache_drop, v->cache);
+    return e;
 }
 
 void vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s)

@@ -46,6 +46,7 @@ static enum err start_gate(struct web *w, struct start *s, struct fail *f)
         .data = w->config.data,
         .policy_dir = arena_str(w->arena, arena_fmt(w->arena, "%s/policy", w->config.data)),
         .master_key_file = w->config.master_key,
+        .master_key_command = w->config.master_key_command,
         .offset_minutes = WEB_OFFSET_MINUTES,
         .home_region = WEB_HOME_REGION,
     };

@@ -14,9 +14,10 @@
 #define WEB_READERS_DEFAULT 2
 
 struct web_config {
-    const char *data;       /* the data folder */
-    const char *master_key; /* null: DATA/master-key */
-    const char *listen;     /* "127.0.0.1:8080"; null: no sockets, web_handle only */
+    const char *data;               /* the data folder */
+    const char *master_key;         /* null: DATA/master-key */
+    const char *master_key_command; /* a shell command that prints it instead; null: the file */
+    const char *listen;             /* "127.0.0.1:8080"; null: no sockets, web_handle only */
     const char *clock_file; /* tests: a file holding an RFC 3339 instant, read again for each request; null:
                                the clock */
     unsigned readers;       /* reader threads; 0: WEB_READERS_DEFAULT */

@@ -82,7 +82,8 @@ static int64_t meta_get(struct store *st, const char *name)
 static enum err key_add(struct store *st, const char *subject, const char *wrapped, struct fail *f)
 {
     return store_run(st, Q_KEY_ADD,
-                     ARGS(ARG_B(span_str(subject)), ARG_T(SPAN("adult")), ARG_B(span_str(wrapped))), NULL, f);
+                     ARGS(ARG_B(span_str(subject)), ARG_T(SPAN("adult")), ARG_I(1), ARG_B(span_str(wrapped))),
+                     NULL, f);
 }
 
 static bool key_has(struct store *st, const char *subject)
@@ -324,6 +325,38 @@ TEST(migrations_run_once_in_order)
     EXPECT_INT(open_err(STORE_WRITE, &f), ERR_CONFLICT); /* written by a newer program */
     EXPECT(strstr(f.detail, "version 3") != NULL);
     folder_drop();
+}
+
+/* A folder made before class keys had generations. */
+TEST(an_old_keys_db_is_brought_up_to_date)
+{
+    struct fail f = {0};
+    struct store *st = store_fresh();
+    struct store_rows r;
+    sqlite3 *db = st->file[STORE_KEYS].db;
+    EXPECT_INT(sqlite3_exec(db,
+                            "DROP TABLE class_key; DROP TABLE person_key;"
+                            "CREATE TABLE class_key (class TEXT NOT NULL PRIMARY KEY, wrapped BLOB NOT NULL);"
+                            "CREATE TABLE person_key (subject BLOB NOT NULL PRIMARY KEY, class TEXT NOT NULL,"
+                            " wrapped BLOB NOT NULL);"
+                            "INSERT INTO class_key VALUES ('adult', x'01'), ('child', x'02');"
+                            "INSERT INTO person_key VALUES (x'aa', 'child', x'03'); PRAGMA user_version = 1",
+                            NULL, NULL, NULL),
+               SQLITE_OK);
+    store_close(st);
+    EXPECT_INT(store_open(folder, STORE_READ, &st, &f), ERR_CONFLICT);
+    f = (struct fail){0};
+    EXPECT_INT(store_open(folder, STORE_WRITE, &st, &f), OK);
+    EXPECT(store_one(st, Q_CLASS_KEY_ALL, ARGS(ARG_T(SPAN("child"))), &r, &f));
+    EXPECT_INT(store_i(&r, 0), 1);
+    EXPECT_SPAN(store_t(&r, 1), "\x02");
+    store_done(&r);
+    EXPECT(store_one(st, Q_KEY_GET, ARGS(ARG_B(SPAN("\xaa"))), &r, &f));
+    EXPECT_SPAN(store_t(&r, 0), "child");
+    EXPECT_INT(store_i(&r, 1), 1);
+    EXPECT_SPAN(store_t(&r, 2), "\x03");
+    store_done(&r);
+    store_drop(st);
 }
 
 TEST(a_failing_migration_leaves_nothing)
@@ -643,8 +676,8 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(another_database_of_ours_under_the_wrong_name),
           CASE(missing_keys_are_a_damage_and_missing_history_is_made_anew), CASE(a_read_only_folder_is_named),
           CASE(a_restored_copy_gets_its_wal_back), CASE(migrations_run_once_in_order),
-          CASE(a_failing_migration_leaves_nothing), CASE(arguments_are_checked_against_the_signature),
-          CASE(empty_is_not_null_and_bytes_keep_zeros),
+          CASE(an_old_keys_db_is_brought_up_to_date), CASE(a_failing_migration_leaves_nothing),
+          CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
           CASE(returning_counts_up), CASE(savepoints_span_both_databases), CASE(a_snapshot_does_not_move),
           CASE(rows_left_open_do_not_hold_the_snapshot), CASE(the_index_connection_writes_history_only),

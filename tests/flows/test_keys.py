@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys change under a daemon that serves, and nothing that was readable stops being so."""
+import os, shutil, unittest
+
+from troth_people import People
+
+
+class Rotation(People):
+    fresh = True
+
+    def readable(self, person, phone):
+        got = self.post(f"/v1/subjects/{person}/read", {"purpose": "registration-login", "fields": ["contact-phone"]},
+                        token="shop")
+        self.assertEqual(self.expect(got, 200)["values"]["contact-phone"]["value"], phone)
+
+    def people(self, n=3):
+        made = {}
+        for _ in range(n):
+            phone = self.phone()
+            made[self.adult(contact_phone=phone)] = phone
+        return made
+
+    def all_readable(self, people):
+        for person, phone in people.items():
+            self.readable(person, phone)
+
+    def rotate(self, *args, code=0):
+        return self.daemon.cli("key", "rotate", *args, *self.daemon.here(), code=code)
+
+    def test_R118_a_class_key_is_changed_while_serving_and_after_a_kill(self):
+        people = self.people()
+        self.assertIn("3 keys under generation 2", self.rotate("--class", "adult").stdout)
+        self.all_readable(people)
+        people.update(self.people(1))
+        begun = self.operator("POST", "/v1/keys/rotate", {"key": "adult"}, status=200).json
+        self.assertEqual((begun["generation"], begun["left"], begun["resumed"]), (3, 4, False))
+        people.update(self.people(1))  # under the new key already
+        self.daemon.kill()
+        self.daemon.start()
+        self.all_readable(people)
+        said = self.rotate("--class", "adult").stdout
+        self.assertIn("4 keys under generation 3", said)
+        self.assertIn("an earlier change was finished", said)
+        self.all_readable(people)
+        self.assertIn("0 keys under generation 2", self.rotate("--class", "child").stdout)
+        self.daemon.stop()
+        self.assertIn("5 keys under generation 4", self.rotate("--class", "adult").stdout)
+        self.daemon.start()
+        self.all_readable(people)
+        self.daemon.cli("audit", "verify", self.daemon.data)
+
+    def test_R118_the_master_key_is_changed_and_the_old_one_opens_nothing(self):
+        people = self.people()
+        master = os.path.join(self.daemon.data, "master-key")
+        shutil.copy2(master, master + ".old")
+        self.assertIn("the master key was changed", self.rotate("--master").stdout)
+        self.all_readable(people)
+        self.daemon.restart()
+        self.all_readable(people)
+        self.daemon.stop()
+        self.daemon.launch("--master-key", master + ".old")
+        self.assertEqual(self.daemon.process.wait(), 1)
+        self.assertIn("does not open the keys", self.daemon.stderr())
+        # From a command from now on: the key leaves the folder.
+        away = os.path.join(self.daemon.home, "kept-elsewhere")
+        os.rename(master, away)
+        command = "cat " + away
+        self.daemon.start("--master-key-command", command)
+        self.all_readable(people)
+        self.assertIn("name a file", self.rotate("--master", code=1).stderr)
+        self.rotate("--master", "--to", away + ".new")
+        self.daemon.stop()
+        self.daemon.launch("--master-key-command", command)
+        self.assertEqual(self.daemon.process.wait(), 1)
+        self.daemon.start("--master-key-command", command + ".new")
+        self.all_readable(people)
+
+    def test_what_is_wrong_is_said(self):
+        self.assertIn("--class", self.rotate(code=2).stderr)
+        self.assertIn("adult", self.rotate("--class", "elders", code=1).stderr)
+        self.daemon.stop()
+        self.daemon.launch("--master-key-command", "echo not-a-key")
+        self.assertEqual(self.daemon.process.wait(), 1)
+        self.assertIn("64 hex digits", self.daemon.stderr())
+        self.assertNotIn("not-a-key", self.daemon.stderr())
+        self.daemon.start()
+
+
+if __name__ == "__main__":
+    unittest.main()
