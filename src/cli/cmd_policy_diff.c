@@ -2,8 +2,10 @@
 /* cmd_policy_diff.c: see cmd_policy_diff.h. */
 #include "cmd_policy_diff.h"
 
+#include "file.h"
 #include "policy_diff.h"
 #include "policy_folder.h"
+#include "policy_golden.h"
 
 #include <stdio.h>
 
@@ -74,4 +76,50 @@ int cmd_policy_effect(struct cli *c)
     if (document == POLICY_NONE)
         return no_document(p, c->arg[1]);
     return policy_effect(p, document, c->arena, &d, &f) == OK ? print_diff(c, &d) : unusable(&f);
+}
+
+/* ---- tests */
+
+#define CASES_MAX (64u << 20) /* bytes of a file of cases */
+
+static int print_cases(struct cli *c, const struct policy *p)
+{
+    struct policy_case *list = NULL;
+    struct fail f = {0};
+    struct text t = text_new(c->arena, 1 << 16);
+    size_t n = 0;
+    if (policy_golden(p, c->arena, &list, &n, &f) != OK)
+        return unusable(&f);
+    text_str(&t, "# name\trequest\tanswer\treason\tclause\trest\n");
+    for (size_t i = 0; i < n; i++)
+        policy_golden_put(p, &list[i], &t);
+    fwrite(t.p, 1, t.len, stdout);
+    return CLI_OK;
+}
+
+static int check_cases(struct cli *c, const struct policy *p, const char *path)
+{
+    struct policy_miss *list = NULL;
+    struct fail f = {0};
+    struct span file = SPAN_EMPTY;
+    size_t n = 0, cases = 0;
+    enum err e = file_read(c->arena, path, CASES_MAX, &file, &f);
+    if (e == OK)
+        e = policy_golden_check(p, file, c->arena, &list, &n, &cases, &f);
+    if (e != OK)
+        return unusable(&f);
+    for (size_t i = 0; i < n; i++)
+        printf("%s:%u: %.*s\n  was: %.*s\n  is:  %.*s\n", path, list[i].line, SPAN_F(list[i].name),
+               SPAN_F(list[i].was), SPAN_F(list[i].is));
+    printf("%zu cases, %zu changed\n", cases, n);
+    return n > 0 ? CLI_FAILED : CLI_OK;
+}
+
+int cmd_policy_tests(struct cli *c)
+{
+    const struct policy *p = read_draft(c, c->arg[0]);
+    const char *path = cli_get(c, "check");
+    if (!p)
+        return CLI_USAGE;
+    return path ? check_cases(c, p, path) : print_cases(c, p);
 }

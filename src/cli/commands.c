@@ -177,6 +177,11 @@ static const struct cli_option what_if_options[] = {
     {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
     {0},
 };
+static const struct cli_option tests_options[] = {
+    {"check", CLI_STRING, "FILE", false, NULL,
+     "decide the cases of a file again and name those that changed"},
+    {0},
+};
 static const struct cli_option format_options[] = {
     {"check", CLI_FLAG, NULL, false, NULL, "change nothing; name the files that would change"},
     {0},
@@ -186,10 +191,15 @@ static const struct cli_option export_options[] = {
     {0},
 };
 
-/* OWN: a function of ours. RAW: reads its own arguments. ASK: one request, and nothing but its row. */
+/* OWN: a function of ours. TELL: the same, with a further paragraph of help. RAW: reads its own arguments.
+ * ASK: one request, and nothing but its row. */
 #define OWN(w, a, lo, hi, s, f, o)                                                                           \
     {                                                                                                        \
         .words = w, .args = a, .min = lo, .max = hi, .summary = s, .run = f, .options = o                    \
+    }
+#define TELL(w, a, lo, hi, s, f, o, m)                                                                       \
+    {                                                                                                        \
+        .words = w, .args = a, .min = lo, .max = hi, .summary = s, .run = f, .options = o, .more = m         \
     }
 #define RAW(w, a, s, f, o, m)                                                                                \
     {                                                                                                        \
@@ -212,21 +222,29 @@ const struct cli_command cli_commands[] = {
     OWN("init", "DIR", 1, 1, "make a data folder: databases, keys, record, policy", cmd_init, init_options),
     OWN("serve", "DIR", 1, 1, "serve a data folder (the same as trothd)", cmd_serve, serve_options),
     OWN("schema", "", 0, 0, "print the tables as `init --database` makes them on PostgreSQL", cmd_schema, schema_options),
-    RAW("policy check", "DIR", "read policy documents and name what is wrong with them", cli_policy_check,
+    TELL("policy check", "DIR", 1, 1, "read policy documents and name what is wrong with them", cmd_policy_check,
         json_options, "Exit codes: 0 no error, 1 errors, 2 usage, or the folder cannot be read."),
-    RAW("policy explain", "DIR --request TEXT", "which norms match a request, what lifts what, and the answer",
-        cli_policy_explain, explain_options,
+    TELL("policy explain", "DIR", 1, 1, "which norms match a request, what lifts what, and the answer",
+        cmd_policy_explain, explain_options,
         "A request names operation=, actor=, subject=, service=, jurisdiction=, party=, purpose=, basis= and field=, "
         "and what holds: needs=A,B and facts=A,!B,?C (true, false, unknown). A dimension left out takes its first "
         "declared value; a fact left out is false."),
     OWN("policy prove", "DIR ['SENTENCE']", 1, 2, "is a promise kept in every case? all promises, or one sentence",
         cmd_policy_prove, json_options),
-    OWN("policy diff", "OLD NEW", 2, 2, "what changes for people between two folders; 3: it protects, 4: rights are reduced",
-        cmd_policy_diff, json_options),
-    OWN("policy effect", "DIR DOCUMENT", 2, 2, "what one document does: the diff without it and with it",
-        cmd_policy_effect, json_options),
-    RAW("policy render", "DIR", "write the published page of every document and language as an HTML file",
-        cli_policy_render, render_options,
+    TELL("policy diff", "OLD NEW", 2, 2, "what changes for people between two folders of documents", cmd_policy_diff,
+        json_options,
+        "Reduced rights come first, large regions before small ones; each with its clause, the sentence before and after, "
+        "where it makes a difference, and a request that is answered otherwise. Exit codes: 0 no change, 3 changes that "
+        "protect or are neutral, 4 rights are reduced, 2 usage, or a folder that cannot be read or compiled."),
+    TELL("policy effect", "DIR DOCUMENT", 2, 2, "what one document does: the diff without its rules and with them",
+        cmd_policy_effect, json_options, "Exit codes as those of `troth policy diff`."),
+    TELL("policy tests", "DIR", 1, 1, "one test case for each answer and each ban of the policy", cmd_policy_tests,
+        tests_options,
+        "A case is a line of name, request, answer, reason, clause and the rest, with tabs between; `-` expects nothing. "
+        "The name does not depend on the order of sentences. With --check: exit codes 0 all are answered as before, 1 some "
+        "are not, 2 usage, or a file that cannot be read."),
+    TELL("policy render", "DIR", 1, 1, "write the published page of every document and language as an HTML file",
+        cmd_policy_render, render_options,
         "Files are called DOCUMENT.LANG.html and need nothing else. Exit codes: 0 written, 1 errors in the policy or no "
         "text in the language, 2 usage, or a folder that cannot be read or written."),
     {.words = "policy what-if",

@@ -183,6 +183,10 @@ static void duty_change(struct changes *c, const struct policy_duty *old, const 
 }
 
 /* How well two duties go together, one function for each pass. */
+static bool duty_unmoved(struct changes *c, const struct policy_duty *a, const struct policy_duty *b)
+{
+    return same_deed(c, a, b) && same_clause(c, a->clause, b->clause) && compare_duties(c, a, b) == 0;
+}
 static bool duty_unchanged(struct changes *c, const struct policy_duty *a, const struct policy_duty *b)
 {
     return same_deed(c, a, b) && compare_duties(c, a, b) == 0;
@@ -203,7 +207,7 @@ static bool duty_reworded(struct changes *c, const struct policy_duty *a, const 
 static void diff_duties(struct changes *c)
 {
     static bool (*const pass[])(struct changes *, const struct policy_duty *, const struct policy_duty *) = {
-        duty_unchanged, duty_stayed, duty_moved, duty_reworded};
+        duty_unmoved, duty_unchanged, duty_stayed, duty_moved, duty_reworded};
     const struct policy *p = c->names->side[DIFF_OLD], *q = c->names->side[DIFF_NEW];
     bool *done = ARENA_ARRAY(c->arena, p->n_duties + 1, bool),
          *taken = ARENA_ARRAY(c->arena, q->n_duties + 1, bool);
@@ -334,7 +338,8 @@ static bool promise_goes(struct changes *c, int pass, const struct promise *a, c
 {
     if (a->kind != b->kind)
         return false;
-    return pass == 0 ? compare_promises(c, a, b) == 0 : same_clause(c, a->clause, b->clause);
+    bool stays = same_clause(c, a->clause, b->clause), alike = pass < 2 && compare_promises(c, a, b) == 0;
+    return pass == 0 ? stays && alike : pass == 1 ? alike : stays;
 }
 
 static void diff_promises(struct changes *c)
@@ -342,7 +347,7 @@ static void diff_promises(struct changes *c)
     const struct policy *p = c->names->side[DIFF_OLD], *q = c->names->side[DIFF_NEW];
     bool *done = ARENA_ARRAY(c->arena, p->n_promises + 1, bool),
          *taken = ARENA_ARRAY(c->arena, q->n_promises + 1, bool);
-    for (int pass = 0; pass < 2; pass++)
+    for (int pass = 0; pass < 3; pass++)
         for (size_t i = 0; i < p->n_promises; i++)
             for (size_t j = 0; j < q->n_promises && !done[i]; j++) {
                 if (taken[j] || !promise_goes(c, pass, &p->promises[i], &q->promises[j]))

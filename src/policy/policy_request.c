@@ -17,16 +17,21 @@ static enum err unknown(const struct reader *r, const char *what, struct span na
     return ERR_UNKNOWN_NAME;
 }
 
+static enum err unknown_kind(const struct reader *r, const char *what, enum policy_kind k, struct span name)
+{
+    struct nearest near = policy_nearest(name);
+    policy_nearest_kind(&near, r->p, k);
+    return unknown(r, what, name, &near);
+}
+
 /* !NAME: known false; ?NAME: not known; NAME: known true. */
 static enum err read_fact(const struct reader *r, struct span word)
 {
     bool negated = span_starts(word, "!"), open = span_starts(word, "?");
     struct span name = negated || open ? span_sub(word, 1, word.len) : word;
     unsigned i = policy_kind_find(r->p, KIND_FACT, name);
-    struct nearest near = policy_nearest(name);
-    policy_nearest_kind(&near, r->p, KIND_FACT);
     if (i == POLICY_NONE)
-        return unknown(r, "fact", name, &near);
+        return unknown_kind(r, "fact", KIND_FACT, name);
     if (open)
         r->q->facts_known &= ~(1ull << i);
     if (!negated && !open)
@@ -37,10 +42,8 @@ static enum err read_fact(const struct reader *r, struct span word)
 static enum err read_need(const struct reader *r, struct span name)
 {
     unsigned i = policy_kind_find(r->p, KIND_NEED, name);
-    struct nearest near = policy_nearest(name);
-    policy_nearest_kind(&near, r->p, KIND_NEED);
     if (i == POLICY_NONE)
-        return unknown(r, "need", name, &near);
+        return unknown_kind(r, "need", KIND_NEED, name);
     r->q->needs |= 1ull << i;
     return OK;
 }
@@ -59,10 +62,11 @@ static enum err read_list(const struct reader *r, struct span list,
 static enum err read_value(const struct reader *r, enum policy_dimension d, struct span name)
 {
     unsigned i = policy_find(r->p, d, name);
-    struct nearest near = policy_nearest(name);
-    policy_nearest_dimension(&near, r->p, d);
-    if (i == POLICY_NONE)
+    if (i == POLICY_NONE) {
+        struct nearest near = policy_nearest(name);
+        policy_nearest_dimension(&near, r->p, d);
         return unknown(r, policy_dimension_word[d], name, &near);
+    }
     r->q->value[d] = (uint16_t)i;
     return OK;
 }
@@ -76,12 +80,12 @@ static enum err read_word(const struct reader *r, struct span word)
         return read_list(r, value, read_fact);
     if (span_is(key, "needs"))
         return read_list(r, value, read_need);
-    struct nearest near = policy_nearest(key);
-    for (int d = 0; d < DIM_COUNT; d++) {
+    for (int d = 0; d < DIM_COUNT; d++)
         if (span_is(key, policy_dimension_word[d]))
             return read_value(r, (enum policy_dimension)d, value);
+    struct nearest near = policy_nearest(key);
+    for (int d = 0; d < DIM_COUNT; d++)
         policy_nearest_try(&near, span_str(policy_dimension_word[d]));
-    }
     return unknown(r, "dimension", key, &near);
 }
 
