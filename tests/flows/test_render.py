@@ -83,7 +83,7 @@ class Files(unittest.TestCase):
     def test_what_cannot_be_rendered_says_why(self):
         self.assertIn("no document", self.render("--lang", "tlh", "--out", self.out, code=1).stderr)
         self.assertIn("--bold", self.render("--bold", code=2).stderr)
-        self.assertIn("usage", self.render("--out", code=2).stderr)
+        self.assertIn("--out needs a value", self.render("--out", code=2).stderr)
         self.render("--out", self.out, policy="/no/such/folder", code=2)
 
     def test_the_linter_finds_both_languages_whole(self):
