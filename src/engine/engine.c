@@ -21,6 +21,9 @@ static bool entries_fit(const struct job *j)
 enum err job_run(struct engine *e, struct job *j, struct store *st, struct fail *f)
 {
     j->n_entries = 0;
+    j->entries = j->own.entries;
+    j->index = j->own.index;
+    j->entry_subject = j->own.subject;
     if (e->config.now)
         j->now = e->config.now(e->config.ctx);
     j->run(j, st, e->config.ctx);

@@ -20,7 +20,8 @@
 #define ENGINE_GROUP_MAX    256  /* jobs sealed together: beyond, latency grows and throughput does not */
 #define ENGINE_SNAPSHOT_MAX 32   /* reads in one snapshot: where the gain levels off */
 #define ENGINE_QUEUE_MAX    8192 /* waiting jobs; beyond, ERR_BUSY at once */
-#define JOB_ENTRIES_MAX     8
+#define JOB_ENTRIES_OWN     8    /* what nearly every job leaves fits into the job itself */
+#define JOB_ENTRIES_MAX     1024 /* a read of 1,000 persons leaves an entry for each */
 
 enum job_kind { JOB_READ, JOB_WRITE };
 
@@ -29,23 +30,30 @@ struct job {
     struct response res;
     struct arena *arena; /* lives until done() has returned */
     enum job_kind kind;
-    struct instant now;                          /* set by the engine right before run */
-    struct audit_entry entries[JOB_ENTRIES_MAX]; /* what the job leaves on record */
+    struct instant now; /* set by the engine right before run */
+    /* What the job leaves on record, and their indexes, set before done(). They point into `own` when run is
+     * called; who leaves more points them to as much room in the arena. */
+    struct audit_entry *entries;
     size_t n_entries;
-    uint64_t index[JOB_ENTRIES_MAX]; /* their indexes, set before done() */
+    uint64_t *index;
+    struct span *entry_subject; /* raw subject id (16 bytes) for history.db; empty if none */
     bool undo; /* WRITE: roll the savepoint back (the entries are kept: a refusal is on record) */
     bool registers_changed; /* WRITE: on_registers is called after the commit, before the answer */
     bool wait_history;      /* READ: run only after history.db holds everything sealed so far */
     bool forget_history;    /* WRITE: the person of entry_subject[0] is erased: after this job's entries, and
                              * instead    of them, all rows of the person leave history.db */
-    struct span entry_subject[JOB_ENTRIES_MAX]; /* raw subject id (16 bytes) for history.db; empty if none */
-    void *user;                                 /* the caller's */
+    void *user;             /* the caller's */
     void (*run)(struct job *j, struct store *st, void *ctx); /* fills res, entries, undo */
     void (*done)(struct job *j);                             /* any engine thread; res is final */
     void (*fail)(struct job *j,
                  const struct fail *f); /* fills res with a problem document: busy, disk, stopped */
-    struct job *next;                   /* the engine's queue */
-    void *engine_side;                  /* the engine's */
+    struct {
+        struct audit_entry entries[JOB_ENTRIES_OWN];
+        uint64_t index[JOB_ENTRIES_OWN];
+        struct span subject[JOB_ENTRIES_OWN];
+    } own;
+    struct job *next;  /* the engine's queue */
+    void *engine_side; /* the engine's */
 };
 
 struct engine_config {

@@ -39,6 +39,17 @@ static void snapshot_free(struct snapshot *s)
     free(s);
 }
 
+static enum err generation_read(struct store *st, uint64_t *out, struct fail *f)
+{
+    struct store_rows rows;
+    *out = 0;
+    if (!store_one(st, Q_META_GET, ARGS(ARG_T(SPAN("generation"))), &rows, f))
+        return rows.err;
+    *out = (uint64_t)store_i(&rows, 0);
+    store_done(&rows);
+    return OK;
+}
+
 static enum err snapshot_make(const struct gate *g, struct store *st, struct snapshot **out, struct fail *f)
 {
     struct registers *registers;
@@ -46,13 +57,17 @@ static enum err snapshot_make(const struct gate *g, struct store *st, struct sna
     if (!s)
         abort(); /* as arena.h: out of memory ends the process */
     s->arena = arena_new(0);
+    uint64_t generation = 0;
     enum err e = registers_load(st, s->arena, &registers, f);
+    if (!e)
+        e = generation_read(st, &generation, f);
     if (e) {
         snapshot_free(s);
         return e;
     }
     s->view = (struct gate_view){.policy = g->policy, .registers = registers, .digest = g->digest};
     crypto_sha256(policy_packed(g->policy), &s->view.compiled);
+    s->view.generation = generation;
     hex_put(s->view.revision, g->digest.b, 8);
     atomic_init(&s->holders, 1); /* the gate itself */
     *out = s;

@@ -26,9 +26,9 @@
 
 #define GATE_FIELDS_MAX   96 /* one request: every field of the reference catalogue */
 #define GATE_EVIDENCE_MAX 16
-#define GATE_TOPICS_MAX   2 /* a channel and a class of messages */
-#define GATE_ENTRIES_MAX  8 /* record entries of one call */
-#define GATE_NEEDS_MAX    8 /* missing needs told for one field: more cannot be obtained in one sitting */
+#define GATE_TOPICS_MAX   2    /* a channel and a class of messages */
+#define GATE_ENTRIES_MAX  1024 /* record entries of one call: one for each person of a read of many */
+#define GATE_NEEDS_MAX    8    /* missing needs told for one field: more cannot be obtained in one sitting */
 
 struct gate; /* policy in force, vault, registers: shared by all threads */
 
@@ -53,6 +53,7 @@ enum err gate_create(const char *data, const char *master_key_file, struct store
 struct gate_view {
     const struct policy *policy;
     const struct registers *registers;
+    uint64_t generation;    /* grows with every change of the registers */
     struct digest digest;   /* of the policy set in force */
     struct digest compiled; /* of its compiled form, which decides */
     char revision[16 + 1];  /* the set's first 16 hex digits: `revision` in answers */
@@ -72,10 +73,11 @@ struct gate_call {
     struct arena *arena;
     struct instant now;
     const struct service *service; /* the calling client; null for the operator */
-    struct audit_entry entries[GATE_ENTRIES_MAX];
-    struct subject_id entry_subject[GATE_ENTRIES_MAX];
-    bool entry_has_subject[GATE_ENTRIES_MAX];
-    size_t n_entries;
+    struct arena *keep; /* where entries live, if `arena` is reset between persons; null: in `arena` */
+    struct audit_entry *entries;
+    struct subject_id *entry_subject;
+    bool *entry_has_subject;
+    size_t n_entries, cap_entries;
     bool undo;           /* the change must be rolled back, the entries stay */
     bool forget_history; /* the person of entry 0 was erased: their rows of history.db go (engine.h) */
 };
@@ -104,9 +106,14 @@ struct gate_request {
     size_t n_topics;
     struct evidence evidence[GATE_EVIDENCE_MAX];
     size_t n_evidence;
+    /* gate_read: a tag for each field's values is made (gate_field.tag), and a field whose tag is the one in
+     * `known`, at the place of the field, is told as unchanged instead of handed out again. */
+    bool tags;
+    struct span known[GATE_FIELDS_MAX];
     bool explain; /* fill trace */
 };
 
+#define GATE_TAG_LEN 16
 /* The answer for one field. */
 struct gate_field {
     struct span asked; /* as the caller wrote it */
@@ -119,6 +126,9 @@ struct gate_field {
     struct span mask;          /* mask's name, empty */
     struct instant keep_until; /* store/collect: the policy's limit; INSTANT_FOREVER if open */
     uint64_t deeds;
+    char tag[GATE_TAG_LEN +
+             1];    /* of the values read: the same as long as they and their mask are; "" if none */
+    bool unchanged; /* the caller has them already */
 };
 
 struct gate_answer {
@@ -132,6 +142,9 @@ struct gate_answer {
     size_t n_tried;
     struct span hint;       /* "recipient 'ship-c' is not registered; did you mean 'ship-b'?", or empty */
     struct span trace_json; /* explain */
+    /* Grows with every change that may change a decision about this person: a consent or its end, an age, a
+     * hold, an order, a value, a register. Passing time is not in it. */
+    uint64_t epoch;
 };
 
 /*

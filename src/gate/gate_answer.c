@@ -140,6 +140,7 @@ void answer_fill(struct question *q, const struct asked_field *fields, size_t n,
 {
     uint64_t deeds = 0;
     *out = (struct gate_answer){.answer = ANSWER_ALLOW, .n_fields = n, .hint = q->hint};
+    out->epoch = q->call->view->generation + (q->has_subject ? q->subject.epoch : 0);
     out->fields = ARENA_ARRAY(q->call->arena, n, struct gate_field);
     for (size_t i = 0; i < n; i++) {
         fill_field(q, &fields[i], &out->fields[i]);

@@ -176,6 +176,14 @@ enum err value_check(struct arena *a, const struct policy *p, unsigned field, st
 /* The blind index a field belongs in, or null. */
 const char *value_index(const struct policy *p, unsigned field);
 
+/* ---- gate_tag.c */
+
+/* A name for the value that only the recipient of this question knows, or the service if there is none. */
+struct span token_make(const struct question *q, const struct value *v);
+/* Tags the fields of a read, and takes out the values the caller has already. What the record says of it. */
+struct span tags_apply(const struct question *q, struct gate_answer *answer, struct gate_out *list,
+                       size_t *n);
+
 /* ---- gate_record.c */
 
 struct record {

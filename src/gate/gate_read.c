@@ -55,7 +55,9 @@ static void put_allowed(const struct question *q, const struct gate_field *answe
     struct gate_out *out = outs_add(outs, q->call->arena);
     put_out(out, v);
     out->masked = answer->answer == ANSWER_ALLOW_MASKED;
-    if (out->masked)
+    if (out->masked && span_is(answer->mask, "token"))
+        out->plain = token_make(q, v);
+    else if (out->masked)
         out->plain = mask_apply(q->call->arena, answer->mask, out->plain);
 }
 
@@ -154,11 +156,13 @@ enum err gate_read(struct gate_call *c, const struct gate_request *asked, struct
         e = question_ask(&q, c, asked, SPAN_EMPTY, answer, f);
     if (!e)
         e = open_allowed(&q, answer, &outs, f);
+    struct span extra = !e && asked->tags ? tags_apply(&q, answer, outs.list, &outs.n) : SPAN_EMPTY;
     if (!e)
         e = record_add(c,
                        &(struct record){.kind = any_allowed(answer) ? AUDIT_READ : AUDIT_REFUSED,
                                         .q = &q,
-                                        .answer = answer},
+                                        .answer = answer,
+                                        .extra = extra},
                        f);
     question_end(&q);
     *out = outs.list;

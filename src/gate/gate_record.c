@@ -248,6 +248,40 @@ static void leaf_question(const struct record *r, struct audit_leaf *leaf)
         leaf->clause = (uint16_t)policy_clause_find(r->q->policy, d->clause);
 }
 
+/* Room for one more entry. */
+static void entries_grow(struct gate_call *c, struct arena *a)
+{
+    size_t cap = c->cap_entries ? c->cap_entries * 2 : 2;
+    struct audit_entry *entries = ARENA_ARRAY(a, cap, struct audit_entry);
+    struct subject_id *subject = ARENA_ARRAY(a, cap, struct subject_id);
+    bool *has = ARENA_ARRAY(a, cap, bool);
+    if (c->n_entries) {
+        memcpy(entries, c->entries, c->n_entries * sizeof *entries);
+        memcpy(subject, c->entry_subject, c->n_entries * sizeof *subject);
+        memcpy(has, c->entry_has_subject, c->n_entries * sizeof *has);
+    }
+    c->entries = entries;
+    c->entry_subject = subject;
+    c->entry_has_subject = has;
+    c->cap_entries = cap;
+}
+
+/* What was only asked, read or refused changes nothing. */
+static bool changes(enum audit_kind kind)
+{
+    return kind != AUDIT_DECISION && kind != AUDIT_READ && kind != AUDIT_REFUSED && kind != AUDIT_SHARE &&
+           kind != AUDIT_EXPORT && kind != AUDIT_START && kind != AUDIT_ERASE;
+}
+
+/* Every change leaves an entry, so no change can forget its step. */
+static enum err epoch_step(struct gate_call *c, const struct record *r, struct fail *f)
+{
+    if (!changes(r->kind))
+        return OK;
+    return r->subject ? subject_epoch_step(c->st, r->subject, f)
+                      : store_run(c->st, Q_META_STEP, ARGS(ARG_T(SPAN("generation"))), NULL, f);
+}
+
 enum err record_add(struct gate_call *c, const struct record *given, struct fail *f)
 {
     struct record r = *given;
@@ -257,6 +291,9 @@ enum err record_add(struct gate_call *c, const struct record *given, struct fail
         r.subject = &r.q->subject;
         r.key = r.q->key;
     }
+    struct arena *keep = c->keep ? c->keep : c->arena;
+    if (c->n_entries == c->cap_entries)
+        entries_grow(c, keep);
     struct audit_entry *e = &c->entries[c->n_entries];
     *e = (struct audit_entry){.leaf = {.kind = r.kind, .time = c->now}};
     memcpy(e->leaf.policy, c->view->digest.b, sizeof e->leaf.policy);
@@ -266,8 +303,12 @@ enum err record_add(struct gate_call *c, const struct record *given, struct fail
     enum err err = actor_pseudonym(c, &r, e->leaf.actor, f);
     if (!err)
         err = make_detail(c, &r, e, f);
+    if (!err)
+        err = epoch_step(c, &r, f);
     if (err)
         return err;
+    if (c->keep)
+        e->detail = arena_copy(keep, e->detail);
     c->entry_has_subject[c->n_entries] = r.subject != NULL;
     if (r.subject)
         c->entry_subject[c->n_entries] = r.subject->id;

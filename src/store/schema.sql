@@ -22,7 +22,7 @@
 
 -- Single numbers and marks of this installation.
 CREATE TABLE meta (
-    name   TEXT NOT NULL PRIMARY KEY, -- 'sid': the last sid given out; 'schema': version of this file; ...
+    name   TEXT NOT NULL PRIMARY KEY, -- 'sid': the last sid given out; 'generation': changes of the registers; 'schema': version of this file; ...
     number INTEGER,                   -- its number, if it is one
     bytes  BLOB                       -- its bytes, if it is not
 );
@@ -39,7 +39,8 @@ CREATE TABLE subject (
     teen_from  INTEGER NOT NULL,          -- first instant at which the person is 14; 0 = passed at the last writing
     adult_from INTEGER NOT NULL,          -- first instant at which the person is 18; 0 = passed
     state      INTEGER NOT NULL,          -- enum subject_state: 0 active, 1 awaiting guardian
-    region     TEXT NOT NULL              -- where the data is gathered and kept, ISO 3166-1 alpha-2
+    region     TEXT NOT NULL,             -- where the data is gathered and kept, ISO 3166-1 alpha-2
+    epoch      INTEGER NOT NULL DEFAULT 0 -- grows with each change that may change a decision about the person
 );
 CREATE INDEX subject_by_sid ON subject (sid);
 

@@ -89,7 +89,8 @@ enum err subject_get(struct store *st, struct subject_id id, struct instant now,
                             .created = {store_i(&rows, 1)},
                             .teen_from = {store_i(&rows, 2)},
                             .adult_from = {store_i(&rows, 3)},
-                            .state = (enum subject_state)store_i(&rows, 4)};
+                            .state = (enum subject_state)store_i(&rows, 4),
+                            .epoch = (uint64_t)store_i(&rows, 6)};
     struct span region = span_sub(store_t(&rows, 5), 0, sizeof out->region - 1);
     if (region.len)
         memcpy(out->region, region.p, region.len);
@@ -173,9 +174,9 @@ static const struct {
     enum store_query_id q;
     bool by_id; /* keyed by the id, not the sid */
 } erase_rows[] = {
-    {Q_ERASE_SERVICES, false},  {Q_ERASE_GUARDIANS, false}, {Q_ERASE_WARDS, true},   {Q_ERASE_VALUES, false},
-    {Q_ERASE_INDEX, false},     {Q_ERASE_CONSENTS, false},  {Q_ERASE_SHARES, false}, {Q_ERASE_HOLDS, false},
-    {Q_ERASE_PURCHASES, false}, {Q_ERASE_SUBJECT, true},
+    {Q_ERASE_SERVICES, false}, {Q_ERASE_GUARDIANS, false}, {Q_WARDS_EPOCH, true},     {Q_ERASE_WARDS, true},
+    {Q_ERASE_VALUES, false},   {Q_ERASE_INDEX, false},     {Q_ERASE_CONSENTS, false}, {Q_ERASE_SHARES, false},
+    {Q_ERASE_HOLDS, false},    {Q_ERASE_PURCHASES, false}, {Q_ERASE_SUBJECT, true},
 };
 
 enum err subject_erase(struct store *st, const struct subject *s, struct instant now, struct fail *f)
@@ -195,6 +196,11 @@ enum err subject_service_add(struct store *st, const struct subject *s, struct s
                              struct instant now, struct fail *f)
 {
     return store_run(st, Q_SERVICE_USED, ARGS(ARG_I(s->sid), ARG_T(service), ARG_I(now.ms)), NULL, f);
+}
+
+enum err subject_epoch_step(struct store *st, const struct subject *s, struct fail *f)
+{
+    return store_run(st, Q_SUBJECT_EPOCH, ARGS(ARG_I(s->sid)), NULL, f);
 }
 
 enum err subject_uses(struct store *st, const struct subject *s, struct span service, bool *out,

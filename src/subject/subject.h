@@ -30,6 +30,7 @@ struct subject {
     struct instant
         teen_from; /* first instant at which the person is 14 (band minor); 0: passed when written */
     struct instant adult_from; /* first instant at which the person is 18; 0: passed when written */
+    uint64_t epoch;            /* grows with each change that concerns the person */
     char region[3];            /* where the data is gathered, ISO 3166-1 alpha-2 */
 };
 
@@ -77,6 +78,7 @@ enum err subject_each(struct store *st, void (*each)(void *ctx, const struct sub
 enum err subject_service_add(struct store *st, const struct subject *s, struct span service,
                              struct instant now, struct fail *f);
 
+enum err subject_epoch_step(struct store *st, const struct subject *s, struct fail *f);
 /* True if the person has used the service. */
 enum err subject_uses(struct store *st, const struct subject *s, struct span service, bool *out,
                       struct fail *f);

@@ -163,6 +163,10 @@ void vault_device_mac(const struct vault *v, struct span device, uint8_t out[32]
 /* The person's pseudonym in the record for an epoch, and of an actor outside (keyed by the node). */
 void vault_pseudonym(const struct person_key *k, uint32_t epoch, uint8_t out[16]);
 void vault_actor_pseudonym(const struct vault *v, struct span actor, uint8_t out[16]);
+/* A name for a value that only `audience` knows: the same for it each time, another for everybody else, and
+ * nothing of the value to be found out by who has not the key. */
+void vault_token(const struct vault *v, struct span audience, struct span field, struct span plain,
+                 uint8_t out[16]);
 /* Seals and opens an entry's detail under the person's key (no person: under the node's). */
 enum err vault_detail_seal(const struct vault *v, const struct person_key *k, struct span plain,
                            struct arena *a, struct span *out, struct fail *f);

@@ -2,6 +2,8 @@
 /* The blind index: finding and keeping apart identifiers that are stored nowhere in clear. See vault.h. */
 #include "vault_impl.h"
 
+#include "text.h"
+
 /* The MAC of kind and normal form in lower case: Ann@ and ann@ are one mailbox everywhere that matters. */
 static enum err index_mac(const struct vault *v, struct span kind, struct span plain, uint8_t mac[MAC_LEN],
                           struct fail *f)
@@ -22,6 +24,25 @@ static enum err index_mac(const struct vault *v, struct span kind, struct span p
     }
     arena_free(a);
     return e;
+}
+
+void vault_token(const struct vault *v, struct span audience, struct span field, struct span plain,
+                 uint8_t out[16])
+{
+    uint8_t mac[MAC_LEN];
+    struct arena *a = arena_new(0);
+    /* A zero byte ends each part but the last; neither names nor identifiers hold one. */
+    struct span parts[] = {SPAN("troth token"), audience, field};
+    struct text t = text_new(a, 64 + audience.len + field.len + plain.len);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        text_put(&t, parts[i]);
+        text_char(&t, 0);
+    }
+    text_put(&t, plain);
+    key_mac(v->index, text_span(&t), mac);
+    memcpy(out, mac, 16);
+    crypto_wipe(t.p, t.len);
+    arena_free(a);
 }
 
 static enum err find(struct store *st, struct span kind, const uint8_t mac[MAC_LEN], bool *found,

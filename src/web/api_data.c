@@ -92,7 +92,7 @@ void api_data_put(struct call *c)
 
 /* ---- Reading */
 
-static bool any_allowed(const struct gate_answer *a)
+bool answer_allows_any(const struct gate_answer *a)
 {
     for (size_t i = 0; i < a->n_fields; i++)
         if (a->fields[i].answer == ANSWER_ALLOW || a->fields[i].answer == ANSWER_ALLOW_MASKED)
@@ -105,7 +105,7 @@ void answer_values(struct call *c, const struct gate_answer *answer, const struc
 {
     struct text t = text_new(c->arena, 1024);
     bool provenance = false;
-    if (!any_allowed(answer)) {
+    if (!answer_allows_any(answer)) {
         call_refuse(c, answer);
         return;
     }
@@ -119,6 +119,24 @@ void answer_values(struct call *c, const struct gate_answer *answer, const struc
     http_json(c->res, 200, &t);
 }
 
+enum err call_known_tags(struct call *c, struct gate_request *q, const struct json *known)
+{
+    q->tags = known != NULL;
+    for (size_t i = 0; i < json_count(known); i++) {
+        const struct json *one = json_at(known, i);
+        size_t k = 0;
+        while (k < q->n_fields && !span_eq(q->fields[k], json_name(one)))
+            k++;
+        if (k == q->n_fields) {
+            fail_where(&c->fail, "/known");
+            return fail_set(&c->fail, ERR_BAD_VALUE, "`known` has a field that is not among `fields`: %.*s.",
+                            SPAN_F(span_sub(json_name(one), 0, 64)));
+        }
+        q->known[k] = json_span(one);
+    }
+    return OK;
+}
+
 void api_data_read(struct call *c)
 {
     struct subject s;
@@ -126,7 +144,8 @@ void api_data_read(struct call *c)
     struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
     struct gate_out *values = NULL;
     size_t n = 0;
-    if (call_subject(c, 0, &s) != OK || call_question(c, q) != OK)
+    if (call_subject(c, 0, &s) != OK || call_question(c, q) != OK ||
+        call_known_tags(c, q, json_get(c->body, "known")) != OK)
         return;
     q->subject = s.id;
     q->read = &s;

@@ -6,13 +6,14 @@
 enum err call_asked_subject(struct call *c, struct gate_request *q)
 {
     struct span id = call_member(c, "subject");
-    struct subject s;
     if (id.len == 0)
         return OK;
+    struct subject *s = ARENA_NEW(c->arena, struct subject);
     q->has_subject = true;
-    if (call_subject_named(c, id, "subject", &s) != OK)
+    if (call_subject_named(c, id, "subject", s) != OK)
         return c->fail.code;
-    q->subject = s.id;
+    q->subject = s->id;
+    q->read = s;
     return OK;
 }
 

@@ -161,6 +161,8 @@ void call_refuse(struct call *c, const struct gate_answer *a)
 void call_entry(struct call *c, struct text *t, const char *name, size_t which)
 {
     struct response *res = c->res;
+    if (c->many)
+        return;
     if (c->gate.n_entries <= which || res->n_slots >= RESPONSE_SLOTS_MAX) {
         json_null(t, name);
         return;

@@ -80,8 +80,15 @@ static void take_entries(struct call *c, struct job *j)
     if (!leaves_entries(c, j))
         c->gate.n_entries = 0;
     j->n_entries = c->gate.n_entries;
+    j->entries = c->gate.entries;
+    if (j->n_entries > JOB_ENTRIES_OWN) {
+        j->index = ARENA_ARRAY(c->arena, j->n_entries, uint64_t);
+        j->entry_subject = ARENA_ARRAY(c->arena, j->n_entries, struct span);
+    }
     for (size_t i = 0; i < c->gate.n_entries; i++) {
-        j->entries[i] = c->gate.entries[i];
+        /* Whatever is registered may change what is decided: the snapshot and its epoch follow. */
+        j->registers_changed |=
+            c->gate.entries[i].leaf.kind == AUDIT_REGISTER && !c->gate.entry_has_subject[i];
         j->entry_subject[i] =
             c->gate.entry_has_subject[i] ? span_of(c->gate.entry_subject[i].b, ID_LEN) : SPAN_EMPTY;
     }

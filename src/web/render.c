@@ -29,6 +29,10 @@ static void render_field(struct text *t, const struct gate_field *f)
     render_text(t, "mask", f->mask);
     if (f->keep_until.ms > 0 && f->keep_until.ms < INSTANT_FOREVER.ms)
         json_instant(t, "keep_until", f->keep_until);
+    if (f->tag[0])
+        json_str(t, "tag", f->tag);
+    if (f->unchanged)
+        json_bool(t, "unchanged", true);
     json_close(t, '}');
 }
 
@@ -74,6 +78,7 @@ void render_decision_members(struct call *c, struct text *t, const struct gate_a
     render_why(t, a);
     render_list(t, "obligations", a->obligations, a->n_obligations);
     json_str(t, "revision", c->gate.view->revision);
+    json_i64(t, "epoch", (int64_t)a->epoch);
     call_entry(c, t, "entry", 0);
 }
 

@@ -71,6 +71,7 @@ struct call {
     struct http_params params; /* {…} of the path, decoded */
     const struct json *body;   /* parsed and valid against the row's request schema; null if none */
     enum call_role role;
+    bool many;            /* a call for many: entries are told once, not by each answer */
     struct fail fail;     /* a handler that fails sets it and returns; the problem document is made from it */
     struct span extra;    /* more members for the problem document, as JSON text */
     struct job job_store; /* what `job` points to */
@@ -116,6 +117,10 @@ enum err call_wish(struct call *c, const struct subject *s, struct span *actor);
 /* Answers a read (share null) or a share: the allowed subset, or 403 when nothing is allowed. */
 void answer_values(struct call *c, const struct gate_answer *answer, const struct gate_out *values, size_t n,
                    const struct share_id *share);
+/* `known` of a read: tags by field. ERR_BAD_VALUE for a field that is not asked for. */
+enum err call_known_tags(struct call *c, struct gate_request *q, const struct json *known);
+/* True if anything may leave. */
+bool answer_allows_any(const struct gate_answer *a);
 /* Ends a call that the policy refused: 403 with clause, reason and the decision. */
 void call_refuse(struct call *c, const struct gate_answer *a);
 /* "name":<index of the call's entry `which` in the record>, filled in when the group is sealed; null if there

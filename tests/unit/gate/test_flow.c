@@ -369,7 +369,7 @@ TEST(a_pass_over_the_record_looks_anew_who_lives)
     scratch_begin();
     EXPECT_INT(gate_erase(fx_as("shop"), fresh.id, SPAN_EMPTY, &gone, &fx_fail), OK);
     scratch_commit();
-    fx_call.entries[0] = e;
+    fx_call.entries = &e;
     EXPECT(!gate_entry_subject(fx_gate, scratch_st, SPAN_EMPTY, SPAN_EMPTY, subject));
     EXPECT(!who(subject));
     fx_close();
@@ -395,7 +395,7 @@ TEST(entries_are_attributed_to_the_living)
     gate_close(fx_gate); /* a power cut: the next start knows only the living */
     scratch_must(fx_open_gate("tests/cases/policies/mini"), &fx_fail);
     fx_as("");
-    fx_call.entries[0] = e;
+    fx_call.entries = &e;
     EXPECT(!who(subject));
     fx_close();
 }

@@ -139,7 +139,7 @@ TEST(pragmas_are_in_force)
     } rows[] = {{STORE_MAIN, "PRAGMA synchronous", 2},    {STORE_KEYS, "PRAGMA synchronous", 2},
                 {STORE_HISTORY, "PRAGMA synchronous", 1}, {STORE_MAIN, "PRAGMA secure_delete", 1},
                 {STORE_KEYS, "PRAGMA secure_delete", 1},  {STORE_MAIN, "PRAGMA foreign_keys", 1},
-                {STORE_MAIN, "PRAGMA user_version", 1},   {STORE_MAIN, "PRAGMA trusted_schema", 0}};
+                {STORE_MAIN, "PRAGMA user_version", 2},   {STORE_MAIN, "PRAGMA trusted_schema", 0}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t got = -1;
         struct fail f = {0};
@@ -311,6 +311,7 @@ TEST(migrations_run_once_in_order)
     struct store_file *main = &st->file[STORE_MAIN];
     struct fail f = {0};
     int64_t n = 0;
+    EXPECT_INT(store_file_exec(main, "PRAGMA user_version = 1", &f), OK);
     EXPECT_INT(store_schema_migrate(main, files, 2, false, &f),
                ERR_CONFLICT); /* a reader does not change schemas */
     EXPECT(f.hint[0] != 0);
@@ -367,6 +368,7 @@ TEST(a_failing_migration_leaves_nothing)
     struct store *st = store_fresh();
     struct fail f = {0};
     int64_t n = 0;
+    EXPECT_INT(store_file_exec(&st->file[STORE_MAIN], "PRAGMA user_version = 1", &f), OK);
     EXPECT(store_schema_migrate(&st->file[STORE_MAIN], files, 1, true, &f) != OK);
     f = (struct fail){0};
     EXPECT_INT(store_file_number(&st->file[STORE_MAIN], "PRAGMA user_version", &n, &f), OK);

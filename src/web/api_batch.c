@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * POST /v1/read: one question about many persons. Each is decided and recorded for itself, with its own
+ * answer or its own problem, in the order asked. What is wrong with the question itself fails the whole.
+ */
+#include "web_impl.h"
+
+#define BATCH_MAX 1000 /* persons of one call: 30 ms of a reader; beyond, ask again */
+
+struct batch {
+    struct call *call;
+    struct gate_request *question;
+    struct arena *main; /* what the answer lives in; the call's own is emptied after each person */
+    struct text text;
+};
+
+/* Of one person, and not of the question. */
+static bool is_persons(enum err e)
+{
+    return e == ERR_NOT_FOUND || e == ERR_GONE || e == ERR_INTEGRITY || e == ERR_REFUSED;
+}
+
+static void put_problem(struct batch *b)
+{
+    struct call *c = b->call;
+    struct response res = {0};
+    http_problem(c->arena, &res, &c->fail, c->extra);
+    json_i64(&b->text, "status", res.status);
+    json_raw(&b->text, "problem", res.body);
+    c->fail = (struct fail){0};
+    c->extra = SPAN_EMPTY;
+}
+
+static void put_entry(struct batch *b, size_t before)
+{
+    if (b->call->gate.n_entries > before)
+        json_i64(&b->text, "entry_offset", (int64_t)before);
+}
+
+static enum err read_person(struct batch *b, const struct subject *s)
+{
+    struct call *c = b->call;
+    struct gate_request *q = b->question;
+    struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
+    struct gate_out *values = NULL;
+    size_t n = 0;
+    bool provenance = false;
+    q->subject = s->id;
+    q->read = s;
+    enum err err = gate_read(&c->gate, q, answer, &values, &n, &c->fail);
+    if (err == OK && !answer_allows_any(answer)) {
+        call_refuse(c, answer);
+        c->gate.undo = false;
+        return c->fail.code;
+    }
+    if (err != OK)
+        return err;
+    json_read_bool(c->body, "provenance", false, &provenance, NULL);
+    json_i64(&b->text, "status", 200);
+    render_values(c, &b->text, answer, values, n, provenance);
+    render_decision_members(c, &b->text, answer);
+    return OK;
+}
+
+static const struct json *known_of(const struct call *c, struct span id)
+{
+    return json_get(json_get(c->body, "known"), arena_str(c->arena, id));
+}
+
+static enum err put_person(struct batch *b, struct span id)
+{
+    struct call *c = b->call;
+    struct subject s;
+    size_t before = c->gate.n_entries;
+    json_open(&b->text, NULL, '{');
+    json_string(&b->text, "subject", id);
+    memset(b->question->known, 0, sizeof b->question->known);
+    enum err err = call_known_tags(c, b->question, known_of(c, id));
+    b->question->tags = json_get(c->body, "known") != NULL;
+    if (err == OK)
+        err = call_subject_named(c, id, "subjects", &s);
+    if (err == OK)
+        err = read_person(b, &s);
+    if (err != OK && !is_persons(err))
+        return err;
+    if (err != OK)
+        put_problem(b);
+    put_entry(b, before);
+    json_close(&b->text, '}');
+    return OK;
+}
+
+/* What the schema's rows cannot say of the two lists. */
+static enum err check_lists(struct call *c)
+{
+    const struct json *subjects = json_get(c->body, "subjects"), *known = json_get(c->body, "known");
+    fail_where(&c->fail, "/subjects");
+    if (json_kind(subjects) != JSON_ARRAY || !json_count(subjects) || json_count(subjects) > BATCH_MAX)
+        return fail_set(&c->fail, ERR_BAD_VALUE, "`subjects` must be a list of 1 to %d ids.", BATCH_MAX);
+    for (size_t i = 0; i < json_count(subjects); i++)
+        if (json_kind(json_at(subjects, i)) != JSON_STRING ||
+            json_span(json_at(subjects, i)).len != ID_TEXT_LEN)
+            return fail_set(&c->fail, ERR_BAD_VALUE, "`subjects` must be a list of ids; number %zu is none.",
+                            i + 1);
+    c->fail = (struct fail){0};
+    if (known && json_kind(known) != JSON_OBJECT) {
+        fail_where(&c->fail, "/known");
+        return fail_set(&c->fail, ERR_WRONG_TYPE, "`known` must be an object: tags by id.");
+    }
+    for (size_t i = 0; i < json_count(known); i++)
+        if (json_kind(json_at(known, i)) != JSON_OBJECT) {
+            fail_where(&c->fail, "/known");
+            return fail_set(&c->fail, ERR_WRONG_TYPE, "`known` must have an object of tags for each person.");
+        }
+    return OK;
+}
+
+static enum err put_persons(struct batch *b, struct arena *scratch)
+{
+    struct call *c = b->call;
+    const struct json *subjects = json_get(c->body, "subjects");
+    enum err err = OK;
+    c->many = true;
+    c->gate.keep = b->main;
+    c->arena = c->gate.arena = scratch;
+    for (size_t i = 0; i < json_count(subjects) && err == OK; i++) {
+        err = put_person(b, json_span(json_at(subjects, i)));
+        arena_reset(scratch); /* opened values are wiped with it */
+    }
+    c->arena = c->gate.arena = b->main;
+    c->gate.keep = NULL;
+    c->many = false;
+    return err;
+}
+
+void api_read_many(struct call *c)
+{
+    struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
+    struct batch b = {.call = c, .question = q, .main = c->arena};
+    if (check_lists(c) != OK || call_question(c, q) != OK)
+        return;
+    q->has_subject = true;
+    b.text = text_new(c->arena, 16384);
+    json_open(&b.text, NULL, '{');
+    json_open(&b.text, "answers", '[');
+    struct arena *scratch = arena_new(0);
+    enum err err = put_persons(&b, scratch);
+    arena_free(scratch);
+    if (err != OK) {
+        c->extra = SPAN_EMPTY;
+        return;
+    }
+    json_close(&b.text, ']');
+    call_entry(c, &b.text, "first_entry", 0);
+    json_close(&b.text, '}');
+    http_json(c->res, 200, &b.text);
+}

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold however fast a read is: each change is seen by the next one. Reads of many, tags, tokens, epochs."""
+import json, os, shutil, tempfile, threading
+
+from troth_flow import Flow, POLICY
+from troth_people import People
+
+GOODS = ["order-items", "order-address"]
+
+
+class Reading(People):
+    def buyer(self, **more):
+        person = self.adult("shop")
+        self.collect(person, purpose="order-payment", **{"order_items": "tea", "order_address": "1 Example Road", **more})
+        return person
+
+    def read(self, person, status=200, purpose="order-payment", fields=GOODS, **more):
+        answer = self.post(f"/v1/subjects/{person}/read", {"purpose": purpose, "fields": fields, **more}, token="shop")
+        self.assertEqual(answer.status, status, answer)
+        return answer.json
+
+    def many(self, ids, status=200, fields=GOODS, token="shop", **more):
+        answer = self.post("/v1/read", {"subjects": ids, "purpose": "order-payment", "fields": fields, **more}, token=token)
+        self.assertEqual(answer.status, status, answer)
+        return answer.json
+
+
+class Next(Reading):
+    """Every kind of change holds from the next read on, and moves the epoch."""
+
+    def test_a_withdrawal_holds_in_the_next_read(self):
+        person = self.buyer()
+        before = self.read(person)
+        self.act(person, document="group", state="withdrawn")
+        after = self.read(person, 403)
+        self.assertEqual(after["reason"], "withdrawn")
+        self.assertGreater(after["decision"]["epoch"], before["epoch"])
+        self.act(person, document="group")
+        again = self.read(person)
+        self.assertEqual(again["values"]["order-items"]["value"], "tea")
+        self.assertGreater(again["epoch"], after["decision"]["epoch"])
+
+    def test_a_correction_and_a_deletion_are_read_next(self):
+        person = self.buyer()
+        first = self.read(person)
+        self.collect(person, purpose="order-payment", order_items="coffee")
+        second = self.read(person)
+        self.assertEqual(second["values"]["order-items"]["value"], "coffee")
+        self.assertGreater(second["epoch"], first["epoch"])
+        self.expect(self.delete(f"/v1/subjects/{person}/data/order-items", token="shop"), 200)
+        third = self.read(person)
+        self.assertNotIn("order-items", third["values"])
+        self.assertGreater(third["epoch"], second["epoch"])
+
+    def test_a_hold_an_age_and_an_erasure_hold_in_the_next_read(self):
+        person = self.buyer()
+        epoch = self.read(person)["epoch"]
+        hold = {"fields": ["order-items"], "reference": "tax law 1", "until": "2030-01-01"}
+        self.operator("POST", f"/v1/subjects/{person}/holds", hold, 201)
+        held = self.read(person)
+        self.assertNotIn("order-items", held["values"])
+        self.assertEqual(held["fields"]["order-items"]["reason"], "hold_only")
+        self.assertGreater(held["epoch"], epoch)
+        self.expect(self.post(f"/v1/subjects/{person}/age", {"birth_date": "2014-01-01"}, token="shop"), 200)
+        child = self.read(person, 403, fields=["order-address"])
+        self.assertIn("agreement", " ".join(child["decision"].get("needs", [])) + child["reason"])
+        self.assertGreater(child["decision"]["epoch"], held["epoch"])
+        self.expect(self.delete(f"/v1/subjects/{person}", token="shop"), 200)
+        self.read(person, 410)
+
+    def test_a_register_moves_the_epoch(self):
+        person = self.buyer()
+        before = self.read(person)["epoch"]
+        self.daemon.cli("recipient", "add", "carrier-e", "--class", "logistics-company", *self.daemon.here())
+        self.assertGreater(self.read(person)["epoch"], before)
+
+    def test_reading_moves_no_epoch(self):
+        person = self.buyer()
+        self.assertEqual(self.read(person)["epoch"], self.read(person)["epoch"])
+
+    def test_no_read_is_allowed_once_a_withdrawal_was_acknowledged(self):
+        """Readers go on while somebody withdraws: whoever asks after the acknowledgement is refused."""
+        person = self.buyer()
+        withdrawn, wrong, seen = threading.Event(), [], []
+
+        def reader():
+            for _ in range(400):
+                known = withdrawn.is_set()
+                status = self.post(f"/v1/subjects/{person}/read", {"purpose": "order-payment", "fields": GOODS}, token="shop").status
+                seen.append((known, status))
+                if known and status != 403:
+                    wrong.append(status)
+                if known and len(seen) > 40:
+                    return
+
+        readers = [threading.Thread(target=reader) for _ in range(4)]
+        for r in readers:
+            r.start()
+        while len(seen) < 20:
+            pass
+        self.act(person, document="group", state="withdrawn")
+        withdrawn.set()
+        for r in readers:
+            r.join()
+        self.assertEqual(wrong, [])
+        self.assertIn((False, 200), seen)
+        self.assertIn((True, 403), seen)
+
+
+class Many(Reading):
+    def test_each_person_has_an_answer_of_their_own_in_order(self):
+        good, other, gone = self.buyer(), self.buyer(order_items="salt"), self.buyer()
+        refused = self.buyer()
+        self.act(refused, document="group", state="withdrawn")
+        self.expect(self.delete(f"/v1/subjects/{gone}", token="shop"), 200)
+        ids = [good, gone, refused, "0" * 32, other]
+        got = self.many(ids)
+        self.assertEqual([a["subject"] for a in got["answers"]], ids)
+        self.assertEqual([a["status"] for a in got["answers"]], [200, 410, 403, 404, 200])
+        self.assertEqual(got["answers"][0]["values"]["order-items"]["value"], "tea")
+        self.assertEqual(got["answers"][4]["values"]["order-items"]["value"], "salt")
+        self.assertEqual(got["answers"][2]["problem"]["reason"], "withdrawn")
+        self.assertNotIn("values", got["answers"][2])
+        # One entry for each decision, where the answer says it is.
+        for person, answer in zip(ids, got["answers"]):
+            if "entry_offset" in answer:
+                rows = self.expect(self.get(f"/v1/subjects/{person}/history?limit=1", token="shop"), 200)["history"]
+                self.assertEqual(rows[0]["entry"], got["first_entry"] + answer["entry_offset"], (person, rows))
+        self.assertEqual([a.get("entry_offset") for a in got["answers"]], [0, None, 1, None, 2])
+
+    def test_a_thousand_persons_at_once(self):
+        ids = [self.buyer() for _ in range(3)]
+        got = self.many((ids * 334)[:1000])
+        self.assertEqual(len(got["answers"]), 1000)
+        self.assertEqual({a["status"] for a in got["answers"]}, {200})
+        self.assertEqual([a["entry_offset"] for a in got["answers"]], list(range(1000)))
+
+    def test_what_is_wrong_with_the_question_fails_the_whole(self):
+        person = self.buyer()
+        self.problem(self.post("/v1/read", {"subjects": [person], "purpose": "nonsense", "fields": GOODS}, token="shop"), 422, "unknown-name")
+        for subjects in ([], [7], ["x"], [person] * 1001, "all"):
+            self.assertIn(self.post("/v1/read", {"subjects": subjects, "purpose": "order-payment", "fields": GOODS}, token="shop").status, (400, 422))
+        self.problem(self.post("/v1/read", {"subjects": [person], "purpose": "order-payment", "fields": GOODS}), 401, "token-missing")
+
+    def test_nobody_elses_people(self):
+        person = self.buyer()
+        got = self.many([person], token="forum")
+        self.assertEqual(got["answers"][0]["status"], 404)
+
+
+class Conditional(Reading):
+    def test_only_what_changed_comes_again(self):
+        person = self.buyer()
+        first = self.read(person, known={})
+        tags = {name: f["tag"] for name, f in first["fields"].items()}
+        same = self.read(person, known=tags)
+        self.assertEqual(same["values"], {})
+        self.assertTrue(all(f["unchanged"] for f in same["fields"].values()))
+        self.collect(person, purpose="order-payment", order_items="coffee")
+        news = self.read(person, known=tags)
+        self.assertEqual(list(news["values"]), ["order-items"])
+        self.assertNotIn("unchanged", news["fields"]["order-items"])
+        self.assertTrue(news["fields"]["order-address"]["unchanged"])
+        # It was decided and is on record all the same.
+        rows = self.expect(self.get(f"/v1/subjects/{person}/history?limit=3", token="shop"), 200)["history"]
+        self.assertEqual([(r["kind"], r["detail"].get("unchanged")) for r in rows],
+                         [("read", [1]), ("collect", None), ("read", [0, 1])])
+
+    def test_deleted_and_given_again_is_a_change(self):
+        person = self.buyer()
+        tag = self.read(person, known={})["fields"]["order-items"]["tag"]
+        self.expect(self.delete(f"/v1/subjects/{person}/data/order-items", token="shop"), 200)
+        self.assertNotEqual(self.read(person, known={})["fields"]["order-items"]["tag"], tag)
+        self.at("2026-11-23T00:00:01Z")
+        self.collect(person, purpose="order-payment", order_items="tea")
+        self.assertIn("order-items", self.read(person, known={"order-items": tag})["values"])
+
+    def test_a_refusal_has_no_tag_and_no_way_round(self):
+        person = self.buyer()
+        tags = {name: f["tag"] for name, f in self.read(person, known={})["fields"].items()}
+        self.act(person, document="group", state="withdrawn")
+        self.assertEqual(self.read(person, 403, known=tags)["reason"], "withdrawn")
+
+    def test_of_many(self):
+        one, two = self.buyer(), self.buyer()
+        known = {a["subject"]: {n: f["tag"] for n, f in a["fields"].items()} for a in self.many([one, two], known={})["answers"]}
+        self.collect(two, purpose="order-payment", order_address="2 Other Road")
+        got = self.many([one, two], known=known)["answers"]
+        self.assertEqual([list(a["values"]) for a in got], [[], ["order-address"]])
+
+    def test_a_tag_of_a_field_not_asked_for(self):
+        person = self.buyer()
+        self.read(person, 422, known={"contact-phone": "0" * 16})
+
+    def test_tags_only_when_asked(self):
+        self.assertNotIn("tag", self.read(self.buyer())["fields"]["order-items"])
+
+
+def token_policy():
+    """The reference policy, with an office that shows names instead of numbers."""
+    folder = tempfile.mkdtemp(prefix="troth-tokens-")
+    for name in os.listdir(POLICY):
+        shutil.copy(os.path.join(POLICY, name), folder)
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        text = open(path, encoding="utf-8").read()
+        if name == "catalogue.md":
+            text = text.replace('mask blank ', 'mask token     "replace by a name that only the recipient knows".\nmask blank ')
+        text = text.replace("mask as middle", "mask as token").replace("mask as last-four", "mask as token")
+        open(path, "w", encoding="utf-8").write(text)
+    return folder
+
+
+class Tokens(Reading):
+    daemon_options = {"policy": token_policy()}
+
+    def shown(self, person, service):
+        got = self.expect(self.post(f"/v1/subjects/{person}/read", {"purpose": "delivery", "operation": "display",
+                                                                    "fields": ["contact-phone"]}, token=service), 200)
+        self.assertEqual(got["fields"]["contact-phone"]["mask"], "token")
+        value = got["values"]["contact-phone"]
+        self.assertTrue(value["masked"])
+        return value["value"]
+
+    def test_a_name_for_each_service_the_same_each_time(self):
+        phone = self.phone()
+        person = self.adult("shop", contact_phone=phone)
+        self.daemon.service("shop-2", "shop")
+        mine = self.shown(person, "shop")
+        self.assertRegex(mine, r"^tok_[0-9a-f]{32}$")
+        self.assertNotIn(phone[3:], mine)
+        self.assertEqual(mine, self.shown(person, "shop"))
+        self.daemon.restart()
+        self.assertEqual(mine, self.shown(person, "shop"))
+        self.operator("POST", f"/v1/subjects/{person}/consents", {"document": "group", "state": "given", "language": "en",
+                                                                   "channel": "web", "service": "shop-2"}, 201)
+        theirs = self.shown(person, "shop-2")
+        self.assertRegex(theirs, r"^tok_[0-9a-f]{32}$")
+        self.assertNotEqual(mine, theirs)
