@@ -128,6 +128,7 @@ FUZZ_PART_checkpoint := merkle
 FUZZ_PART_http_text := http
 FUZZ_PART_policy := policy
 FUZZ_PART_policy_grammar := policy
+FUZZ_PART_policy_diff := policy
 FUZZ_PART_format := policy
 fuzz_part = $(or $(FUZZ_PART_$(notdir $1)),cli)
 fuzz_libs = $(foreach p,$(link_$(call fuzz_part,$1)),$(B)/lib$p.a)
