@@ -110,18 +110,26 @@ static struct policy *load_draft(struct arena *a, const char *dir)
     return m.draft;
 }
 
-/* The first value of each atom, or of every `step`-th atom. */
-static unsigned some_values(const struct policy *p, unsigned d, unsigned step, uint16_t *out)
+/* The first value of each atom, or of every `step`-th atom from the `from`-th on. */
+static unsigned some_values(const struct policy *p, unsigned d, unsigned step, unsigned from, uint16_t *out)
 {
     const struct diagram *g = p->diagram;
     unsigned n = 0, seen = 0;
     for (unsigned v = 0; v < g->h->values[d]; v++) {
         if (diagram_atom(g, d, v) != seen)
             continue;
-        if (seen++ % step == 0)
+        if (seen++ % step == from % step)
             out[n++] = (uint16_t)v;
     }
     return n;
+}
+
+/* TROTH_ENUMERATE=N goes over N such grids, each beginning elsewhere; with N as large as the product of the
+ * steps every combination of atoms is asked (the long form; see CONTRIBUTING.md). */
+static unsigned grids(void)
+{
+    const char *n = getenv("TROTH_ENUMERATE");
+    return n && atoi(n) > 0 ? (unsigned)atoi(n) : 1;
 }
 
 struct enumeration {
@@ -154,10 +162,12 @@ static void enumerate_policy(const char *dir, const unsigned *step)
 {
     struct arena *a = arena_new(0);
     struct enumeration e = {.p = load_draft(a, dir), .q = {.facts = 1, .facts_known = UINT64_MAX}};
-    for (unsigned d = 0; d < DIM_COUNT && e.p; d++)
-        e.n[d] = some_values(e.p, d, step[d], e.value[d]);
-    if (e.p)
+    for (unsigned grid = 0; e.p && grid < grids() && unit_bad == 0; grid++) {
+        unsigned from = grid; /* its digits, to the steps as bases */
+        for (unsigned d = 0; d < DIM_COUNT; from /= step[d], d++)
+            e.n[d] = some_values(e.p, d, step[d], from, e.value[d]);
         enumerate(&e, 0);
+    }
     printf("  %s: %zu requests\n", dir, e.done);
     arena_free(a);
 }
