@@ -171,22 +171,38 @@ static size_t round_up(size_t len)
     return len ? (len + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN : ARENA_ALIGN;
 }
 
-void *arena_alloc(struct arena *a, size_t len)
+static void *take(struct arena *a, size_t len, size_t room)
 {
-    size_t room = round_up(len);
     struct chunk *c = chunk_with_room(a, room);
     uint8_t *p = c->bytes + c->used;
     c->used += room;
     a->used += len;
-    return memset(p, 0, room);
+    return p;
 }
 
-void *arena_array(struct arena *a, size_t n, size_t size)
+void *arena_alloc(struct arena *a, size_t len)
+{
+    size_t room = round_up(len);
+    return memset(take(a, len, room), 0, room);
+}
+
+static size_t product(size_t n, size_t size)
 {
     size_t len;
     if (__builtin_mul_overflow(n, size, &len))
         out_of_memory();
-    return arena_alloc(a, len);
+    return len;
+}
+
+void *arena_array(struct arena *a, size_t n, size_t size)
+{
+    return arena_alloc(a, product(n, size));
+}
+
+void *arena_room(struct arena *a, size_t n, size_t size)
+{
+    size_t len = product(n, size);
+    return take(a, len, round_up(len));
 }
 
 void arena_defer(struct arena *a, void (*fn)(void *), void *arg)

@@ -25,6 +25,8 @@ void arena_thread_end(void);
 void *arena_alloc(struct arena *a, size_t len);
 /* Zeroed array; the product is checked. */
 void *arena_array(struct arena *a, size_t n, size_t size);
+/* The same, not zeroed: for large tables that are filled before they are read. */
+void *arena_room(struct arena *a, size_t n, size_t size);
 /* Calls fn(arg) when the arena is reset or freed. */
 void arena_defer(struct arena *a, void (*fn)(void *), void *arg);
 /* A copy in the arena, followed by a zero byte that is not counted. */
@@ -40,5 +42,6 @@ size_t arena_used(const struct arena *a);
 
 #define ARENA_NEW(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, n, type) ((type *)arena_array((a), (n), sizeof(type)))
+#define ARENA_ROOM(a, n, type)  ((type *)arena_room((a), (n), sizeof(type)))
 
 #endif

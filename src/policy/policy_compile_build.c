@@ -29,7 +29,7 @@ static void *grown(struct arena *a, const void *list, size_t n, size_t *cap, siz
 {
     while (*cap < want)
         *cap *= 2;
-    void *bigger = arena_array(a, *cap, size);
+    void *bigger = arena_room(a, *cap, size);
     memcpy(bigger, list, n * size);
     return bigger;
 }
@@ -245,9 +245,9 @@ static void make_room(struct building *b)
     b->cap_cells = b->cap_leaf_words = FIRST_ROOM;
     b->cap_leaves = FIRST_SLOTS;
     b->n_node_slots = b->n_leaf_slots = FIRST_SLOTS;
-    b->cells = ARENA_ARRAY(b->scratch, b->cap_cells, uint32_t);
-    b->leaves = ARENA_ARRAY(b->scratch, b->cap_leaf_words, uint16_t);
-    b->leaf_at = ARENA_ARRAY(b->scratch, b->cap_leaves, uint32_t);
+    b->cells = ARENA_ROOM(b->scratch, b->cap_cells, uint32_t);
+    b->leaves = ARENA_ROOM(b->scratch, b->cap_leaf_words, uint16_t);
+    b->leaf_at = ARENA_ROOM(b->scratch, b->cap_leaves, uint32_t);
     b->node_slots = ARENA_ARRAY(b->scratch, b->n_node_slots, uint32_t);
     b->leaf_slots = ARENA_ARRAY(b->scratch, b->n_leaf_slots, uint32_t);
 }

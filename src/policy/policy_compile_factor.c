@@ -78,7 +78,7 @@ static uint64_t *room_for(struct factored *f, size_t n)
 {
     if (f->n_cells + n > f->cap_cells) {
         f->cap_cells = (f->n_cells + n) * 2;
-        uint64_t *bigger = ARENA_ARRAY(f->scratch, f->cap_cells, uint64_t);
+        uint64_t *bigger = ARENA_ROOM(f->scratch, f->cap_cells, uint64_t);
         memcpy(bigger, f->cells, f->n_cells * sizeof *bigger);
         f->cells = bigger;
     }
@@ -172,9 +172,9 @@ void policy_factor(struct factored *f, const struct building *b)
     *f = (struct factored){.scratch = b->scratch, .n_slots = FIRST_SLOTS, .cap_cells = FIRST_ROOM};
     f->sets = policy_memo(b->scratch, b->c->p->index.words + (b->c->p->index.words == 0));
     f->slots = ARENA_ARRAY(b->scratch, f->n_slots, uint64_t);
-    f->cells = ARENA_ARRAY(b->scratch, f->cap_cells, uint64_t);
-    f->leaf_edge = ARENA_ARRAY(b->scratch, b->n_leaves + 1, uint64_t);
-    f->cell_edge = ARENA_ARRAY(b->scratch, b->n_cells + 1, uint64_t);
+    f->cells = ARENA_ROOM(b->scratch, f->cap_cells, uint64_t);
+    f->leaf_edge = ARENA_ROOM(b->scratch, b->n_leaves + 1, uint64_t);
+    f->cell_edge = ARENA_ROOM(b->scratch, b->n_cells + 1, uint64_t);
     set_number(f, none);
     for (uint32_t i = 0; i < b->n_leaves; i++)
         f->leaf_edge[i] = leaf_edge(f, b, i);

@@ -407,7 +407,7 @@ static void put_nodes(struct packing *k, enum diagram_half half, const struct dr
 {
     const struct factored *f = &k->factored[half];
     uint32_t ref[POLICY_VALUES_MAX];
-    k->ref_of[half] = ARENA_ARRAY(k->scratch, f->n_cells + 1, uint32_t);
+    k->ref_of[half] = ARENA_ROOM(k->scratch, f->n_cells + 1, uint32_t);
     for (size_t i = 0; i < f->n_nodes; i++) {
         const struct draft *d = &list[i];
         for (unsigned c = 0; c < d->n; c++)

@@ -2,12 +2,13 @@
 /* policy_memo.c: see policy_compile_impl.h */
 #include "policy_compile_impl.h"
 
-#define MEMO_FIRST 256 /* slots; a power of two */
+#define MEMO_FIRST 32   /* slots; a power of two: most are small and there are hundreds */
+#define MEMO_MORE  4096 /* slots up to which room grows by four */
 
 struct memo policy_memo(struct arena *a, size_t words)
 {
     struct memo m = {.arena = a, .words = words, .cap = MEMO_FIRST / 2, .n_slots = MEMO_FIRST};
-    m.keys = ARENA_ARRAY(a, m.cap * words + 1, uint64_t);
+    m.keys = ARENA_ROOM(a, m.cap * words + 1, uint64_t);
     m.slots = ARENA_ARRAY(a, m.n_slots, struct memo_slot);
     return m;
 }
@@ -46,11 +47,13 @@ static struct memo_slot *find(struct memo *m, const uint64_t *key)
     return &m->slots[i];
 }
 
-/* Twice the room. What was handed out before stays in the arena, unused. */
+/* More room. What was handed out before stays in the arena, unused. */
 static void grow(struct memo *m)
 {
-    struct memo bigger = {.arena = m->arena, .words = m->words, .cap = m->cap * 2, .n_slots = m->n_slots * 2};
-    bigger.keys = ARENA_ARRAY(m->arena, bigger.cap * m->words + 1, uint64_t);
+    size_t times = m->n_slots < MEMO_MORE ? 4 : 2;
+    struct memo bigger = {
+        .arena = m->arena, .words = m->words, .cap = m->cap * times, .n_slots = m->n_slots * times};
+    bigger.keys = ARENA_ROOM(m->arena, bigger.cap * m->words + 1, uint64_t);
     bigger.slots = ARENA_ARRAY(m->arena, bigger.n_slots, struct memo_slot);
     memcpy(bigger.keys, m->keys, m->n * m->words * sizeof *m->keys);
     bigger.n = m->n;

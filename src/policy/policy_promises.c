@@ -51,7 +51,7 @@ static struct hull walk_unmasked(const struct analysis *a, const struct box *box
 {
     struct survey w = {.p = a->p, .box = *box, .answer = answer_unmasked, .arg = permission};
     *permission = a->p->n_norms;
-    w.hulls = ARENA_ARRAY(a->scratch, SURVEY_CLASSES_MAX, struct hull);
+    w.hulls = ARENA_NEW(a->scratch, struct hull); /* there is one class */
     policy_survey(&w, a->scratch);
     return w.hulls[0];
 }
