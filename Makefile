@@ -202,10 +202,11 @@ fault-nth: ## each call that changes a file fails once, with an I/O error or a f
 	@TROTH_BUILD=$(B) python3 tests/fault/nth.py
 bench-policy: ## decisions and building of the reference policy, in ns and ms
 	@tools/deps
-	@+$(MAKE) $(B)/bench/policy $(B)/bench/policy_peers
+	@+$(MAKE) $(B)/bench/policy $(B)/bench/policy_scale $(B)/bench/policy_peers
 	@touch $(B)/bench.tsv && sed -i '/^policy-/d;/^decision-/d;/^peers-/d' $(B)/bench.tsv
 	@grep -m1 '^model name' /proc/cpuinfo | sed "s/.*: //; s/$$/, $$(nproc) processors/"
 	@$(B)/bench/policy policies/zhishang $(B)/bench.tsv
+	@$(B)/bench/policy_scale policies/zhishang $(B)/bench.tsv
 	@bench/peers/run $(B) $(B)/bench.tsv
 bench-vault: ## sealing, opening, and keys of persons, in ns and us
 	@tools/deps
