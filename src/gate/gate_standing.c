@@ -14,15 +14,21 @@
 
 /* ---- Sets of names */
 
+static void put_names(struct text *t, const struct policy *p, enum policy_kind k, uint64_t set)
+{
+    for (; set; set &= set - 1) {
+        text_put(t, policy_kind_name(p, k, (unsigned)__builtin_ctzll(set)));
+        if (set & (set - 1))
+            text_char(t, ',');
+    }
+}
+
 struct span standing_names(struct arena *a, const struct policy *p, enum policy_kind k, uint64_t set)
 {
     if (!set)
         return SPAN_EMPTY;
     struct text t = text_new(a, 64);
-    for (; set; set &= set - 1) {
-        text_str(&t, t.len ? "," : "");
-        text_put(&t, policy_kind_name(p, k, (unsigned)__builtin_ctzll(set)));
-    }
+    put_names(&t, p, k, set);
     return text_span(&t);
 }
 
@@ -76,7 +82,7 @@ static void put_set(struct text *t, const struct question *q, const char *word, 
     if (!set)
         return;
     text_str(t, word);
-    text_put(t, standing_names(t->arena, q->policy, k, set));
+    put_names(t, q->policy, k, set);
 }
 
 static void put_held(struct text *t, const struct question *q, const struct held *h)
@@ -116,42 +122,54 @@ static unsigned field_asked(const struct question *q, size_t i)
     return q->n_fields ? q->fields[i] : (unsigned)i;
 }
 
-/* One text for all fields of which `h` holds, unless it was told for one before. */
+/* Names of the policy are letters, digits and hyphens: nothing in the words needs escaping. */
+static void open_words(struct text *t)
+{
+    text_str(t, t->comma ? ",\"" : "\"");
+}
+
+static void close_words(struct text *t)
+{
+    text_char(t, '"');
+    t->comma = true;
+}
+
+/* One text for all fields of which the same holds, unless it was told for one before. */
 static void put_others(struct text *t, const struct question *q, const struct held *all, size_t n,
                        size_t first)
 {
-    struct text words = text_new(t->arena, 128);
     for (size_t k = 0; k < first; k++)
         if (same(&all[k], &all[first]))
             return;
+    open_words(t);
     for (size_t i = first; i < n; i++) {
         if (!same(&all[i], &all[first]))
             continue;
-        text_str(&words, i > first ? "," : q->n_fields ? "at=" : "fields=");
+        text_str(t, i > first ? "," : q->n_fields ? "at=" : "fields=");
         if (q->n_fields)
-            text_i64(&words, (int64_t)i);
+            text_i64(t, (int64_t)i);
         else
-            text_put(&words, policy_name(q->policy, DIM_FIELD, field_asked(q, i)));
+            text_put(t, policy_name(q->policy, DIM_FIELD, field_asked(q, i)));
     }
-    put_held(&words, q, &all[first]);
-    json_string(t, NULL, text_span(&words));
+    put_held(t, q, &all[first]);
+    close_words(t);
 }
 
 void standing_put(struct text *t, const struct question *q)
 {
-    size_t n = fields_asked(q);
-    struct held *all = ARENA_ARRAY(t->arena, n ? n : 1, struct held);
     bool differ = q->needs_by_field || q->facts_by_field || q->recipient;
-    struct text words = text_new(t->arena, 160);
-    if (n == 0)
+    size_t n = differ ? fields_asked(q) : 1;
+    struct held *all = ARENA_ARRAY(t->arena, n, struct held);
+    if (fields_asked(q) == 0)
         return;
-    for (size_t i = 0; i < (differ ? n : 1); i++)
+    for (size_t i = 0; i < n; i++)
         all[i] = held_for(q, field_asked(q, i));
-    put_values(&words, q);
-    put_held(&words, q, &all[0]);
     json_open(t, "standing", '[');
-    json_string(t, NULL, text_span(&words));
-    for (size_t i = 1; differ && i < n; i++)
+    open_words(t);
+    put_values(t, q);
+    put_held(t, q, &all[0]);
+    close_words(t);
+    for (size_t i = 1; i < n; i++)
         put_others(t, q, all, n, i);
     json_close(t, ']');
 }

@@ -3,6 +3,7 @@
 import json, os, shutil, sqlite3, sys, tempfile, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from troth_flow import on_files
 from troth_people import People
 
 class WhatIf(People):
@@ -107,6 +108,7 @@ class Closed(People):
 
 
 class Beside(People):
+    @on_files
     def test_who_reads_beside_the_daemon_leaves_its_log_alone(self):
         """A process that opens a database and closes it again takes the write-ahead log away if nobody holds a lock."""
         for name in ("troth.db", "keys.db", "history.db"):

@@ -124,12 +124,15 @@ static unsigned some_values(const struct policy *p, unsigned d, unsigned step, u
     return n;
 }
 
-/* TROTH_ENUMERATE=N goes over N such grids, each beginning elsewhere; with N as large as the product of the
- * steps every combination of atoms is asked (the long form; see CONTRIBUTING.md). */
-static unsigned grids(void)
+/* TROTH_ENUMERATE=N goes over N such grids, each beginning elsewhere, or all there are: then every
+ * combination of atoms is asked (CONTRIBUTING.md). */
+static unsigned grids(const unsigned *step)
 {
     const char *n = getenv("TROTH_ENUMERATE");
-    return n && atoi(n) > 0 ? (unsigned)atoi(n) : 1;
+    unsigned all = 1, want = n && atoi(n) > 0 ? (unsigned)atoi(n) : 1;
+    for (unsigned d = 0; d < DIM_COUNT; d++)
+        all *= step[d];
+    return want < all ? want : all;
 }
 
 struct enumeration {
@@ -162,7 +165,7 @@ static void enumerate_policy(const char *dir, const unsigned *step)
 {
     struct arena *a = arena_new(0);
     struct enumeration e = {.p = load_draft(a, dir), .q = {.facts = 1, .facts_known = UINT64_MAX}};
-    for (unsigned grid = 0; e.p && grid < grids() && unit_bad == 0; grid++) {
+    for (unsigned grid = 0; e.p && grid < grids(step) && unit_bad == 0; grid++) {
         unsigned from = grid; /* its digits, to the steps as bases */
         for (unsigned d = 0; d < DIM_COUNT; from /= step[d], d++)
             e.n[d] = some_values(e.p, d, step[d], from, e.value[d]);
