@@ -83,7 +83,7 @@ int cmd_policy_explain(struct cli *c)
 {
     struct policy *p;
     struct policy_messages m;
-    struct policy_request q;
+    struct policy_request q = {.facts_known = 0};
     struct fail f = {0};
     enum err e = policy_folder_load(c->arena, c->arg[0], &p, &m, &f);
     if (e == ERR_POLICY) {

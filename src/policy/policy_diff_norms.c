@@ -13,12 +13,16 @@ struct sentence {
     uint32_t group; /* UINT32_MAX: not yet known what became of it */
 };
 
+struct parts {
+    uint32_t of[PART_COUNT]; /* equal ones are one number */
+};
+
 struct norming {
     const struct diff_names *names;
     struct arena *arena;
     struct diff_norms *out;
     struct intern keys, parts, texts;
-    uint32_t (*part[DIFF_SIDES])[PART_COUNT]; /* norm -> its parts, equal ones being one */
+    struct parts *part[DIFF_SIDES]; /* of each norm */
     uint32_t *sentence_of[DIFF_SIDES];
     struct sentence *sentences[DIFF_SIDES];
     size_t n_sentences[DIFF_SIDES];
@@ -108,7 +112,7 @@ static void put_values(const struct norming *s, int side, size_t norm, enum poli
 static void read_parts(struct norming *s, int side, size_t i)
 {
     const struct norm *n = norm_at(s, side, i);
-    uint32_t *part = s->part[side][i];
+    uint32_t *part = s->part[side][i].of;
     struct text t = text_new(s->arena, 512);
     for (int k = 0; k < PART_COUNT; k++) {
         t.len = 0;
@@ -132,7 +136,7 @@ static void read_key(struct norming *s, int side, size_t i)
     const struct norm *n = norm_at(s, side, i);
     struct text t = text_new(s->arena, 128);
     put_word(&t, n->kind);
-    text_put(&t, span_of(s->part[side][i], sizeof s->part[side][i]));
+    text_put(&t, span_of(&s->part[side][i], sizeof s->part[side][i]));
     text_put(&t, s->names->side[side]->documents[n->document].pub.name);
     uint32_t key = diff_intern(&s->keys, t.p, t.len);
     s->out->key[side][i] = key;
@@ -224,7 +228,7 @@ static unsigned parts_alike(const struct norming *s, const struct sentence *a, c
 {
     unsigned n = 0;
     for (int k = 0; k < PART_COUNT; k++)
-        n += s->part[DIFF_OLD][a->norm][k] == s->part[DIFF_NEW][b->norm][k];
+        n += s->part[DIFF_OLD][a->norm].of[k] == s->part[DIFF_NEW][b->norm].of[k];
     return n;
 }
 
@@ -345,7 +349,7 @@ void policy_diff_norms(const struct diff_names *n, struct arena *a, struct diff_
                                .groups = ARENA_ARRAY(a, all + 1, struct diff_group)};
     for (int side = 0; side < DIFF_SIDES; side++) {
         size_t norms = n->side[side]->n_norms;
-        s.part[side] = arena_array(a, norms + 1, sizeof *s.part[side]);
+        s.part[side] = ARENA_ARRAY(a, norms + 1, struct parts);
         out->key[side] = ARENA_ARRAY(a, norms + 1, uint32_t);
         out->group[side] = ARENA_ARRAY(a, norms + 1, uint32_t);
         out->needs[side] = ARENA_ARRAY(a, norms + 1, uint64_t *);

@@ -291,7 +291,7 @@ static void add_miss(struct checking *k, uint32_t line, struct span name, struct
 /* Compares the columns of which something is expected. */
 static void check_case(struct checking *k, uint32_t line, const struct span *column, int n)
 {
-    struct policy_request q;
+    struct policy_request q = {.facts_known = 0};
     struct policy_decision d;
     struct fail f = {0};
     struct text was = text_new(k->arena, 64), is = text_new(k->arena, 64);
