@@ -187,15 +187,24 @@ struct span store_migration_pg(struct arena *a, enum store_db db, int version)
 #define LINE_DISTRIBUTED "--   distributed by "
 #define LINE_REFERENCE   "--   reference: "
 
+static void put_call(struct text *t, const char *function, struct span table, struct span key)
+{
+    text_str(t, "SELECT ");
+    text_str(t, function);
+    text_str(t, "('");
+    text_put(t, table);
+    if (key.len) {
+        text_str(t, "', '");
+        text_put(t, key);
+    }
+    text_str(t, "');\n");
+}
+
 static void put_calls(struct text *t, struct span tables, struct span key)
 {
     struct span table;
-    while (span_cut(&tables, ' ', &table)) {
-        if (key.len)
-            text_fmt(t, "SELECT create_distributed_table('%.*s', '%.*s');\n", SPAN_F(table), SPAN_F(key));
-        else
-            text_fmt(t, "SELECT create_reference_table('%.*s');\n", SPAN_F(table));
-    }
+    while (span_cut(&tables, ' ', &table))
+        put_call(t, key.len ? "create_distributed_table" : "create_reference_table", table, key);
 }
 
 struct span store_schema_citus(struct arena *a, enum store_db db)
