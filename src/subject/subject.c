@@ -200,7 +200,7 @@ enum err subject_service_add(struct store *st, const struct subject *s, struct s
 
 enum err subject_epoch_step(struct store *st, const struct subject *s, struct fail *f)
 {
-    return store_run(st, Q_SUBJECT_EPOCH, ARGS(ARG_I(s->sid)), NULL, f);
+    return store_run(st, Q_SUBJECT_EPOCH, ARGS(ARG_B(span_of(s->id.b, sizeof s->id.b))), NULL, f);
 }
 
 enum err subject_uses(struct store *st, const struct subject *s, struct span service, bool *out,

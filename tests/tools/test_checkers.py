@@ -50,7 +50,7 @@ class Checkers(unittest.TestCase):
                "CREATE TABLE value (\n    sid INTEGER NOT NULL,\n    field INTEGER NOT NULL,\n    PRIMARY KEY (sid, field)\n);\n"
                "CREATE TABLE word (\n    name TEXT NOT NULL PRIMARY KEY\n);\n")
     EXCEPTED = "".join('X(%s, STORE_MAIN, "", "", "DELETE FROM word")\n' % name for name in (
-        "SUBJECT_ALL", "SUBJECT_COUNT", "ERASED_ALL", "ERASE_WARDS", "ERASE_INDEX", "INDEX_DROP", "DEVICE_AGE_SWEEP"))
+        "SUBJECT_ALL", "SUBJECT_COUNT", "ERASED_ALL", "ERASE_WARDS", "WARDS_EPOCH", "KEY_OLD", "KEY_OLD_COUNT", "ERASE_INDEX", "INDEX_DROP", "DEVICE_AGE_SWEEP"))
     QUERY = 'X(VALUE_GET, STORE_MAIN, "i", "i", "SELECT v.field FROM value v JOIN word w ON w.name = v.name WHERE v.sid = $1")\n'
 
     def shardable(self, path, text, message):
