@@ -21,7 +21,8 @@
 #include "instant.h"
 #include "merkle.h"
 
-#define AUDIT_LEAF_MAX 200
+#define AUDIT_LEAF_MAX    200
+#define AUDIT_OPENING_MIN 32 /* the key of the commitment; the detail in clear follows */
 #define AUDIT_DETAIL_MAX                                                                                     \
     2048 /* 96 field ids, names of service, actor, purpose, party, case, evidence references */
 
@@ -110,6 +111,33 @@ enum err audit_tile(struct audit *au, struct span path, struct arena *a, struct 
 /* A tlog-proof of inclusion of `index` in the published checkpoint; ERR_BUSY if it is not covered yet. */
 enum err audit_prove(struct audit *au, uint64_t index, struct arena *a, struct span *proof, struct fail *f);
 struct span audit_origin(const struct audit *au);
+/* The same with what the entry's commitment was made of: `opening` is r (32 bytes) and the detail in clear.
+ * The receipt's extra is the leaf and the opening. ERR_INTEGRITY if it does not open the entry. Proofs and
+ * receipts rest on the head that witnesses cosigned last (audit/witnessed) where that covers the entry. */
+enum err audit_receipt(struct audit *au, uint64_t index, struct span opening, struct arena *a,
+                       struct span *receipt, struct fail *f);
+/* The published note and the proof that it extends a tree of old_size entries. ERR_NOT_FOUND: it is smaller.
+ */
+enum err audit_consistency(struct audit *au, uint64_t old_size, struct arena *a, struct digest **proof,
+                           size_t *n, struct span *note, struct fail *f);
+
+/* ---- Receipts, checked without the log */
+
+struct audit_receipt {
+    uint64_t index;
+    struct merkle_checkpoint head;
+    struct span note;
+    struct audit_leaf leaf;
+    bool opened;        /* it carries the opening, and the commitment in the leaf is its */
+    struct span detail; /* JSON; empty unless opened */
+};
+/* Whether the opening is what the leaf commits to. ERR_INTEGRITY, ERR_BAD_VALUE. */
+enum err audit_opening_check(struct span leaf, struct span opening, struct fail *f);
+/* That the leaf in the receipt stands in the tree of the checkpoint in it, signed by pk (null: the signature
+ * is not looked at), and that the opening, if there is one, opens it. ERR_BAD_VALUE: not a receipt of this
+ * kind; ERR_INTEGRITY: it proves nothing. */
+enum err audit_receipt_check(struct arena *a, struct span receipt, const uint8_t *pk,
+                             struct audit_receipt *out, struct fail *f);
 
 /* ---- Verifying a folder without trusting the daemon */
 
@@ -124,5 +152,16 @@ struct audit_report {
  * cannot be read. */
 enum err audit_verify(const char *data, struct audit_report *report,
                       void (*progress)(void *, uint64_t, uint64_t), void *ctx, struct fail *f);
+/* The same, and that the record contains heads which somebody kept: signed notes of this log, out of a
+ * receipt or from a witness. The one in audit/witnessed is looked at in any case. Only so are a cut end and a
+ * history that was rewritten with the genuine key seen. */
+#define AUDIT_OLDER_MAX 16
+struct audit_older {
+    const char *name; /* for the fault */
+    struct span note;
+};
+enum err audit_verify_older(const char *data, const struct audit_older *older, size_t n,
+                            struct audit_report *report, void (*progress)(void *, uint64_t, uint64_t),
+                            void *ctx, struct fail *f);
 
 #endif

@@ -48,6 +48,8 @@ enum err io_fail(struct fail *f, const char *what, const char *name);
 
 /* ---- Records */
 
+enum { AUDIT_LEAF_VERSION = 1, AUDIT_LEAF_LEN = 94 };
+
 enum {
     SEGMENT_HEAD = 36,
     RECORD_HEAD = 18,  /* length, CRC, pending id, leaf length */
@@ -249,5 +251,13 @@ enum err note_publish(struct arena *a, const char *path, const struct sign_key *
 /* Names of segments, checked to be 0..n-1. */
 enum err segments_count(struct arena *a, const char *path, uint64_t *n, struct fail *f);
 void published_set(struct audit *au, struct tiles *t, struct span note);
+/* The published state, malloc'd, with the note of the same moment. */
+struct tiles *published_copy(struct audit *au, struct arena *a, struct span *note);
+/* True if the first n hashes of the tile exist in a tree of that size. */
+bool tile_covered(const struct tiles *t, unsigned level, uint64_t index, size_t n);
+/* The first n hashes of a tile: of the unfinished one from memory, else from its file. */
+bool tile_hashes(struct audit *au, const struct tiles *t, unsigned level, uint64_t index, size_t n,
+                 struct digest row[MERKLE_TILE_WIDTH]);
+enum err entry_absent(struct fail *f, uint64_t index);
 
 #endif

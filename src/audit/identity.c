@@ -7,20 +7,16 @@
 
 enum { ORIGIN_MAX = 512 };
 
-/* `key.pub` holds the verifier key in signed-note form, which repeats the origin: NAME+HASH+BASE64(0x01 ||
- * key). */
+/* `key.pub` holds the verifier key in signed-note form, which repeats the origin. */
 static bool parse_key(struct arena *a, struct span text, struct identity *id)
 {
-    struct span name, hash, blob;
-    if (text.len == 0 || text.p[text.len - 1] != '\n')
+    struct merkle_key k;
+    if (text.len == 0 || text.p[text.len - 1] != '\n' || merkle_key_read(a, text, &k, NULL) != OK)
         return false;
-    struct span line = span_sub(text, 0, text.len - 1), rest = line;
-    if (!span_cut(&rest, '+', &name) || !span_cut(&rest, '+', &hash) || !base64_get(a, rest, &blob))
+    if (k.type != MERKLE_KEY_LOG || !span_eq(k.name, id->origin))
         return false;
-    if (!span_eq(name, id->origin) || blob.len != 1 + SIGN_PK_LEN)
-        return false;
-    memcpy(id->pk, blob.p + 1, SIGN_PK_LEN);
-    return span_eq(line, merkle_verifier_key(a, id->origin, id->pk));
+    memcpy(id->pk, k.pk, SIGN_PK_LEN);
+    return span_eq(span_sub(text, 0, text.len - 1), merkle_verifier_key(a, id->origin, id->pk));
 }
 
 enum err identity_read(struct arena *a, int dir, struct identity *id, struct fail *f)

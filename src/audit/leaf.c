@@ -2,7 +2,7 @@
 /* leaf.c: the fixed layout of what goes into the tree. The table is in DESIGN.md. */
 #include "audit_impl.h"
 
-enum { LEAF_VERSION = 1, LEAF_LEN = 94 };
+enum { LEAF_VERSION = AUDIT_LEAF_VERSION, LEAF_LEN = AUDIT_LEAF_LEN };
 _Static_assert(LEAF_LEN <= AUDIT_LEAF_MAX, "leaf fits");
 
 static const char *const kind_names[] = {

@@ -20,7 +20,7 @@ struct span audit_origin(const struct audit *au)
     return au->origin;
 }
 
-static enum err absent(struct fail *f, uint64_t index)
+enum err entry_absent(struct fail *f, uint64_t index)
 {
     return fail_set(f, ERR_NOT_FOUND, "the record has no entry %llu", (unsigned long long)index);
 }
@@ -37,7 +37,7 @@ enum err audit_read(struct audit *au, uint64_t index, struct arena *a, struct sp
     struct cursor c;
     struct record r;
     if (index >= audit_sealed_size(au))
-        return absent(f, index);
+        return entry_absent(f, index);
     enum err e = segments_seek(au, index, CURSOR_POINT, &c, f);
     if (e)
         return e;
@@ -60,8 +60,7 @@ enum err audit_checkpoint(struct audit *au, struct arena *a, struct span *note, 
     return OK;
 }
 
-/* The published state with the note of the same moment. */
-static struct tiles *snapshot(struct audit *au, struct arena *a, struct span *note)
+struct tiles *published_copy(struct audit *au, struct arena *a, struct span *note)
 {
     struct tiles *t = malloc(sizeof *t);
     if (!t)
@@ -153,9 +152,8 @@ static bool full_tile(struct audit *au, unsigned level, uint64_t index, struct d
     return true;
 }
 
-/* The first n hashes of a tile: of the unfinished one from memory, else from its file. */
-static bool hashes(struct audit *au, const struct tiles *t, unsigned level, uint64_t index, size_t n,
-                   struct digest row[MERKLE_TILE_WIDTH])
+bool tile_hashes(struct audit *au, const struct tiles *t, unsigned level, uint64_t index, size_t n,
+                 struct digest row[MERKLE_TILE_WIDTH])
 {
     if (index != tiles_index(t, level))
         return full_tile(au, level, index, row);
@@ -163,8 +161,7 @@ static bool hashes(struct audit *au, const struct tiles *t, unsigned level, uint
     return true;
 }
 
-/* True if the first n hashes of the tile exist in a tree of that size. */
-static bool covered(const struct tiles *t, unsigned level, uint64_t index, size_t n)
+bool tile_covered(const struct tiles *t, unsigned level, uint64_t index, size_t n)
 {
     uint64_t have = level < TILE_LEVELS ? t->size >> (level * MERKLE_TILE_HEIGHT) : 0;
     return index <= have / MERKLE_TILE_WIDTH && index * MERKLE_TILE_WIDTH + n <= have;
@@ -180,82 +177,19 @@ enum err audit_tile(struct audit *au, struct span path, struct arena *a, struct 
     if (!merkle_tile_parse(path, &entries, &level, &index, &width))
         return no_tile(f, path);
     size_t n = width ? width : MERKLE_TILE_WIDTH;
-    struct tiles *t = snapshot(au, a, &note);
+    struct tiles *t = published_copy(au, a, &note);
     enum err e = OK;
-    if (!covered(t, level, index, n)) {
+    if (!tile_covered(t, level, index, n)) {
         e = no_tile(f, path);
     } else if (entries) {
         struct text body = text_new(a, n * 96);
         e = bundle(au, index * MERKLE_TILE_WIDTH, n, &body, f);
         *out = text_span(&body);
-    } else if (hashes(au, t, level, index, n, row)) {
+    } else if (tile_hashes(au, t, level, index, n, row)) {
         *out = arena_copy(a, span_of(row, n * sizeof row[0]));
     } else {
         e = fail_set(f, ERR_CORRUPT, "the tile %.*s is missing or damaged", SPAN_F(path));
     }
-    free(t);
-    return e;
-}
-
-/* ---- Proofs */
-
-struct prover {
-    struct audit *au;
-    struct tiles *t;
-    struct {
-        bool any;
-        uint64_t index;
-        struct digest row[MERKLE_TILE_WIDTH];
-    } last[TILE_LEVELS]; /* a proof asks for neighbours */
-};
-
-static bool prover_read(void *ctx, unsigned level, uint64_t index, struct digest *out)
-{
-    struct prover *p = ctx;
-    uint64_t tile = index / MERKLE_TILE_WIDTH;
-    size_t at = (size_t)(index % MERKLE_TILE_WIDTH);
-    if (level >= TILE_LEVELS || !covered(p->t, level, tile, at + 1))
-        return false;
-    if (!p->last[level].any || p->last[level].index != tile) {
-        if (!hashes(p->au, p->t, level, tile, tiles_width(p->t, level), p->last[level].row))
-            return false;
-        p->last[level].any = true;
-        p->last[level].index = tile;
-    }
-    *out = p->last[level].row[at];
-    return true;
-}
-
-static enum err prove(struct audit *au, struct tiles *t, uint64_t index, struct arena *a, struct span note,
-                      struct span *out, struct fail *f)
-{
-    struct digest proof[MERKLE_PROOF_MAX];
-    struct span leaf, detail;
-    size_t n = 0;
-    if (index >= t->size)
-        return fail_set(f, ERR_BUSY, "entry %llu is not under a checkpoint yet", (unsigned long long)index);
-    enum err e = audit_read(au, index, a, &leaf, &detail, f);
-    if (e)
-        return e;
-    struct prover *p = calloc(1, sizeof *p);
-    if (!p)
-        abort();
-    p->au = au;
-    p->t = t;
-    e = merkle_inclusion(prover_read, p, index, t->size, proof, &n, f);
-    if (!e)
-        *out = merkle_proof_put(a, index, proof, n, note, leaf);
-    free(p);
-    return e;
-}
-
-enum err audit_prove(struct audit *au, uint64_t index, struct arena *a, struct span *proof, struct fail *f)
-{
-    struct span note;
-    if (index >= audit_sealed_size(au))
-        return absent(f, index);
-    struct tiles *t = snapshot(au, a, &note);
-    enum err e = prove(au, t, index, a, note, proof, f);
     free(t);
     return e;
 }

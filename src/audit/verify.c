@@ -31,6 +31,11 @@ struct verifier {
     void (*progress)(void *, uint64_t, uint64_t);
     void *ctx;
     struct identity id;
+    const struct audit_older *older;
+    size_t n_older;
+    struct merkle_checkpoint head[AUDIT_OLDER_MAX + 1]; /* of older, and of `witnessed` */
+    const char *head_name[AUDIT_OLDER_MAX + 1];
+    size_t n_heads;
     struct merkle_checkpoint shown, goal; /* `checkpoint`; `signed`, which may be one step ahead */
     bool live;                            /* a daemon has the log open */
     uint64_t n_segments;
@@ -69,11 +74,47 @@ static enum err as_fault(struct verifier *v, enum err e, const struct fail *why,
     return OK;
 }
 
+/* A head that somebody kept: signed by this log, so this record must contain it. */
+static void take_head(struct verifier *v, const char *name, struct span note)
+{
+    struct fail why = {0};
+    struct merkle_checkpoint *c = &v->head[v->n_heads];
+    if (merkle_checkpoint_read(v->a, note, v->id.pk, c, &why) != OK)
+        fault(v, "%s: %s", name, why.detail);
+    else if (!span_eq(c->origin, v->id.origin))
+        fault(v, "%s: it is of another log, %.*s", name, SPAN_F(c->origin));
+    else
+        v->head_name[v->n_heads++] = name;
+}
+
+/* Before the log's own notes, which must not be behind them. */
+static void take_heads(struct verifier *v)
+{
+    struct span note;
+    for (size_t i = 0; i < v->n_older; i++)
+        take_head(v, v->older[i].name, v->older[i].note);
+    if (small_read(v->a, v->dir, "witnessed", NOTE_FILE_MAX, &note, NULL) == OK)
+        take_head(v, "audit/witnessed", note);
+}
+
+static void heads_within(struct verifier *v)
+{
+    for (size_t i = 0; i < v->n_heads; i++)
+        if (v->head[i].size > v->goal.size)
+            fault(v,
+                  "%s: this log signed %llu entries, the record ends after %llu: its end was cut, or an "
+                  "older copy "
+                  "was put in its place",
+                  v->head_name[i], (ull)v->head[i].size, (ull)v->goal.size);
+}
+
 static enum err read_identity(struct verifier *v, struct fail *f)
 {
     struct fail why = {0};
     struct span note;
     enum err e = identity_read(v->a, v->dir, &v->id, &why);
+    if (!e)
+        take_heads(v);
     if (!e)
         e = note_read(v->a, v->dir, "checkpoint", &v->id, &note, &v->shown, &why);
     if (!e)
@@ -81,6 +122,8 @@ static enum err read_identity(struct verifier *v, struct fail *f)
     if (!e && v->goal.size < v->shown.size)
         fault(v, "audit/signed: it holds %llu entries, the checkpoint shows %llu", (ull)v->goal.size,
               (ull)v->shown.size);
+    if (!e)
+        heads_within(v);
     return as_fault(v, e, &why, f);
 }
 
@@ -164,6 +207,21 @@ static bool check_root(struct verifier *v, const struct merkle_checkpoint *c, co
     return memcmp(&root, &c->root, sizeof root) == 0 || root_differs(v, c, name);
 }
 
+/* Both heads carry the log's signature. If they differ, its history was rewritten by who has the key. */
+static bool check_head(struct verifier *v, size_t i)
+{
+    struct digest root;
+    if (v->t->size != v->head[i].size)
+        return true;
+    tiles_root(v->t, &root);
+    return memcmp(&root, &v->head[i].root, sizeof root) == 0 ||
+           fault(v,
+                 "%s: this log signed another root for %llu entries than the record gives: one of its first "
+                 "%llu "
+                 "entries was changed",
+                 v->head_name[i], (ull)v->head[i].size, (ull)v->head[i].size);
+}
+
 /* At the sizes that were signed the root must be the signed one; tiles are blamed only when the root is
  * right. */
 static bool check_signed_sizes(struct verifier *v)
@@ -174,6 +232,9 @@ static bool check_signed_sizes(struct verifier *v)
         if (!check_root(v, &v->shown, "checkpoint") || (v->tile.any && !tile_differs(v)))
             return false;
     }
+    for (size_t i = 0; i < v->n_heads; i++)
+        if (!check_head(v, i))
+            return false;
     return check_root(v, &v->goal, "signed");
 }
 
@@ -339,7 +400,16 @@ static enum err verify(struct verifier *v, struct fail *f)
 enum err audit_verify(const char *data, struct audit_report *report,
                       void (*progress)(void *, uint64_t, uint64_t), void *ctx, struct fail *f)
 {
+    return audit_verify_older(data, NULL, 0, report, progress, ctx, f);
+}
+
+enum err audit_verify_older(const char *data, const struct audit_older *older, size_t n,
+                            struct audit_report *report, void (*progress)(void *, uint64_t, uint64_t),
+                            void *ctx, struct fail *f)
+{
     struct verifier v = {.a = arena_new(0), .report = report, .progress = progress, .ctx = ctx};
+    v.older = older;
+    v.n_older = n < AUDIT_OLDER_MAX ? n : AUDIT_OLDER_MAX;
     *report = (struct audit_report){0};
     v.path = arena_str(v.a, arena_fmt(v.a, "%s/audit", data));
     v.t = calloc(1, sizeof *v.t);

@@ -119,6 +119,8 @@ int cmd_request(struct cli *c);
 int cmd_init(struct cli *c);
 int cmd_serve(struct cli *c);
 int cmd_schema(struct cli *c);
+int cmd_audit_witness(struct cli *c);
+int cmd_audit_witness_feed(struct cli *c);
 int cmd_help(struct cli *c);
 
 static inline bool cli_asks(const struct cli_command *c)

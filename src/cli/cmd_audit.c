@@ -4,32 +4,74 @@
 
 #include "audit.h"
 #include "cli.h"
+#include "file.h"
 #include "text.h"
+#include "trust.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-static const char verify_usage[] = "usage: troth audit verify DATA [--json]\n";
+static const char verify_usage[] =
+    "usage: troth audit verify DATA [--against FILE] [--trust FILE] [--json]\n";
 static const char checkpoint_usage[] = "usage: troth audit checkpoint DATA\n";
 static const char prove_usage[] = "usage: troth audit prove DATA INDEX\n";
+static const char receipt_usage[] =
+    "usage: troth audit receipt verify FILE (--key KEY | --trust FILE) [--json]\n";
+
+enum { RECEIPT_MAX = 128 << 10 };
 
 struct arguments {
     const char *word[2]; /* DATA, INDEX */
     int n;
     bool json;
+    const char *key, *trust;
+    const char *against[AUDIT_OLDER_MAX];
+    size_t n_against;
 };
 
-static bool read_arguments(struct arguments *a, int argc, char **argv, int words, bool may_json)
+/* An option with a value, as --name VALUE or --name=VALUE. */
+static bool option(const char *name, char **argv, int argc, int *i, const char **value)
+{
+    size_t len = strlen(name);
+    if (strncmp(argv[*i], name, len) != 0)
+        return false;
+    if (argv[*i][len] == '=') {
+        *value = argv[*i] + len + 1;
+        return true;
+    }
+    if (argv[*i][len] != 0 || *i + 1 == argc)
+        return false;
+    *value = argv[++*i];
+    return true;
+}
+
+static bool take_option(struct arguments *a, int argc, char **argv, int *i)
+{
+    const char *against;
+    if (!strcmp(argv[*i], "--json")) {
+        a->json = true;
+        return true;
+    }
+    if (option("--key", argv, argc, i, &a->key) || option("--trust", argv, argc, i, &a->trust))
+        return true;
+    if (!option("--against", argv, argc, i, &against) || a->n_against == AUDIT_OLDER_MAX)
+        return false;
+    a->against[a->n_against++] = against;
+    return true;
+}
+
+static bool read_arguments(struct arguments *a, int argc, char **argv, int words)
 {
     *a = (struct arguments){0};
     for (int i = 0; i < argc; i++) {
-        struct span word = span_str(argv[i]);
-        if (may_json && span_is(word, "--json"))
-            a->json = true;
-        else if (span_starts(word, "-") || a->n == words)
+        if (argv[i][0] == '-') {
+            if (!take_option(a, argc, argv, &i))
+                return false;
+        } else if (a->n == words) {
             return false;
-        else
+        } else {
             a->word[a->n++] = argv[i];
+        }
     }
     return a->n == words;
 }
@@ -86,26 +128,167 @@ static void report_text(struct arena *a, const char *data, const struct audit_re
         printf("%s: the record is NOT as it was written\n  %s\n", data, r->fault);
 }
 
+static enum err read_trust(struct arena *a, const char *path, struct trust **t, struct fail *f)
+{
+    struct span text;
+    enum err e = file_read(a, path, TRUST_FILE_MAX, &text, f);
+    return e ? e : trust_read(a, text, t, f);
+}
+
+/* A head somebody kept is a note, or a receipt that has one in it. */
+static enum err read_older(struct arena *a, const struct arguments *args, struct audit_older *older,
+                           struct fail *f)
+{
+    enum err e = OK;
+    for (size_t i = 0; i < args->n_against && !e; i++) {
+        struct span text, note;
+        e = file_read(a, args->against[i], RECEIPT_MAX, &text, f);
+        if (!e && merkle_proof_note(a, text, &note, NULL) == OK)
+            text = note;
+        older[i] = (struct audit_older){args->against[i], text};
+    }
+    return e;
+}
+
+/* What the witnesses of the trust file have cosigned; without a quorum in it the log's own head. */
+static void check_trust(struct arena *a, const struct arguments *args, const struct trust *t,
+                        struct audit_report *r)
+{
+    struct span note, signers;
+    struct merkle_checkpoint c;
+    struct fail f = {0};
+    const char *name = t->quorum == TRUST_MEMBERS_MAX ? "checkpoint" : "witnessed";
+    const char *path = arena_str(a, arena_fmt(a, "%s/audit/%s", args->word[0], name));
+    if (file_read(a, path, RECEIPT_MAX, &note, &f) == OK && trust_check(a, t, note, &c, &signers, &f) == OK)
+        return;
+    r->ok = false;
+    snprintf(r->fault, sizeof r->fault, "audit/%s: %.300s", name, f.detail);
+}
+
+static enum err run_verify(struct arena *a, const struct arguments *args, struct audit_report *r, bool show,
+                           struct fail *f)
+{
+    struct audit_older older[AUDIT_OLDER_MAX];
+    struct trust *t = NULL;
+    enum err e = args->trust ? read_trust(a, args->trust, &t, f) : OK;
+    if (!e)
+        e = read_older(a, args, older, f);
+    if (!e)
+        e = audit_verify_older(args->word[0], older, args->n_against, r, show ? show_progress : NULL, NULL,
+                               f);
+    if (!e && t && r->ok)
+        check_trust(a, args, t, r);
+    return e;
+}
+
 int cli_audit_verify(int argc, char **argv)
 {
     struct arguments args;
     struct audit_report r;
     struct fail f = {0};
-    if (!read_arguments(&args, argc, argv, 1, true))
+    if (!read_arguments(&args, argc, argv, 1) || args.key)
         return usage(verify_usage);
     bool show = isatty(STDERR_FILENO) && !args.json;
-    enum err e = audit_verify(args.word[0], &r, show ? show_progress : NULL, NULL, &f);
+    struct arena *a = arena_new(0);
+    enum err e = run_verify(a, &args, &r, show, &f);
     if (show)
         fputs("\r\033[K", stderr);
-    if (e)
-        return failed(&f);
-    struct arena *a = arena_new(0);
-    if (args.json)
+    int code = e ? failed(&f) : r.ok ? CLI_OK : CLI_FAILED;
+    if (!e && args.json)
         report_json(a, &r);
-    else
+    else if (!e)
         report_text(a, args.word[0], &r);
     arena_free(a);
-    return r.ok ? CLI_OK : CLI_FAILED;
+    return code;
+}
+
+/* ---- receipt verify */
+
+/* --key is the key itself, or a file with it. */
+static enum err read_key(struct arena *a, const char *given, struct merkle_key *k, struct fail *f)
+{
+    struct span text = span_str(given);
+    enum err e = file_exists(given) ? file_read(a, given, RECEIPT_MAX, &text, f) : OK;
+    return e ? e : merkle_key_read(a, text, k, f);
+}
+
+static enum err check_by_key(struct arena *a, const char *given, struct span text, struct audit_receipt *r,
+                             struct fail *f)
+{
+    struct merkle_key k;
+    enum err e = read_key(a, given, &k, f);
+    if (!e)
+        e = audit_receipt_check(a, text, k.pk, r, f);
+    if (!e && !span_eq(r->head.origin, k.name))
+        e = fail_set(f, ERR_INTEGRITY, "the receipt is of another log, %.*s", SPAN_F(r->head.origin));
+    return e;
+}
+
+static enum err check_by_trust(struct arena *a, const char *path, struct span text, struct audit_receipt *r,
+                               struct span *signers, struct fail *f)
+{
+    struct trust *t;
+    struct merkle_checkpoint c;
+    enum err e = read_trust(a, path, &t, f);
+    if (!e)
+        e = audit_receipt_check(a, text, NULL, r, f);
+    return e ? e : trust_check(a, t, r->note, &c, signers, f);
+}
+
+static void receipt_json(struct arena *a, const struct audit_receipt *r, struct span signers)
+{
+    struct text t = text_new(a, 1024);
+    json_open(&t, NULL, '{');
+    json_bool(&t, "ok", true);
+    json_string(&t, "origin", r->head.origin);
+    json_i64(&t, "entry", (int64_t)r->index);
+    json_i64(&t, "size", (int64_t)r->head.size);
+    json_str(&t, "kind", audit_kind_name(r->leaf.kind));
+    json_instant(&t, "time", r->leaf.time);
+    json_string(&t, "witnesses", signers);
+    if (r->opened)
+        json_raw(&t, "detail", r->detail);
+    json_close(&t, '}');
+    text_char(&t, '\n');
+    put(text_span(&t));
+}
+
+static void receipt_text(struct arena *a, const struct audit_receipt *r, struct span signers)
+{
+    struct text when = text_new(a, 64);
+    json_instant(&when, NULL, r->leaf.time);
+    printf("genuine: entry %llu of %.*s, under a head of %llu entries\n  what   %s\n  when   %.*s\n",
+           (unsigned long long)r->index, SPAN_F(r->head.origin), (unsigned long long)r->head.size,
+           audit_kind_name(r->leaf.kind), SPAN_F(text_span(&when)));
+    if (r->opened)
+        printf("  detail %.*s\n", SPAN_F(r->detail));
+    else
+        printf("  detail not in this proof\n");
+    if (signers.len)
+        printf("  cosigned by %.*s\n", SPAN_F(signers));
+}
+
+int cli_audit_receipt_verify(int argc, char **argv)
+{
+    struct arguments args;
+    struct audit_receipt r;
+    struct fail f = {0};
+    struct span text, signers = SPAN_EMPTY;
+    if (!read_arguments(&args, argc, argv, 1) || args.n_against || !args.key == !args.trust)
+        return usage(receipt_usage);
+    struct arena *a = arena_new(0);
+    enum err e = file_read(a, args.word[0], RECEIPT_MAX, &text, &f);
+    if (!e)
+        e = args.trust ? check_by_trust(a, args.trust, text, &r, &signers, &f)
+                       : check_by_key(a, args.key, text, &r, &f);
+    if (e)
+        failed(&f);
+    else if (args.json)
+        receipt_json(a, &r, signers);
+    else
+        receipt_text(a, &r, signers);
+    arena_free(a);
+    return e ? CLI_FAILED : CLI_OK;
 }
 
 /* ---- checkpoint, prove */
@@ -116,7 +299,7 @@ int cli_audit_checkpoint(int argc, char **argv)
     struct audit *au;
     struct span note;
     struct fail f = {0};
-    if (!read_arguments(&args, argc, argv, 1, false))
+    if (!read_arguments(&args, argc, argv, 1))
         return usage(checkpoint_usage);
     if (audit_open_read(args.word[0], &au, &f))
         return failed(&f);
@@ -135,7 +318,7 @@ int cli_audit_prove(int argc, char **argv)
     struct span proof;
     struct fail f = {0};
     uint64_t index;
-    if (!read_arguments(&args, argc, argv, 2, false) || !span_u64(span_str(args.word[1]), INT64_MAX, &index))
+    if (!read_arguments(&args, argc, argv, 2) || !span_u64(span_str(args.word[1]), INT64_MAX, &index))
         return usage(prove_usage);
     if (audit_open_read(args.word[0], &au, &f))
         return failed(&f);

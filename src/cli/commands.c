@@ -182,6 +182,34 @@ static const struct cli_option tests_options[] = {
      "decide the cases of a file again and name those that changed"},
     {0},
 };
+static const struct cli_option verify_record_options[] = {
+    {"against", CLI_STRING, "FILE", false, NULL,
+     "a head somebody kept, as a signed note or a receipt: the record must contain it (may be repeated)"},
+    {"trust", CLI_STRING, "FILE", false, NULL,
+     "logs and witnesses you believe: their quorum must have cosigned"},
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
+    {0},
+};
+static const struct cli_option receipt_options[] = {
+    {"key", CLI_STRING, "KEY", false, NULL, "the log's verifier key, or a file with it (/audit/key)"},
+    {"trust", CLI_STRING, "FILE", false, NULL, "instead: logs and witnesses you believe"},
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
+    {0},
+};
+static const struct cli_option witness_options[] = {
+    {"logs", CLI_STRING, "FILE", true, NULL, "verifier keys of the logs to watch, one a line"},
+    {"name", CLI_STRING, "NAME", false, NULL,
+     "at the first start: the witness's name, like witness.example/w1"},
+    {"listen", CLI_STRING, "ADDR", false, NULL,
+     "address and port (default: 127.0.0.1:8090; port 0 picks one)"},
+    {0},
+};
+static const struct cli_option feed_options[] = {
+    {"trust", CLI_STRING, "FILE", true, NULL, "witnesses with their URLs, and the quorum that must cosign"},
+    {"every", CLI_NUMBER, "S", false, NULL, "seconds between two heads (default: 10)"},
+    {"once", CLI_FLAG, NULL, false, NULL, "one head, then end"},
+    {0},
+};
 static const struct cli_option format_options[] = {
     {"check", CLI_FLAG, NULL, false, NULL, "change nothing; name the files that would change"},
     {0},
@@ -304,11 +332,21 @@ const struct cli_command cli_commands[] = {
     ASK("message class", "NAME", 1, "add a class of offers: marketing_own:music", class_options, POST,
         "/v1/message-classes", "name", NULL),
     ASK("message list", "", 0, "classes of messages", NULL, GET, "/v1/message-classes", NULL, NULL),
-    RAW("audit verify", "DIR", "recompute the whole record and name the first fault", cli_audit_verify, json_options,
-        "Exit codes: 0 the record is as it was written, 1 it is not or cannot be read, 2 usage."),
+    RAW("audit verify", "DIR", "recompute the whole record and name the first fault", cli_audit_verify,
+        verify_record_options,
+        "Exit codes: 0 the record is as it was written, 1 it is not or cannot be read, 2 usage. A trust file has lines "
+        "log VKEY, witness NAME VKEY [URL], group NAME any|all|N MEMBER..., quorum NAME|none (C2SP tlog-policy)."),
     RAW("audit checkpoint", "DIR", "print the signed head of the record", cli_audit_checkpoint, NULL, NULL),
     RAW("audit prove", "DIR INDEX", "print the proof that an entry is in the record", cli_audit_prove, NULL,
         NULL),
+    RAW("audit receipt verify", "FILE", "check a receipt, without the record and without a connection",
+        cli_audit_receipt_verify, receipt_options,
+        "Checked are the signature on the head, that the entry is under it, and that the stated detail is what the entry "
+        "commits to. Exit codes: 0 genuine, 1 not genuine or unreadable, 2 usage."),
+    OWN("audit witness", "FOLDER", 1, 1, "be a witness: cosign heads that extend what was seen before",
+        cmd_audit_witness, witness_options),
+    OWN("audit witness-feed", "DIR", 1, 1, "take the record's heads to witnesses, and keep what they cosign",
+        cmd_audit_witness_feed, feed_options),
     ASK("health", "", 0, "policy revision and size of the record", NULL, GET, "/healthz", NULL, NULL),
     OWN("man", "[DIR]", 0, 1, "print troth.1, or write all man pages into a folder", cmd_man, NULL),
     OWN("help", "[COMMAND]", 0, 4, "this list, or one command", cmd_help, NULL),

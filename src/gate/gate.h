@@ -78,6 +78,7 @@ struct gate_call {
     struct subject_id *entry_subject;
     bool *entry_has_subject;
     size_t n_entries, cap_entries;
+    struct span opening; /* what opens the commitment of entry 0, in `arena`: for the receipt in the answer */
     bool undo;           /* the change must be rolled back, the entries stay */
     bool forget_history; /* the person of entry 0 was erased: their rows of history.db go (engine.h) */
 };
@@ -307,6 +308,11 @@ struct gate_history_row {
 /* The person's own record, newest first, opened under their key. */
 enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out,
                       size_t *n, struct audit *audit, struct fail *f);
+/* The receipt of one entry of a person (C2SP tlog-proof with the leaf and its opening), for them to keep: it
+ * can be checked without us, and still after their erasure. ERR_NOT_FOUND for entries that are not theirs,
+ * ERR_BUSY before a checkpoint covers it. */
+enum err gate_receipt(struct gate_call *c, struct subject_id id, uint64_t entry, struct audit *audit,
+                      struct span *receipt, struct fail *f);
 
 /* For the engine after a power cut: whom an entry concerns. The pseudonyms of the living are computed once
  * for each epoch of a pass, which begins with an empty leaf; the entries of the erased stay without a name.

@@ -37,8 +37,11 @@ enum err gate_held(struct gate_call *c, struct subject_id id, struct gate_out **
 
 /* ---- Who read it */
 
-enum err detail_open(const struct vault *v, const struct person_key *key, struct span sealed,
-                     const struct audit_leaf *leaf, struct arena *a, struct span *json, struct fail *f)
+/* Opens a detail and holds it against the commitment in the leaf: what is shown is what was recorded. *opening:
+ * the key of the commitment and the JSON. */
+static enum err opening_open(const struct vault *v, const struct person_key *key, struct span sealed,
+                             const struct audit_leaf *leaf, struct arena *a, struct span *opening,
+                             struct fail *f)
 {
     struct span plain;
     uint8_t commit[MAC_LEN];
@@ -47,11 +50,20 @@ enum err detail_open(const struct vault *v, const struct person_key *key, struct
         return e;
     if (plain.len < COMMIT_KEY_LEN)
         return fail_set(f, ERR_INTEGRITY, "the detail of a record entry is too short");
-    *json = span_sub(plain, COMMIT_KEY_LEN, plain.len);
-    crypto_hmac(span_sub(plain, 0, COMMIT_KEY_LEN), *json, commit);
+    crypto_hmac(span_sub(plain, 0, COMMIT_KEY_LEN), span_sub(plain, COMMIT_KEY_LEN, plain.len), commit);
+    *opening = plain;
     if (!crypto_equal(span_of(commit, MAC_LEN), span_of(leaf->commit, MAC_LEN)))
         return fail_set(f, ERR_INTEGRITY, "the detail of a record entry is not the one that was recorded");
     return OK;
+}
+
+enum err detail_open(const struct vault *v, const struct person_key *key, struct span sealed,
+                     const struct audit_leaf *leaf, struct arena *a, struct span *json, struct fail *f)
+{
+    struct span opening = SPAN_EMPTY;
+    enum err e = opening_open(v, key, sealed, leaf, a, &opening, f);
+    *json = span_sub(opening, COMMIT_KEY_LEN, opening.len);
+    return e;
 }
 
 static enum err read_entry(struct gate_call *c, const struct person_key *key, struct audit *audit,
@@ -115,6 +127,47 @@ enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, s
     *out = ARENA_ARRAY(c->arena, *n ? *n : 1, struct gate_history_row);
     e = read_entries(c, &s, entries, *out, *n, audit, f);
     return e ? e : record_person(c, AUDIT_READ, &s, SPAN("\"event\":\"read the history\""), f);
+}
+
+/* ---- Receipts */
+
+/* An entry is a person's own if it carries the pseudonym their key gives for its time. */
+static enum err own_opening(struct gate_call *c, const struct person_key *key, struct audit *audit,
+                            uint64_t index, struct span *opening, struct fail *f)
+{
+    struct span leaf, detail;
+    struct audit_leaf l;
+    uint8_t mine[sizeof l.subject];
+    enum err e = audit_read(audit, index, c->arena, &leaf, &detail, f);
+    if (e)
+        return e;
+    if (!audit_leaf_get(leaf, &l))
+        return fail_set(f, ERR_CORRUPT, "entry %llu of the record cannot be read", (unsigned long long)index);
+    vault_pseudonym(key, epoch_at(l.time), mine);
+    if (memcmp(mine, l.subject, sizeof mine) != 0)
+        return fail_set(f, ERR_NOT_FOUND, "entry %llu is not one of this person's",
+                        (unsigned long long)index);
+    return opening_open(c->gate->vault, key, detail, &l, c->arena, opening, f);
+}
+
+enum err gate_receipt(struct gate_call *c, struct subject_id id, uint64_t entry, struct audit *audit,
+                      struct span *receipt, struct fail *f)
+{
+    struct subject s;
+    struct person_key *key;
+    struct span opening = SPAN_EMPTY;
+    enum err e = subject_get(c->st, id, c->now, &s, f);
+    if (e)
+        return e;
+    struct vault_person person = vault_of(&s);
+    e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
+    if (e)
+        return e;
+    e = own_opening(c, key, audit, entry, &opening, f);
+    vault_key_close(key);
+    if (!e)
+        e = audit_receipt(audit, entry, opening, c->arena, receipt, f);
+    return e ? e : record_person(c, AUDIT_READ, &s, SPAN("\"event\":\"took a receipt\""), f);
 }
 
 enum err gate_note(struct gate_call *c, enum audit_kind kind, struct span detail, struct fail *f)

@@ -193,6 +193,8 @@ static enum err make_detail(struct gate_call *c, const struct record *r, struct 
     crypto_random(plain, COMMIT_KEY_LEN);
     memcpy(plain + COMMIT_KEY_LEN, json.p, json.len);
     crypto_hmac(span_of(plain, COMMIT_KEY_LEN), json, e->leaf.commit);
+    if (c->n_entries == 0)
+        c->opening = span_of(plain, COMMIT_KEY_LEN + json.len);
     return vault_detail_seal(c->gate->vault, r->node_detail ? NULL : r->key,
                              span_of(plain, COMMIT_KEY_LEN + json.len), c->arena, &e->detail, f);
 }

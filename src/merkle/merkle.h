@@ -70,6 +70,29 @@ enum err merkle_checkpoint_read(struct arena *a, struct span note, const uint8_t
 /* "origin+hash+base64(0x01||pk)": the verifier key in signed-note form. */
 struct span merkle_verifier_key(struct arena *a, struct span origin, const uint8_t pk[32]);
 
+/* The three lines with their ends that signatures cover; empty if there is no empty line behind them. */
+struct span merkle_note_body(struct span note);
+
+/* Keys of others, in signed-note form: NAME+HASH+BASE64(type || key). */
+enum { MERKLE_KEY_LOG = 1, MERKLE_KEY_WITNESS = 4 }; /* Ed25519; Ed25519 cosignature/v1 */
+struct merkle_key {
+    struct span name;
+    uint8_t type;
+    uint8_t pk[32];
+};
+/* ERR_BAD_VALUE saying what is wrong. Blanks around it are let pass. */
+enum err merkle_key_read(struct arena *a, struct span text, struct merkle_key *out, struct fail *f);
+struct span merkle_key_text(struct arena *a, const struct merkle_key *k);
+
+/* C2SP tlog-cosignature: a witness says that at a time, in seconds, it saw this head extend those before. */
+struct span merkle_cosign_message(struct arena *a, uint64_t time_s, struct span body);
+/* One signature line with its end. */
+struct span merkle_cosign_line(struct arena *a, const struct merkle_key *k, uint64_t time_s,
+                               const uint8_t signature[64]);
+/* Whether the witness has cosigned a note. ERR_NOT_FOUND: it has not; ERR_INTEGRITY: it says so, wrongly. */
+enum err merkle_cosigned(struct arena *a, struct span note, const struct merkle_key *k, uint64_t *time_s,
+                         struct fail *f);
+
 /* C2SP tlog-proof: a receipt. `extra` is the leaf in full (opaque to the proof), may be empty. */
 struct span merkle_proof_put(struct arena *a, uint64_t index, const struct digest *proof, size_t n,
                              struct span note, struct span extra);
@@ -80,5 +103,7 @@ enum err merkle_proof_check(struct arena *a, struct span proof, struct span leaf
                             uint64_t *index, struct merkle_checkpoint *out, struct fail *f);
 /* The `extra` of a receipt; empty if there is none. ERR_BAD_VALUE. */
 enum err merkle_proof_extra(struct arena *a, struct span proof, struct span *extra, struct fail *f);
+/* The signed note in it. ERR_BAD_VALUE. */
+enum err merkle_proof_note(struct arena *a, struct span proof, struct span *note, struct fail *f);
 
 #endif

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* note.c: checkpoints as signed notes, receipts. See merkle.h; c2sp.org/signed-note, tlog-checkpoint,
  * tlog-proof. */
-#include "merkle.h"
+#include "merkle_impl.h"
 
 #include "crypto.h"
 
-#define SIGNATURE_START "\xe2\x80\x94 " /* em dash, blank */
-#define PROOF_TITLE     "c2sp.org/tlog-proof@v1"
+#define PROOF_TITLE "c2sp.org/tlog-proof@v1"
 
 enum {
-    NOTE_ED25519 = 1,    /* the algorithm byte in key hashes and verifier keys */
-    KEY_HASH_LEN = 4,    /* first bytes of a key's hash: which key, not whose */
     NOTE_MAX = 64 << 10, /* three lines and a few hundred witnesses */
     NOTE_SIGNATURES_MAX = 100
 };
@@ -21,10 +18,10 @@ static void put_line(struct text *t, struct span s)
     text_char(t, '\n');
 }
 
-static void key_hash(struct span name, const uint8_t pk[32], uint8_t out[KEY_HASH_LEN])
+void key_hash(struct span name, uint8_t type, const uint8_t pk[32], uint8_t out[KEY_HASH_LEN])
 {
     struct digest d;
-    uint8_t tail[2] = {'\n', NOTE_ED25519};
+    uint8_t tail[2] = {'\n', type};
     crypto_sha256_v((struct span[]){name, span_of(tail, 2), span_of(pk, 32)}, 3, &d);
     memcpy(out, d.b, KEY_HASH_LEN);
 }
@@ -42,7 +39,7 @@ struct span merkle_checkpoint_note(struct arena *a, const struct merkle_checkpoi
                                    const uint8_t signature[64])
 {
     uint8_t blob[KEY_HASH_LEN + 64];
-    key_hash(c->origin, pk, blob);
+    key_hash(c->origin, MERKLE_KEY_LOG, pk, blob);
     memcpy(blob + KEY_HASH_LEN, signature, 64);
     struct text t = text_new(a, 2 * c->origin.len + 256);
     put_line(&t, merkle_checkpoint_body(a, c));
@@ -55,13 +52,9 @@ struct span merkle_checkpoint_note(struct arena *a, const struct merkle_checkpoi
 
 struct span merkle_verifier_key(struct arena *a, struct span origin, const uint8_t pk[32])
 {
-    uint8_t hash[KEY_HASH_LEN], blob[1 + 32] = {NOTE_ED25519};
-    char hex[2 * KEY_HASH_LEN + 1];
-    key_hash(origin, pk, hash);
-    hex_put(hex, hash, KEY_HASH_LEN);
-    memcpy(blob + 1, pk, 32);
-    struct span key = base64_put(a, span_of(blob, sizeof blob));
-    return arena_fmt(a, "%.*s+%s+%.*s", SPAN_F(origin), hex, SPAN_F(key));
+    struct merkle_key k = {.name = origin, .type = MERKLE_KEY_LOG};
+    memcpy(k.pk, pk, sizeof k.pk);
+    return merkle_key_text(a, &k);
 }
 
 /* ---- Reading */
@@ -72,7 +65,7 @@ static enum err bad(struct fail *f, const char *what)
 }
 
 /* Key names: no blanks, no plus (signed-note). Controls are refused in the whole note. */
-static bool is_name(struct span s)
+bool is_name(struct span s)
 {
     return s.len > 0 && span_find(s, ' ', 0) == s.len && span_find(s, '+', 0) == s.len;
 }
@@ -86,7 +79,7 @@ static bool is_plain_text(struct span s)
     return span_utf8(s);
 }
 
-static bool get_hash(struct arena *a, struct span line, struct digest *out)
+bool get_hash(struct arena *a, struct span line, struct digest *out)
 {
     struct span bin;
     if (line.len != 44 || !base64_get(a, line, &bin) || bin.len != sizeof out->b)
@@ -95,13 +88,12 @@ static bool get_hash(struct arena *a, struct span line, struct digest *out)
     return true;
 }
 
-static bool get_number(struct span s, uint64_t *out)
+bool get_number(struct span s, uint64_t *out)
 {
     return s.len > 0 && (s.len == 1 || s.p[0] != '0') && span_u64(s, INT64_MAX, out);
 }
 
-/* Takes one line with its end from the front. */
-static bool take_line(struct span *rest, struct span *line)
+bool take_line(struct span *rest, struct span *line)
 {
     size_t end = span_find(*rest, '\n', 0);
     if (end == rest->len)
@@ -126,11 +118,7 @@ static enum err read_body(struct arena *a, struct span *rest, struct merkle_chec
     return OK;
 }
 
-struct signature {
-    struct span name, blob; /* blob: key hash, then the signature */
-};
-
-static bool read_signature(struct arena *a, struct span line, struct signature *s)
+bool read_signature(struct arena *a, struct span line, struct signature *s)
 {
     if (!span_starts(line, SIGNATURE_START))
         return false;
@@ -145,7 +133,7 @@ enum verdict { OTHER_KEY, GOOD, FORGED };
 static enum verdict judge(const struct signature *s, struct span name, struct span body, const uint8_t *pk)
 {
     uint8_t hash[KEY_HASH_LEN];
-    key_hash(name, pk, hash);
+    key_hash(name, MERKLE_KEY_LOG, pk, hash);
     if (!span_eq(s->name, name) || memcmp(s->blob.p, hash, KEY_HASH_LEN) != 0)
         return OTHER_KEY;
     return sign_check(pk, body, span_sub(s->blob, KEY_HASH_LEN, s->blob.len)) ? GOOD : FORGED;
@@ -269,5 +257,13 @@ enum err merkle_proof_extra(struct arena *a, struct span proof, struct span *ext
     struct receipt *r = ARENA_NEW(a, struct receipt);
     enum err e = read_receipt(a, proof, r, f);
     *extra = e ? SPAN_EMPTY : r->extra;
+    return e;
+}
+
+enum err merkle_proof_note(struct arena *a, struct span proof, struct span *note, struct fail *f)
+{
+    struct receipt *r = ARENA_NEW(a, struct receipt);
+    enum err e = read_receipt(a, proof, r, f);
+    *note = e ? SPAN_EMPTY : r->note;
     return e;
 }

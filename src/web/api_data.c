@@ -113,6 +113,8 @@ void answer_values(struct call *c, const struct gate_answer *answer, const struc
     json_open(&t, NULL, '{');
     if (share)
         json_hex(&t, "share", share->b, ID_LEN);
+    if (share)
+        render_receipt(c, &t, "receipt");
     render_values(c, &t, answer, values, n, provenance);
     render_decision_members(c, &t, answer);
     json_close(&t, '}');

@@ -1,63 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The record as files (C2SP), the state of the node, this interface described, what problem types mean. */
+/* The state of the node, this interface described, what problem types mean. */
 #include "web_impl.h"
 
-#include "file.h"
-
-#define KEY_FILE_MAX 1024 /* one line: name, hash, key */
-
-/* ---- The record */
-
-static void answer_bytes(struct call *c, const char *type, struct span body, const char *cache)
+void answer_bytes(struct call *c, const char *type, struct span body, const char *cache)
 {
     c->res->status = 200;
     c->res->content_type = span_str(type);
     c->res->body = body;
     http_header(c->res, "Cache-Control", span_str(cache));
-}
-
-void api_audit_checkpoint(struct call *c)
-{
-    struct span note;
-    if (audit_checkpoint(c->web->audit, c->arena, &note, &c->fail) == OK)
-        answer_bytes(c, "text/plain; charset=utf-8", note, "no-cache");
-}
-
-/* Tiles never change (tlog-tiles); a partial one is named by its width. Entry bundles are for auditors
- * (docs/security.md, "The record"). */
-void api_audit_tile(struct call *c)
-{
-    struct span tile, path = arena_fmt(c->arena, "tile/%.*s", SPAN_F(c->params.value[0]));
-    if (span_starts(path, "tile/entries/") && c->role != ROLE_OPERATOR) {
-        fail_hint(&c->fail, "Over the operator's socket, or with `troth audit`.");
-        fail_set(&c->fail, ERR_FORBIDDEN, "Bundles of entries are served to auditors only.");
-        return;
-    }
-    if (audit_tile(c->web->audit, path, c->arena, &tile, &c->fail) == OK)
-        answer_bytes(c, "application/octet-stream", tile, "public, max-age=31536000, immutable");
-}
-
-void api_audit_proof(struct call *c)
-{
-    struct span proof;
-    uint64_t index;
-    if (!span_u64(c->params.value[0], UINT64_MAX / 2, &index)) {
-        fail_set(&c->fail, ERR_NOT_FOUND, "An entry is named by its index, a number.");
-        return;
-    }
-    enum err err = audit_prove(c->web->audit, index, c->arena, &proof, &c->fail);
-    if (err == ERR_BUSY)
-        http_header(c->res, "Retry-After", SPAN("1"));
-    if (err == OK)
-        answer_bytes(c, "text/plain; charset=utf-8", proof, "no-cache");
-}
-
-void api_audit_key(struct call *c)
-{
-    struct span key;
-    struct span path = arena_fmt(c->arena, "%s/audit/key.pub", c->web->config.data);
-    if (file_read(c->arena, arena_str(c->arena, path), KEY_FILE_MAX, &key, &c->fail) == OK)
-        answer_bytes(c, "text/plain; charset=utf-8", key, "public, max-age=3600");
 }
 
 /* ---- The node */

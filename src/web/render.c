@@ -169,5 +169,7 @@ void render_receipt(struct call *c, struct text *t, const char *name)
     json_open(t, name, '{');
     json_string(t, "origin", audit_origin(c->web->audit));
     call_entry(c, t, "entry", 0);
+    if (c->gate.n_entries)
+        json_string(t, "opening", base64_put(c->arena, c->gate.opening));
     json_close(t, '}');
 }

@@ -127,6 +127,9 @@ void call_refuse(struct call *c, const struct gate_answer *a);
  * is none. */
 void call_entry(struct call *c, struct text *t, const char *name, size_t which);
 
+/* A body that is not JSON, with its Cache-Control. */
+void answer_bytes(struct call *c, const char *type, struct span body, const char *cache);
+
 /* ---- Rendering (render.c) */
 /* Members of a person, without personal data. */
 void render_person(struct text *t, const struct subject *s);

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receipts people keep, and witnesses who remember: with the tool, offline, and what must be refused."""
+import base64, json, os, shutil, signal, subprocess, tempfile, time, unittest
+from troth_flow import BUILD, Daemon, run_troth
+from troth_people import People
+
+
+class Record(People):
+    def setUp(self):
+        super().setUp()
+        self.place = tempfile.mkdtemp(prefix="troth-record-")
+        self.addCleanup(shutil.rmtree, self.place)
+        self.key = self.file("key.pub", self.get("/audit/key").body)
+
+    def file(self, name, content):
+        path = os.path.join(self.place, name)
+        with open(path, "wb") as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def covered(self, ask):
+        """Asks until a checkpoint covers the entry."""
+        for _ in range(100):
+            answer = ask()
+            if answer.status != 503:
+                return answer
+            self.assertEqual(answer.headers["retry-after"], "1")
+            time.sleep(0.1)
+        self.fail("no checkpoint covers the entry: %r" % answer)
+
+    def made(self, receipt):
+        answer = self.covered(lambda: self.post("/v1/receipts", receipt))
+        self.assertEqual(answer.status, 200, answer)
+        return answer.body
+
+    def verify(self, content, *more, code=0):
+        path = self.file("receipt", content)
+        done = run_troth("audit", "receipt", "verify", path, *(more or ("--key", self.key)), "--json")
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return json.loads(done.stdout) if code == 0 else done.stderr
+
+
+class Receipts(Record):
+    def test_consent_withdrawal_and_erasure_verify_offline(self):
+        person = self.adult()
+        given = self.consent(person, "consent", purpose="direct-marketing", channel="web")["receipt"]
+        taken = self.withdraw(person, need="consent", purpose="direct-marketing")["receipt"]
+        fetched = self.covered(lambda: self.get("/v1/subjects/%s/receipts/%d" % (person, given["entry"]), token="shop"))
+        self.assertEqual(fetched.status, 200, fetched)
+        self.assertEqual(fetched.headers["cache-control"], "no-store")
+        erased = self.delete("/v1/subjects/%s" % person, token="shop").json["receipt"]
+        for receipt, kind in ((given, "consent"), (taken, "withdraw"), (erased, "erase")):
+            got = self.verify(self.made(receipt))
+            self.assertEqual((got["kind"], got["entry"]), (kind, receipt["entry"]))
+            self.assertEqual(got["origin"], receipt["origin"])
+            self.assertEqual(json.dumps(got["detail"]), json.dumps(json.loads(base64.b64decode(receipt["opening"])[32:])))
+        self.assertEqual(self.verify(fetched.body)["detail"], self.verify(self.made(given))["detail"])
+        self.problem(self.get("/v1/subjects/%s/receipts/%d" % (person, given["entry"]), token="shop"), 410, "gone")
+
+    def test_disclosure_carries_a_receipt(self):
+        person = self.adult()
+        self.collect(person, purpose="delivery", **{"order-address": "Lane 9"})
+        body = {"recipient": "ship-b", "purpose": "delivery", "fields": ["order-address"], "evidence": {"order": "17"}}
+        got = self.expect(self.post("/v1/subjects/%s/shares" % person, body, token="shop"), 200)
+        self.assertEqual(self.verify(self.made(got["receipt"]))["kind"], "share")
+
+    def test_a_receipt_is_only_for_its_own_person(self):
+        mine, other = self.adult(), self.adult()
+        entry = self.consent(mine, "consent", purpose="direct-marketing")["receipt"]["entry"]
+        self.problem(self.get("/v1/subjects/%s/receipts/%d" % (other, entry), token="shop"), 404, "not-found")
+        self.problem(self.get("/v1/subjects/%s/receipts/%d" % (mine, 10 ** 9), token="shop"), 404, "not-found")
+        self.problem(self.get("/v1/subjects/%s/receipts/x" % mine, token="shop"), 404, "not-found")
+        self.problem(self.get("/v1/subjects/%s/receipts/%d" % (mine, entry), token="mail"), 404, "not-found")
+
+    def test_wrong_openings_make_no_receipt(self):
+        receipt = self.consent(self.adult(), "consent", purpose="direct-marketing")["receipt"]
+        self.made(receipt)
+        opening = bytearray(base64.b64decode(receipt["opening"]))
+        for at in (0, 31, 32, len(opening) - 1):
+            bad = bytes(opening[:at]) + bytes([opening[at] ^ 1]) + bytes(opening[at + 1:])
+            self.problem(self.post("/v1/receipts", {**receipt, "opening": base64.b64encode(bad).decode()}), 422,
+                         "bad-value")
+        self.problem(self.post("/v1/receipts", {**receipt, "opening": "@@"}), 422, "bad-value")
+        self.problem(self.post("/v1/receipts", {**receipt, "entry": -1}), 422, "bad-value")
+
+    def test_tampered_receipts_are_refused(self):
+        receipt = self.made(self.consent(self.adult(), "consent", purpose="direct-marketing")["receipt"])
+        lines = receipt.decode().split("\n")
+        extra = bytearray(base64.b64decode(lines[1][6:]))
+        for at in (0, 5, 70, 94, 126, len(extra) - 1):
+            changed = bytes(extra[:at]) + bytes([extra[at] ^ 1]) + bytes(extra[at + 1:])
+            self.verify("\n".join([lines[0], "extra " + base64.b64encode(changed).decode()] + lines[2:]), code=1)
+        self.verify(receipt[:-10], code=1)
+        self.verify(receipt.replace(b"index ", b"index 1"), code=1)
+        with open(self.key) as f:
+            key = f.read()
+        self.assertIn("another log", self.verify(receipt, "--key", key.replace("localhost", "localhoax"), code=1)
+                      .replace("the hash is not that of the key", "another log"))
+        other = Daemon()
+        self.addCleanup(other.remove)
+        with open(os.path.join(other.data, "audit", "key.pub")) as f:
+            self.verify(receipt, "--key", f.read(), code=1)
+
+    def test_usage(self):
+        for args in (["x"], ["x", "--key", "a", "--trust", "b"], ["x", "y", "--key", "a"], ["--key"]):
+            self.assertEqual(run_troth("audit", "receipt", "verify", *args).returncode, 2, args)
+
+
+class Witness:
+    """`troth audit witness` as a process of its own."""
+    def __init__(self, test, name, logs):
+        self.folder = os.path.join(test.place, name)
+        command = [os.path.join(BUILD, "troth"), "audit", "witness", self.folder, "--logs", logs,
+                   "--name", "witness.example/" + name, "--listen", "127.0.0.1:0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        test.addCleanup(self.end)
+        self.key = self.process.stdout.readline().strip()
+        self.url = "http://127.0.0.1:%s/" % self.process.stdout.readline().split()[-1]
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=60)
+
+    def add(self, body):
+        done = subprocess.run(["curl", "-s", "-w", "\n%{http_code} %{content_type}", "--data-binary", "@-",
+                               self.url + "add-checkpoint"], input=body, capture_output=True, text=True)
+        text, _, last = done.stdout.rpartition("\n")
+        return int(last.split()[0]), text.rstrip("\n"), last.partition(" ")[2]
+
+
+class Witnesses(Record):
+    def trust(self, *witnesses, quorum):
+        lines = ["log " + self.get("/audit/key").text.strip()]
+        lines += ["witness w%d %s %s" % (i, w.key, w.url) for i, w in enumerate(witnesses)]
+        lines += ["group all all " + " ".join("w%d" % i for i in range(len(witnesses))), "quorum " + quorum]
+        return self.file("trust-" + quorum, "\n".join(lines) + "\n")
+
+    def feed(self, trust, code=0):
+        done = run_troth("audit", "witness-feed", self.daemon.data, "--trust", trust, "--once")
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_heads_are_cosigned_and_receipts_rest_on_them(self):
+        one, two = Witness(self, "one", self.key), Witness(self, "two", self.key)
+        trust = self.trust(one, two, quorum="all")
+        receipt = self.consent(self.adult(), "consent", purpose="direct-marketing")["receipt"]
+        self.assertEqual(self.verify(self.made(receipt))["witnesses"], "")
+        self.verify(self.made(receipt), "--trust", trust, code=1)
+        self.feed(trust)
+        self.consent(self.adult(), "consent", purpose="direct-marketing")
+        self.feed(trust)
+        got = self.verify(self.made(receipt), "--trust", trust)
+        self.assertEqual((got["witnesses"], got["kind"]), ("w0,w1", "consent"))
+        note = self.get("/audit/witnessed").text
+        self.assertEqual(note.count("\u2014 "), 3)
+        self.assertEqual(run_troth("audit", "verify", self.daemon.data, "--trust", trust).returncode, 0)
+        two.end()
+        self.assertIn("has not cosigned", self.feed(trust, code=1))
+        self.feed(self.trust(one, two, quorum="w0"))
+        done = run_troth("audit", "verify", self.daemon.data, "--trust", trust)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("has not cosigned", done.stdout)
+
+    def test_what_a_witness_answers(self):
+        w = Witness(self, "one", self.key)
+        self.consent(self.adult(), "consent", purpose="direct-marketing")
+        time.sleep(0.5)
+        note = self.get("/audit/checkpoint").text
+        size = int(note.split("\n")[1])
+        status, text, _ = w.add("old 0\n\n" + note)
+        self.assertEqual(status, 200, text)
+        self.assertRegex(text, "^\u2014 witness.example/one [A-Za-z0-9+/]+=*\n?$")
+        self.assertEqual(w.add("old 0\n\n" + note), (409, "%d" % size, "text/x.tlog.size"))
+        self.assertEqual(w.add("old %d\n\n" % size + note)[0], 200)
+        self.assertEqual(w.add("old %d\n\n" % (size + 1) + note)[0], 400)
+        self.assertEqual(w.add("old 0\n" + note)[0], 400)
+        self.assertEqual(w.add("old x\n\n" + note)[0], 400)
+        self.assertEqual(w.add("")[0], 400)
+        self.assertEqual(w.add("old 0\n\n" + note.replace("localhost", "elsewhere"))[0], 404)
+        self.assertEqual(w.add("old 0\n\n" + note.replace("\n%d\n" % size, "\n%d\n" % (size + 1), 1))[0], 403)
+        self.person("1990-01-01")
+        time.sleep(0.5)
+        newer = self.get("/audit/checkpoint").text
+        fake = base64.b64encode(b"0" * 32).decode()
+        self.assertEqual(w.add("old %d\n%s\n\n" % (size, fake) + newer)[0], 422)
+
+    def test_a_cut_and_a_rewritten_record_are_refused(self):
+        """An operator with the genuine key puts yesterday's copy in place and goes on writing."""
+        daemon = Daemon()
+        self.addCleanup(daemon.remove)
+        key = os.path.join(daemon.data, "audit", "key.pub")
+        w = Witness(self, "one", key)
+        with open(key) as f:
+            trust = self.file("trust", "log %switness w0 %s %s\nquorum w0\n" % (f.read(), w.key, w.url))
+        def feed():
+            return run_troth("audit", "witness-feed", daemon.data, "--trust", trust, "--once")
+        copy = os.path.join(self.place, "yesterday")
+        shutil.copytree(daemon.data, copy)
+        daemon.cli("subject", "add", "--birth-date", "1990-01-01", "--service", "shop", "--data", daemon.data)
+        self.assertEqual(feed().returncode, 0)
+        head = self.file("head", open(os.path.join(daemon.data, "audit", "witnessed"), "rb").read())
+        self.assertEqual(run_troth("audit", "verify", daemon.data, "--against", head).returncode, 0)
+        shutil.rmtree(daemon.data)
+        shutil.copytree(copy, daemon.data)
+        done = run_troth("audit", "verify", daemon.data, "--against", head)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("its end was cut", done.stdout)
+        self.assertIn("shorter than the witness remembers", feed().stderr)
+        for _ in range(3):
+            daemon.cli("subject", "add", "--birth-date", "1980-01-01", "--service", "shop", "--data", daemon.data)
+        self.assertEqual(run_troth("audit", "verify", daemon.data).returncode, 0)
+        done = run_troth("audit", "verify", daemon.data, "--against", head)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("another root", done.stdout)
+        done = feed()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("does not extend", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
