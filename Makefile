@@ -134,6 +134,7 @@ fuzz_part = $(or $(FUZZ_PART_$(notdir $1)),cli)
 fuzz_libs = $(foreach p,$(link_$(call fuzz_part,$1)),$(B)/lib$p.a)
 fuzz_link = $(LINK) $(ALLC) $(addprefix -Isrc/,$(link_$(call fuzz_part,$1)))
 FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/fuzz/fuzz_%)
+FUZZ_RUN   := $(filter $(or $(FUZZ),%),$(FUZZ_NAMES))
 REPLAY_BIN := $(FUZZ_NAMES:%=$(B)/replay/corpus_%)
 $(FUZZ_BIN): $(B)/fuzz/fuzz_%: fuzz/fuzz_%.c $$(call fuzz_libs,$$*)
 	@mkdir -p $(@D)
@@ -142,12 +143,12 @@ $(REPLAY_BIN): $(B)/replay/corpus_%: fuzz/fuzz_%.c fuzz/replay.c $$(call fuzz_li
 	@mkdir -p $(@D)
 	$(Q)$(call fuzz_link,$*) -MF $@.d $< fuzz/replay.c $(call GROUP,$(call fuzz_libs,$*)) $(LIBS) -o $@
 replays: $(REPLAY_BIN)
-fuzzers: $(FUZZ_BIN)
+fuzzers: $(FUZZ_RUN:%=$(B)/fuzz/fuzz_%)
 	@ln -sfn $(patsubst build/%,%,$(B))/fuzz build/fuzz
-	@tools/fuzz libfuzzer build/fuzz '$(FUZZ_S)' $(filter $(or $(FUZZ),%),$(FUZZ_NAMES))
+	@tools/fuzz libfuzzer build/fuzz '$(FUZZ_S)' $(FUZZ_RUN)
 .PHONY: replays fuzzers-afl fuzz-afl
-fuzzers-afl: $(FUZZ_BIN)
-	@tools/fuzz afl $(B)/fuzz '$(FUZZ_S)' $(filter $(or $(FUZZ),%),$(FUZZ_NAMES))
+fuzzers-afl: $(FUZZ_RUN:%=$(B)/fuzz/fuzz_%)
+	@tools/fuzz afl $(B)/fuzz '$(FUZZ_S)' $(FUZZ_RUN)
 
 # ---- Benchmarks: bench/NAME.c, each a program that prints a table.
 BENCH_BIN := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
