@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// verify MIRROR [-against NOTE] [RECEIPT...]: checks a copy of a log with the Go team's sumdb packages.
+//
+// MIRROR holds key, checkpoint, and tile/ as they are served, bundles of entries included. The entries must give the
+// signed root, and the tiles be those of the entries; -against is a head that must be contained;
+// a receipt is a tlog-proof of this log. Exit code 0: all of it holds; 1: it does not, with the reason.
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+const height = 8
+const leafLen = 94
+
+type mirror string
+
+// Their paths name the height; C2SP's leave it out.
+func path(t tlog.Tile) string {
+	return strings.Replace(t.Path(), fmt.Sprintf("tile/%d/", height), "tile/", 1)
+}
+
+// Every hash of the tree, recomputed from the entries.
+type store []tlog.Hash
+
+func (s store) ReadHashes(at []int64) ([]tlog.Hash, error) {
+	var out []tlog.Hash
+	for _, i := range at {
+		if i < 0 || i >= int64(len(s)) {
+			return nil, errors.New("the tree is larger than its entries")
+		}
+		out = append(out, s[i])
+	}
+	return out, nil
+}
+
+func (m mirror) read(name string) []byte {
+	data, err := os.ReadFile(filepath.Join(string(m), name))
+	check(err)
+	return data
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "verify:", err)
+		os.Exit(1)
+	}
+}
+
+func open(text []byte, v note.Verifier) (tlog.Tree, error) {
+	n, err := note.Open(text, note.VerifierList(v))
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	lines := strings.Split(n.Text, "\n")
+	if len(lines) != 4 || lines[0] != v.Name() {
+		return tlog.Tree{}, errors.New("not a checkpoint of this log")
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	hash, err := tlog.ParseHash(lines[2])
+	return tlog.Tree{N: size, Hash: hash}, err
+}
+
+func bundlePath(index, size int64) string {
+	t := tlog.Tile{H: height, L: 0, N: index, W: 1 << height}
+	if left := size - index<<height; left < 1<<height {
+		t.W = int(left)
+	}
+	return strings.Replace(t.Path(), fmt.Sprintf("tile/%d/0/", height), "tile/entries/", 1)
+}
+
+// The entries give the signed root.
+func checkEntries(m mirror, tree tlog.Tree) store {
+	var s store
+	var i int64
+	for i < tree.N {
+		data := m.read(bundlePath(i>>height, tree.N))
+		for end := (i>>height + 1) << height; i < end && i < tree.N; i++ {
+			if len(data) < 2 || len(data) < 2+int(binary.BigEndian.Uint16(data)) {
+				check(fmt.Errorf("entry %d is missing", i))
+			}
+			n := 2 + int(binary.BigEndian.Uint16(data))
+			hashes, err := tlog.StoredHashes(i, data[2:n], s)
+			check(err)
+			s = append(s, hashes...)
+			data = data[n:]
+		}
+		if len(data) != 0 {
+			check(fmt.Errorf("bytes behind entry %d", i-1))
+		}
+	}
+	root, err := tlog.TreeHash(tree.N, s)
+	check(err)
+	if root != tree.Hash {
+		check(errors.New("the entries do not give the signed root"))
+	}
+	return s
+}
+
+// The tiles are those of the entries.
+func checkTiles(m mirror, tree tlog.Tree, s store) {
+	for level := 0; tree.N>>(height*level) > 0; level++ {
+		n := tree.N >> (height * level)
+		for i := int64(0); i<<height < n; i++ {
+			t := tlog.Tile{H: height, L: level, N: i, W: 1 << height}
+			if left := n - i<<height; left < 1<<height {
+				t.W = int(left)
+			}
+			mine, err := tlog.ReadTileData(t, s)
+			check(err)
+			if !bytes.Equal(mine, m.read(path(t))) {
+				check(fmt.Errorf("%s is not the tile of these entries", path(t)))
+			}
+		}
+	}
+}
+
+func checkReceipt(text string, v note.Verifier) error {
+	head, signed, found := strings.Cut(text, "\n\n")
+	lines := strings.Split(head, "\n")
+	if !found || len(lines) < 3 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		return errors.New("not a tlog-proof")
+	}
+	extra, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(lines[1], "extra "))
+	if err != nil || len(extra) < leafLen {
+		return errors.New("no entry in the receipt")
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(lines[2], "index "), 10, 64)
+	if err != nil {
+		return err
+	}
+	var proof tlog.RecordProof
+	for _, line := range lines[3:] {
+		h, err := tlog.ParseHash(line)
+		if err != nil {
+			return err
+		}
+		proof = append(proof, h)
+	}
+	tree, err := open([]byte(signed), v)
+	if err != nil {
+		return err
+	}
+	return tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(extra[:leafLen]))
+}
+
+func main() {
+	against := flag.String("against", "", "an older head that must be contained")
+	flag.Parse()
+	m := mirror(flag.Arg(0))
+	v, err := note.NewVerifier(strings.TrimSpace(string(m.read("key"))))
+	check(err)
+	tree, err := open(m.read("checkpoint"), v)
+	check(err)
+	hashes := checkEntries(m, tree)
+	checkTiles(m, tree, hashes)
+	if *against != "" {
+		text, err := os.ReadFile(*against)
+		check(err)
+		old, err := open(text, v)
+		check(err)
+		if old.N > tree.N {
+			check(fmt.Errorf("the log once had %d entries, now %d: its end was cut", old.N, tree.N))
+		}
+		proof, err := tlog.ProveTree(tree.N, old.N, hashes)
+		check(err)
+		check(tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash))
+	}
+	for _, path := range flag.Args()[1:] {
+		text, err := os.ReadFile(path)
+		check(err)
+		check(checkReceipt(string(text), v))
+	}
+	fmt.Printf("%d entries, %d receipts\n", tree.N, flag.NArg()-1)
+}
