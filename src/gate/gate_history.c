@@ -37,8 +37,8 @@ enum err gate_held(struct gate_call *c, struct subject_id id, struct gate_out **
 
 /* ---- Who read it */
 
-/* Opens a detail and holds it against the commitment in the leaf: what is shown is what was recorded. *opening:
- * the key of the commitment and the JSON. */
+/* Opens a detail and holds it against the commitment in the leaf: what is shown is what was recorded.
+ * *opening: the key of the commitment and the JSON. */
 static enum err opening_open(const struct vault *v, const struct person_key *key, struct span sealed,
                              const struct audit_leaf *leaf, struct arena *a, struct span *opening,
                              struct fail *f)
