@@ -5,6 +5,7 @@
 #include "cmd_policy.h"
 #include "cmd_policy_diff.h"
 #include "cmd_policy_prove.h"
+#include "cmd_policy_publish.h"
 #include "cmd_policy_render.h"
 #include "cmd_policy_text.h"
 #include "cmd_policy_what_if.h"
@@ -163,6 +164,15 @@ static const struct cli_option render_options[] = {
     {"open", CLI_FLAG, NULL, false, NULL, "with the boxes under the clauses open, for paper"},
     {0},
 };
+static const struct cli_option publish_options[] = {
+    {"effective", CLI_STRING, "WHEN", false, NULL,
+     "a day or an instant (default: the day the documents name)"},
+    {"dry-run", CLI_FLAG, NULL, false, NULL, "only say what would happen"},
+    {"data", CLI_STRING, "DIR", false, NULL, "the data folder (default: $TROTH_DATA, then `data`)"},
+    {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
+    {0},
+};
 static const struct cli_option explain_options[] = {
     {"request", CLI_STRING, "TEXT", true, NULL, "the request: NAME=VALUE, separated by blanks"},
     {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
@@ -285,6 +295,12 @@ const struct cli_command cli_commands[] = {
      .more = "Reads the data folder, also beside a daemon that has it open, and changes nothing. Prints counts and "
              "names of the policy only. Exit codes: 0 nothing would change, 3 something would, 1 the draft or the folder "
              "cannot be read, 2 usage."},
+    OWN("policy publish", "DIR", 1, 1, "make documents the policy that runs, from the day they name", cmd_policy_publish,
+        publish_options),
+    ASK("policy revisions", "", 0, "sets of documents: what was in force when, and what waits", NULL, GET,
+        "/v1/policy-sets", NULL, NULL),
+    ASK("policy unpublish", "SET", 1, "take a published set back before its instant", NULL, DELETE,
+        "/v1/policy-sets/{0}", NULL, NULL),
     OWN("policy format", "DIR|FILE", 1, 1, "lay the blocks of policy documents out in one way", cmd_policy_format,
         format_options),
     OWN("policy coverage", "DIR", 1, 1, "what each section of the prose has beneath it; 1 if any has nothing",

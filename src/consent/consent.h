@@ -85,11 +85,15 @@ enum consent_holding consent_holds(const struct consent_event *e, size_t n, stru
  * widen). Pure. */
 bool consent_switch(const struct consent_event *e, size_t n, struct span name, bool child,
                     const struct consent_scope *s, bool *known);
-/* Whether a document's current revision is agreed to by that hand: GIVEN always counts, DEEMED only if
- * allowed. A newer revision needs a new act when it reduced rights; until revisions are compared, every
- * revision does. Pure. */
-enum consent_holding consent_agreed(const struct consent_event *e, size_t n, struct span document,
-                                    uint32_t revision, enum consent_actor actor, bool deemed_counts);
+/* Whether a document's current revision is agreed to by that hand. An act (GIVEN) counts from revision `from`
+ * on, the last that reduced rights: until then earlier agreements reach later revisions (B8.1). Going on to
+ * use a service (DEEMED) counts only if allowed, and for the very revision (R163). Pure. */
+struct consent_document {
+    struct span name;
+    uint32_t revision, from; /* from <= revision */
+};
+enum consent_holding consent_agreed(const struct consent_event *e, size_t n, const struct consent_document *d,
+                                    enum consent_actor actor, bool deemed_counts);
 
 /* The DPV name of an event's state: ConsentGiven, ConsentWithdrawn, ... */
 const char *consent_state_dpv(enum consent_state s);

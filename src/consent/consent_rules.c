@@ -119,19 +119,25 @@ static bool act_counts(const struct consent_event *e, enum consent_actor actor, 
     return e->actor == actor && (e->state == CONSENT_GIVEN || deemed_counts);
 }
 
-enum consent_holding consent_agreed(const struct consent_event *e, size_t n, struct span document,
-                                    uint32_t revision, enum consent_actor actor, bool deemed_counts)
+static bool agreement_reaches(const struct consent_event *e, const struct consent_document *d)
+{
+    bool whole = e->state == CONSENT_GIVEN && e->revision >= d->from && e->revision < d->revision;
+    return whole || e->revision == d->revision;
+}
+
+enum consent_holding consent_agreed(const struct consent_event *e, size_t n, const struct consent_document *d,
+                                    enum consent_actor actor, bool deemed_counts)
 {
     bool refused = false;
     for (size_t i = n; i-- > 0;) {
-        if (e[i].kind != CONSENT_AGREEMENT || !span_eq(e[i].name, document) ||
+        if (e[i].kind != CONSENT_AGREEMENT || !span_eq(e[i].name, d->name) ||
             !act_counts(&e[i], actor, deemed_counts))
             continue;
         if (e[i].state == CONSENT_WITHDRAWN)
             return CONSENT_ENDED;
         if (e[i].state == CONSENT_REFUSED)
             refused = true;
-        else if (e[i].revision == revision)
+        else if (agreement_reaches(&e[i], d))
             return refused ? CONSENT_ENDED : CONSENT_HOLDS;
     }
     return CONSENT_NEVER;

@@ -2,7 +2,6 @@
 /* Opening the gate, and the snapshots its callers hold. See gate.h. */
 #include "gate_impl.h"
 
-#include "file.h"
 #include "policy_folder.h"
 
 #include <stdio.h>
@@ -31,12 +30,12 @@ uint64_t gate_undeclared(struct gate *g)
 
 /* ---- Snapshots */
 
-static void snapshot_free(struct snapshot *s)
+static void registers_drop(struct register_copy *r)
 {
-    if (!s)
+    if (!r || atomic_fetch_sub_explicit(&r->holders, 1, memory_order_acq_rel) != 1)
         return;
-    arena_free(s->arena);
-    free(s);
+    arena_free(r->arena);
+    free(r);
 }
 
 static enum err generation_read(struct store *st, uint64_t *out, struct fail *f)
@@ -50,34 +49,56 @@ static enum err generation_read(struct store *st, uint64_t *out, struct fail *f)
     return OK;
 }
 
-static enum err snapshot_make(const struct gate *g, struct store *st, struct snapshot **out, struct fail *f)
+static void *allocate(size_t size)
 {
-    struct registers *registers;
-    struct snapshot *s = calloc(1, sizeof *s);
-    if (!s)
+    void *p = calloc(1, size);
+    if (!p)
         abort(); /* as arena.h: out of memory ends the process */
-    s->arena = arena_new(0);
-    uint64_t generation = 0;
-    enum err e = registers_load(st, s->arena, &registers, f);
+    return p;
+}
+
+static enum err registers_copy(struct store *st, struct register_copy **out, struct fail *f)
+{
+    struct register_copy *r = allocate(sizeof *r);
+    r->arena = arena_new(0);
+    atomic_init(&r->holders, 1);
+    enum err e = registers_load(st, r->arena, &r->list, f);
     if (!e)
-        e = generation_read(st, &generation, f);
+        e = generation_read(st, &r->generation, f);
     if (e) {
-        snapshot_free(s);
+        registers_drop(r);
         return e;
     }
-    s->view = (struct gate_view){.policy = g->policy, .registers = registers, .digest = g->digest};
-    crypto_sha256(policy_packed(g->policy), &s->view.compiled);
-    s->view.generation = generation;
-    hex_put(s->view.revision, g->digest.b, 8);
-    atomic_init(&s->holders, 1); /* the gate itself */
-    *out = s;
+    *out = r;
     return OK;
+}
+
+/* Takes over one hold of each. */
+static struct snapshot *snapshot_of(struct unit *u, struct register_copy *r)
+{
+    struct snapshot *s = allocate(sizeof *s);
+    s->unit = u;
+    s->registers = r;
+    s->view = (struct gate_view){.policy = u->policy,
+                                 .registers = r->list,
+                                 .generation = r->generation + u->number,
+                                 .sources = &u->sources,
+                                 .agreed_from = u->agreed_from,
+                                 .number = u->number,
+                                 .digest = u->digest,
+                                 .compiled = u->compiled};
+    hex_put(s->view.revision, u->digest.b, 8);
+    atomic_init(&s->holders, 1); /* the gate itself */
+    return s;
 }
 
 static void snapshot_drop(struct snapshot *s)
 {
-    if (s && atomic_fetch_sub_explicit(&s->holders, 1, memory_order_acq_rel) == 1)
-        snapshot_free(s);
+    if (!s || atomic_fetch_sub_explicit(&s->holders, 1, memory_order_acq_rel) != 1)
+        return;
+    unit_drop(s->unit);
+    registers_drop(s->registers);
+    free(s);
 }
 
 const struct gate_view *gate_hold(struct gate *g)
@@ -95,75 +116,92 @@ void gate_release(struct gate *g, const struct gate_view *v)
     snapshot_drop((struct snapshot *)(uintptr_t)v); /* the view is its first member */
 }
 
-void gate_registers_changed(struct gate *g, struct store *st)
+/* ---- The next set */
+
+/* Under the lock. */
+static void next_set(struct gate *g, struct unit *u)
 {
-    struct fail f = {0};
-    struct snapshot *fresh;
-    if (snapshot_make(g, st, &fresh, &f)) {
-        log_line(LOG_LVL_ERROR, "gate", "the registers could not be read again, the old ones stay: %s",
-                 f.detail);
-        return;
-    }
+    unit_drop(g->next);
+    g->next = u;
+    atomic_store(&g->next_at, u ? u->since.ms : INSTANT_FOREVER.ms);
+}
+
+/* A pointer is swapped; calls under way keep what they hold. */
+static void turn(struct gate *g, struct instant now)
+{
+    struct snapshot *old = NULL;
     pthread_mutex_lock(&g->lock);
-    struct snapshot *old = g->current;
-    g->current = fresh;
+    if (g->next && g->next->since.ms <= now.ms) {
+        struct register_copy *r = g->current->registers;
+        atomic_fetch_add_explicit(&r->holders, 1, memory_order_relaxed);
+        old = g->current;
+        g->current = snapshot_of(g->next, r);
+        g->next = NULL;
+        next_set(g, NULL);
+        atomic_store(&g->turned, true);
+    }
     pthread_mutex_unlock(&g->lock);
     snapshot_drop(old);
 }
 
-/* ---- The policy */
-
-/* NAME.md is a document; NAME.LANGUAGE.md a translation, which rules nothing. */
-static bool is_document(struct span file)
+const struct gate_view *gate_hold_at(struct gate *g, struct instant now)
 {
-    size_t dot = span_find(file, '.', 0);
-    return span_is(span_sub(file, dot, file.len), ".md");
+    if (now.ms >= atomic_load_explicit(&g->next_at, memory_order_relaxed))
+        turn(g, now);
+    return gate_hold(g);
 }
 
-static enum err hash_file(const char *dir, struct span name, struct arena *a, struct digest *out,
-                          struct fail *f)
+bool gate_turned(struct gate *g)
 {
-    struct span text, path = arena_fmt(a, "%s/%.*s", dir, SPAN_F(name));
-    enum err e = file_read(a, (const char *)path.p, POLICY_SOURCE_MAX, &text, f);
-    if (!e)
-        crypto_sha256(text, out);
-    return e;
+    return atomic_load_explicit(&g->turned, memory_order_acquire);
 }
 
-/* The identity of the set: SHA-256 over name and digest of each file, in the order of names. */
-static enum err hash_policy(const char *dir, struct digest *out, struct fail *f)
+void gate_turn_noted(struct gate *g)
 {
-    struct arena *a = arena_new(0);
-    struct span *names;
-    size_t n, parts = 0;
-    enum err e = file_list(a, dir, ".md", &names, &n, f);
-    struct span *v = e ? NULL : ARENA_ARRAY(a, 2 * n + 1, struct span);
-    for (size_t i = 0; !e && i < n; i++) {
-        if (!is_document(names[i]))
-            continue;
-        struct digest *d = ARENA_NEW(a, struct digest);
-        e = hash_file(dir, names[i], a, d, f);
-        v[parts++] = arena_fmt(a, "%.*s%c", SPAN_F(names[i]), '\n');
-        v[parts++] = span_of(d->b, sizeof d->b);
-    }
-    if (!e)
-        crypto_sha256_v(v, parts, out);
-    arena_free(a);
-    return e;
+    atomic_store(&g->turned, false);
 }
 
-static enum err open_policy(struct gate *g, const char *dir, struct policy_messages *m, struct arena *a,
-                            struct fail *f)
+struct instant gate_next(struct gate *g)
 {
-    struct policy *p;
-    enum err e = policy_folder_load(g->arena, dir, &p, m, f);
-    if (e == ERR_POLICY) /* the gate's arena goes; the messages are the caller's */
-        return policy_folder_load(a, dir, &p, m, f);
+    return (struct instant){atomic_load(&g->next_at)};
+}
+
+/* What waits is what the database says: the set that was just published, the same as before, or none. */
+static enum err follow_sets(struct gate *g, struct store *st, struct fail *f)
+{
+    uint32_t number = 0;
+    struct instant since = INSTANT_FOREVER;
+    const struct gate_view *v = gate_hold(g);
+    enum err e = set_after(st, v->number, &number, &since, f);
+    gate_release(g, v);
     if (e)
         return e;
-    g->policy = p;
-    e = sources_bind(p, &g->sources, f);
-    return e ? e : hash_policy(dir, &g->digest, f);
+    pthread_mutex_lock(&g->lock);
+    if (g->arriving && g->arriving->number == number) {
+        next_set(g, g->arriving);
+        g->arriving = NULL;
+    } else if (!number || (g->next && g->next->number != number)) {
+        next_set(g, NULL);
+    }
+    pthread_mutex_unlock(&g->lock);
+    return OK;
+}
+
+void gate_registers_changed(struct gate *g, struct store *st)
+{
+    struct fail f = {0};
+    struct register_copy *r = NULL;
+    if (registers_copy(st, &r, &f) || follow_sets(g, st, &f)) {
+        log_line(LOG_LVL_ERROR, "gate", "the registers could not be read again, the old ones stay: %s",
+                 f.detail);
+        registers_drop(r);
+        return;
+    }
+    pthread_mutex_lock(&g->lock);
+    struct snapshot *old = g->current;
+    g->current = snapshot_of(unit_hold(old->unit), r);
+    pthread_mutex_unlock(&g->lock);
+    snapshot_drop(old);
 }
 
 /* ---- Opening */
@@ -178,15 +216,55 @@ static enum err replay(struct store *st, struct fail *f)
     return e;
 }
 
-/* What opening writes, in one group: erasures done again, the texts that run from now on. */
-static enum err settle(struct gate *g, struct store *st, struct instant now, struct fail *f)
+/* Nothing was ever published here: the documents of the folder are the first set. */
+static enum err first_set(const char *dir, struct unit **out, struct policy_messages *m, struct arena *a,
+                          struct fail *f)
+{
+    struct policy_source *sources = NULL;
+    size_t n = 0;
+    struct policy *checked;
+    enum err e = policy_folder_load(a, dir, &checked, m, f); /* its failure names the folder */
+    if (!e)
+        e = policy_folder_read(a, dir, &sources, &n, f);
+    return e ? e : unit_make(sources, n, out, m, f);
+}
+
+static enum err open_set(struct store *st, struct instant now, struct unit **out, struct arena *a,
+                         struct policy_messages *m, struct fail *f)
+{
+    uint32_t number = 0;
+    enum err e = set_at(st, now, &number, f);
+    *out = NULL;
+    return e || !number ? e : unit_load(st, number, now, out, a, m, f);
+}
+
+/* The one that waits, compiled now, so that its instant finds it ready. */
+static enum err open_next(struct gate *g, struct store *st, struct arena *a, struct policy_messages *m,
+                          struct fail *f)
+{
+    struct unit *u = NULL;
+    struct instant since;
+    uint32_t number = 0;
+    enum err e = set_after(st, g->current->unit->number, &number, &since, f);
+    if (!e && number)
+        e = unit_load(st, number, since, &u, a, m, f);
+    if (!e && u)
+        next_set(g, u);
+    return e;
+}
+
+/* What opening writes, in one group: erasures done again, the first texts. */
+static enum err settle(struct gate *g, struct store *st, struct unit *first, struct instant now,
+                       struct fail *f)
 {
     enum err e = store_begin_write(st, f);
     if (e)
         return e;
     e = replay(st, f);
-    if (!e)
-        e = policy_keep(g, st, now, f);
+    if (!e && first->number == 0) {
+        e = policy_keep(g, st, first, now, f);
+        first->number = 1;
+    }
     if (e) {
         store_rollback(st);
         return e;
@@ -194,24 +272,41 @@ static enum err settle(struct gate *g, struct store *st, struct instant now, str
     return store_commit(st, f);
 }
 
+static enum err open_policy(struct gate *g, const struct gate_config *c, struct store *st, struct instant now,
+                            struct policy_messages *m, struct arena *a, struct fail *f)
+{
+    struct unit *u = NULL;
+    struct register_copy *r = NULL;
+    enum err e = open_set(st, now, &u, a, m, f);
+    if (!e && u && c->serving)
+        e = policy_folder_published(st, c->policy_dir, f);
+    if (!e && !u)
+        e = first_set(c->policy_dir, &u, m, a, f);
+    if (!e)
+        e = settle(g, st, u, now, f);
+    if (!e)
+        e = registers_copy(st, &r, f);
+    if (e) {
+        unit_drop(u);
+        return e;
+    }
+    g->current = snapshot_of(u, r);
+    return open_next(g, st, a, m, f);
+}
+
 enum err gate_open(const struct gate_config *c, struct store *st, struct instant now, struct gate **out,
                    struct policy_messages *m, struct arena *a, struct fail *f)
 {
-    struct gate *g = calloc(1, sizeof *g);
-    if (!g)
-        abort();
+    struct gate *g = allocate(sizeof *g);
     *m = (struct policy_messages){0};
-    g->arena = arena_new(0);
     g->offset_minutes = c->offset_minutes;
     snprintf(g->region, sizeof g->region, "%s", c->home_region);
     pthread_mutex_init(&g->lock, NULL);
-    enum err e = open_policy(g, c->policy_dir, m, a, f);
+    atomic_init(&g->next_at, INSTANT_FOREVER.ms);
+    enum err e =
+        vault_open(st, &(struct vault_master){c->master_key_file, c->master_key_command}, &g->vault, f);
     if (!e)
-        e = vault_open(st, &(struct vault_master){c->master_key_file, c->master_key_command}, &g->vault, f);
-    if (!e)
-        e = settle(g, st, now, f);
-    if (!e)
-        e = snapshot_make(g, st, &g->current, f);
+        e = open_policy(g, c, st, now, m, a, f);
     if (e) {
         gate_close(g);
         return e;
@@ -225,9 +320,11 @@ void gate_close(struct gate *g)
     if (!g)
         return;
     snapshot_drop(g->current);
-    vault_close(g->vault);
+    unit_drop(g->next);
+    unit_drop(g->arriving);
+    if (g->vault)
+        vault_close(g->vault);
     epoch_free(g->epoch);
     pthread_mutex_destroy(&g->lock);
-    arena_free(g->arena);
     free(g);
 }

@@ -29,6 +29,7 @@
 #define GATE_TOPICS_MAX   2    /* a channel and a class of messages */
 #define GATE_ENTRIES_MAX  1024 /* record entries of one call: one for each person of a read of many */
 #define GATE_NEEDS_MAX    8    /* missing needs told for one field: more cannot be obtained in one sitting */
+#define POLICY_TEXTS_MAX  256  /* of one set: every document in eight languages */
 
 struct gate; /* policy in force, vault, registers: shared by all threads */
 
@@ -39,10 +40,12 @@ struct gate_config {
     const char *master_key_command; /* prints the key; null: the file */
     int offset_minutes;             /* the operator's calendar: China 480 */
     const char *home_region;        /* "CN" */
+    bool serving;                   /* refuse if policy_dir holds texts that were never published */
 };
 
 /* Opens policy (ERR_POLICY with the messages printed into *messages), vault and registers. `st` is a write
- * connection used only during the call. Stores the texts whose digests are new. */
+ * connection used only during the call. At the first start the documents of policy_dir become the first set;
+ * from then on the database says what runs, and the folder is only looked at. */
 enum err gate_open(const struct gate_config *c, struct store *st, struct instant now, struct gate **out,
                    struct policy_messages *m, struct arena *a, struct fail *f);
 void gate_close(struct gate *g);
@@ -50,15 +53,26 @@ void gate_close(struct gate *g);
 enum err gate_create(const char *data, const char *master_key_file, struct store *st, struct fail *f);
 
 /* The snapshot a call works with: policy and registers, held until gate_release. */
+struct sources;
 struct gate_view {
     const struct policy *policy;
     const struct registers *registers;
-    uint64_t generation;    /* grows with every change of the registers */
-    struct digest digest;   /* of the policy set in force */
-    struct digest compiled; /* of its compiled form, which decides */
-    char revision[16 + 1];  /* the set's first 16 hex digits: `revision` in answers */
+    uint64_t generation;           /* grows with every change of the registers, and with every set */
+    const struct sources *sources; /* where needs and facts come from: the gate's own */
+    const uint32_t *agreed_from;   /* by document: the earliest revision whose agreement still counts */
+    uint32_t number;               /* of the set, in the order of publishing */
+    struct digest digest;          /* of the policy set in force */
+    struct digest compiled;        /* of its compiled form, which decides */
+    char revision[16 + 1];         /* the set's first 16 hex digits: `revision` in answers */
 };
 const struct gate_view *gate_hold(struct gate *g);
+/* The same at an instant: a published set whose time has come takes effect by this call. */
+const struct gate_view *gate_hold_at(struct gate *g, struct instant now);
+/* True after a set took effect, until gate_turn_noted: gate_note_policy puts it on record. */
+bool gate_turned(struct gate *g);
+void gate_turn_noted(struct gate *g);
+/* When the next set takes effect; INSTANT_FOREVER if none waits. */
+struct instant gate_next(struct gate *g);
 /* Fields offered since the start that the policy does not declare (B4.4). */
 uint64_t gate_undeclared(struct gate *g);
 void gate_release(struct gate *g, const struct gate_view *v);
@@ -320,8 +334,8 @@ enum err gate_receipt(struct gate_call *c, struct subject_id id, uint64_t entry,
 bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct span detail,
                         uint8_t subject[16]);
 
-/* Once a start, in a WRITE job: a set of documents that did not run before is kept, and its coming into force
- * is on record (B0.1). */
+/* In a WRITE job, at the start and when a set took effect: its coming into force is put on record, once
+ * (B0.1). */
 enum err gate_note_policy(struct gate_call *c, struct fail *f);
 /* An entry about a register or a start (no person). `detail`: JSON without personal data. */
 enum err gate_note(struct gate_call *c, enum audit_kind kind, struct span detail, struct fail *f);
@@ -330,9 +344,10 @@ enum err gate_note(struct gate_call *c, enum audit_kind kind, struct span detail
 struct revision_row {
     struct span document, title, language;
     uint32_t revision;
-    struct instant in_force;
+    struct instant in_force, ends; /* the same: taken back before it began */
     struct digest digest;
     struct span text; /* source */
+    bool renews;      /* reduced rights: agreements to earlier revisions do not reach it */
 };
 /* The revision of `document` in force at `at`; ERR_NOT_FOUND. */
 enum err gate_revision_at(struct gate_call *c, struct span document, struct instant at,
@@ -341,5 +356,80 @@ enum err gate_revision_at(struct gate_call *c, struct span document, struct inst
 enum err gate_text_at(struct gate_call *c, struct span document, struct span language, struct instant at,
                       struct revision_row *out, struct fail *f);
 enum err gate_revisions(struct gate_call *c, struct revision_row **out, size_t *n, struct fail *f);
+/* A revision by its number, in force or not. */
+enum err gate_text_of(struct gate_call *c, struct span document, struct span language, uint32_t revision,
+                      struct revision_row *out, struct fail *f);
+
+/* ---- Sets of documents: what is published together and takes effect at one instant */
+
+#define GATE_SETS_MAX 4096 /* one a week for eighty years */
+
+/* What a set does to people's rights, against the one before it. */
+enum gate_effect { GATE_EFFECT_NONE, GATE_EFFECT_NEUTRAL, GATE_EFFECT_PROTECTS, GATE_EFFECT_REDUCES };
+
+struct policy_set_row {
+    uint32_t number;
+    struct digest digest;
+    struct instant since, ends, published; /* since == ends: withdrawn before it began */
+    enum gate_effect effect;
+    bool noted; /* that it came into force is on record */
+};
+enum err gate_sets(struct gate_call *c, struct policy_set_row **out, size_t *n, struct fail *f);
+
+/* ---- Publishing a set */
+
+#define GATE_CHANGES_MAX      400 /* kept and told; the counts go on */
+#define GATE_CHANGE_LANGUAGES 2
+
+extern const char *const gate_change_languages[GATE_CHANGE_LANGUAGES]; /* BCP 47 */
+
+/* One change, in plain sentences: HTML that is safe to put into a page. */
+struct gate_change {
+    enum gate_effect effect;
+    struct span document; /* whose clause; empty: of the whole */
+    struct span clause;   /* document/clause-id, may be empty */
+    struct span sentence[GATE_CHANGE_LANGUAGES];
+};
+
+struct unit;
+struct gate_publication {
+    /* What the caller asks. */
+    const struct policy_source *sources;
+    size_t n_sources;
+    bool dated; /* `effective` is set; else the day that the texts name */
+    struct instant effective;
+    bool dry; /* nothing is stored */
+    /* What gate_publish_prepare finds out. */
+    struct unit *unit;
+    enum gate_effect effect;
+    size_t counts[GATE_EFFECT_REDUCES + 1]; /* changes by effect */
+    struct gate_change *changes;            /* reduced rights first */
+    size_t n_changes;
+    /* What gate_publish decides. */
+    struct policy_set_row set;
+    struct instant earliest; /* as far as the promised notice goes */
+    struct span notice;      /* the clause that promises it; empty: none */
+    struct fail refused;     /* dry: why it would be refused as it stands; code OK: it would not */
+    struct revision_row *documents;
+    size_t n_documents; /* those that are new in it */
+};
+
+/* Compiles and compares with the policy of c->view; needs no database (c->st may be null). ERR_POLICY with
+ * the messages in *m, which live as long as the publication. End with gate_publication_end. */
+enum err gate_publish_prepare(struct gate_call *c, struct gate_publication *p, struct policy_messages *m,
+                              struct fail *f);
+/* In a WRITE job: checks numbers, days and notice, stores the set and leaves an entry; the job must report
+ * changed registers. ERR_CONFLICT: a set waits already, a text changed under its old number, a number that
+ * does not grow, nothing new, a day that is over; ERR_NOTICE: too early for what the policy promises. */
+enum err gate_publish(struct gate_call *c, struct gate_publication *p, struct fail *f);
+void gate_publication_end(struct gate_publication *p);
+/* In a WRITE job: takes the waiting set back, by its number or the first 16 digits of its digest. The job
+ * must report changed registers. */
+enum err gate_withdraw(struct gate_call *c, struct span which, struct policy_set_row *out, struct fail *f);
+/* What a set changed for a document, and for the whole; `document` empty: all of it. */
+enum err gate_changes(struct gate_call *c, uint32_t set, struct span document, struct span language,
+                      struct gate_change **out, size_t *n, struct fail *f);
+/* none, neutral, protects, reduces */
+const char *gate_effect_name(enum gate_effect e);
 
 #endif

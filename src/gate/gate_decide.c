@@ -85,7 +85,7 @@ static void judge(const struct question *q, unsigned field, struct verdict *v)
     *v = (struct verdict){0};
     question_request(q, field, &s, &r);
     policy_decide(q->policy, &r, &v->d);
-    verdict_ended(v, q->policy, &q->call->gate->sources, s.ended);
+    verdict_ended(v, q->policy, q->call->view->sources, s.ended);
     verdict_outside(v, s.outside);
     apply_recipient(q, field, &s, v);
 }

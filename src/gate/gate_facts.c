@@ -30,7 +30,8 @@ static struct span need_name(const struct question *q, unsigned need)
 
 /* ---- Agreements */
 
-/* Every document that applies must be agreed to in the revision in force. */
+/* Every document that applies must be agreed to, in the revision in force or one whose agreement reaches it.
+ */
 static enum consent_holding all_agreed(const struct question *q, enum consent_actor hand, bool deemed)
 {
     enum consent_holding all = CONSENT_HOLDS;
@@ -38,7 +39,8 @@ static enum consent_holding all_agreed(const struct question *q, enum consent_ac
         if (!policy_document_applies(q->policy, i, q->value[DIM_SUBJECT], q->value[DIM_SERVICE]))
             continue;
         const struct policy_document *d = policy_document(q->policy, i);
-        enum consent_holding one = consent_agreed(q->events, q->n_events, d->name, d->revision, hand, deemed);
+        struct consent_document asked = {d->name, d->revision, q->call->view->agreed_from[i]};
+        enum consent_holding one = consent_agreed(q->events, q->n_events, &asked, hand, deemed);
         if (one == CONSENT_ENDED)
             return CONSENT_ENDED;
         if (one != CONSENT_HOLDS)
@@ -333,7 +335,7 @@ static bool names_guardian(const struct question *q, const struct evidence *e)
     struct span name = spelled(q->call->arena, e->name);
     unsigned need = policy_kind_find(q->policy, KIND_NEED, name);
     if (need != POLICY_NONE)
-        return q->call->gate->sources.need[need]->held == held_guardian_link;
+        return q->call->view->sources->need[need]->held == held_guardian_link;
     return span_is(name, "guardian");
 }
 
@@ -367,7 +369,7 @@ static enum err gather_places(struct question *q, struct fail *f)
 static enum err gather_ties(struct question *q, struct fail *f)
 {
     struct gate_call *c = q->call;
-    const struct sources *s = &c->gate->sources;
+    const struct sources *s = c->view->sources;
     enum err e = OK;
     if (s->asks_value)
         e = hold_list(c->st, q->subject.sid, c->arena, &q->holds, &q->n_holds, f);
@@ -405,7 +407,7 @@ static enum err gather_listed(struct question *q, const struct sources *s, struc
 
 static void ask_needs(const struct question *q, unsigned field, struct standing *out)
 {
-    const struct sources *s = &q->call->gate->sources;
+    const struct sources *s = q->call->view->sources;
     for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_NEED); i++) {
         enum consent_holding h = s->need[i]->held(q, field, i);
         uint64_t bit = 1ull << i;
@@ -417,7 +419,7 @@ static void ask_needs(const struct question *q, unsigned field, struct standing 
 
 static void ask_facts(const struct question *q, unsigned field, struct standing *out)
 {
-    const struct sources *s = &q->call->gate->sources;
+    const struct sources *s = q->call->view->sources;
     for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_FACT); i++) {
         bool known = true;
         uint64_t bit = 1ull << i;
@@ -451,7 +453,7 @@ static bool limited_to_fields(const struct question *q)
 
 enum err question_gather(struct question *q, struct fail *f)
 {
-    const struct sources *s = &q->call->gate->sources;
+    const struct sources *s = q->call->view->sources;
     const struct evidence *order = evidence_find(q, SPAN("order"));
     q->order = order ? span_trim(order->reference) : SPAN_EMPTY;
     enum err e = q->has_subject ? gather_person(q, f) : OK;

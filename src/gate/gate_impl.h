@@ -34,22 +34,53 @@ struct sources {
 /* ERR_POLICY for a source nobody here knows. */
 enum err sources_bind(const struct policy *p, struct sources *out, struct fail *f);
 
+/* A compiled set of documents (gate_unit.c). */
+struct unit {
+    struct arena *arena;
+    const struct policy *policy;
+    struct sources sources;
+    struct digest digest, compiled;
+    uint32_t agreed_from[POLICY_DOCUMENTS_MAX]; /* by document: agreements reach from this revision on */
+    uint32_t number;                            /* of the set; 0: not yet published */
+    struct instant since;
+    atomic_uint holders;
+};
+/* The texts are copied. On ERR_POLICY *out is set, too: the messages live in it. Needs no database. */
+enum err unit_make(const struct policy_source *sources, size_t n, struct unit **out,
+                   struct policy_messages *m, struct fail *f);
+/* A published set; on failure *out is null and the messages live in `a`. */
+enum err unit_load(struct store *st, uint32_t number, struct instant since, struct unit **out,
+                   struct arena *a, struct policy_messages *m, struct fail *f);
+/* Fills agreed_from from what is stored. */
+enum err unit_agreements(struct unit *u, struct store *st, struct fail *f);
+struct unit *unit_hold(struct unit *u);
+void unit_drop(struct unit *u);
+
+/* The registers as they were read once. */
+struct register_copy {
+    struct arena *arena;
+    struct registers *list;
+    uint64_t generation;
+    atomic_uint holders;
+};
+
 struct snapshot {
     struct gate_view view; /* first: a view is a snapshot */
-    struct arena *arena;   /* of the registers */
+    struct unit *unit;
+    struct register_copy *registers;
     atomic_uint holders;
 };
 
 struct gate {
-    struct arena *arena; /* the policy's; lives as long as the gate */
-    const struct policy *policy;
-    struct sources sources;
-    struct digest digest;
     struct vault *vault;
     int offset_minutes;
     char region[3];
-    pthread_mutex_t lock; /* over current and the epoch table */
+    pthread_mutex_t lock; /* over current, next, arriving and the epoch table */
     struct snapshot *current;
+    struct unit *next;         /* published, waits for its instant */
+    struct unit *arriving;     /* its publication is being committed */
+    atomic_llong next_at;      /* ms; INSTANT_FOREVER without a next one */
+    atomic_bool turned;        /* a set came into force that the record does not know yet */
     atomic_ullong undeclared;  /* fields offered that the policy does not declare, since the start */
     struct epoch_table *epoch; /* pseudonyms of the living in one epoch, made on demand */
 };
@@ -226,9 +257,25 @@ uint64_t standing_set(const struct policy *p, enum policy_kind k, struct span na
 
 /* ---- gate_policy.c */
 
-/* Keeps the texts and the set that run from now on. */
-enum err policy_keep(struct gate *g, struct store *st, struct instant now, struct fail *f);
 struct span document_language(struct span file);
+/* Keeps the texts of the first set. */
+enum err policy_keep(struct gate *g, struct store *st, const struct unit *u, struct instant now,
+                     struct fail *f);
+/* ERR_CONFLICT if the folder holds a text that was never published. A folder that is not there is fine. */
+enum err policy_folder_published(struct store *st, const char *dir, struct fail *f);
+/* The set in force at an instant, and the one that waits behind it; 0: none. */
+enum err set_at(struct store *st, struct instant at, uint32_t *number, struct fail *f);
+enum err set_after(struct store *st, uint32_t number, uint32_t *out, struct instant *since, struct fail *f);
+
+/* One text to keep. */
+struct kept {
+    struct span document, file, language, title, text;
+    uint32_t revision;
+    struct instant in_force;
+    bool renews;
+};
+/* Stores it, and that it belongs to the set. */
+enum err text_keep(struct store *st, const struct kept *k, uint32_t set, struct instant now, struct fail *f);
 
 /* ---- gate_history.c */
 

@@ -17,7 +17,7 @@
 #include "instant.h"
 #include "text.h"
 
-#define POLICY_LANGUAGE_VERSION "1.1"
+#define POLICY_LANGUAGE_VERSION "1.2"
 
 #define POLICY_NONE          0xffffu
 #define POLICY_DOCUMENTS_MAX 32         /* group text, annexes, service clauses */
@@ -183,8 +183,8 @@ struct policy_duty {
     struct span condition;                 /* the formula as written, may be empty */
     uint32_t number;                       /* 0: no deadline */
     struct span unit;                      /* "days", "working-days", ... */
-    bool before;                           /* before `start` rather than within number after it */
-    unsigned start;                        /* event the clock starts at */
+    bool before;    /* before `start`, by at least `number`, rather than within number after it */
+    unsigned start; /* event the clock starts at */
 };
 
 size_t policy_duties(const struct policy *p);

@@ -91,9 +91,20 @@ static bool limit_word(struct parse *s, struct policy_duty *d)
     return parse_kind(s, TOKEN_NAME);
 }
 
+/* `15 days before EVENT`: at least that long ahead of it. */
+static bool duty_ahead(struct parse *s, struct policy_duty *d)
+{
+    enum policy_until_unit unit;
+    d->before = true;
+    return parse_duration(s, &d->number, &unit, &d->unit) && parse_need_word(s, WORD_BEFORE) &&
+           parse_kind_name(s, KIND_EVENT, &d->start);
+}
+
 static bool duty_limit(struct parse *s, struct policy_duty *d)
 {
     enum policy_until_unit unit;
+    if (parse_is_kind(s, TOKEN_NUMBER))
+        return duty_ahead(s, d);
     if (parse_word(s, WORD_WITHIN))
         return parse_duration(s, &d->number, &unit, &d->unit) &&
                (!parse_word(s, WORD_AFTER) || parse_kind_name(s, KIND_EVENT, &d->start));

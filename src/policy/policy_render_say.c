@@ -383,11 +383,15 @@ void policy_render_put_deed(struct render *s, const struct policy_duty *d)
 /* `cell`: the deadline stands by itself. */
 void policy_render_put_deadline(struct render *s, const struct policy_duty *d, bool cell)
 {
-    if (d->before) {
+    if (d->before && d->number) {
+        say(s, cell ? RENDER_AHEAD_CELL : RENDER_AHEAD);
+        policy_render_put_duration(s, d->number, d->unit);
+        say(s, RENDER_AHEAD_OF);
+        put_event(s, d->start);
+    } else if (d->before) {
         say(s, cell ? RENDER_BEFORE_CELL : RENDER_BEFORE);
         put_event(s, d->start);
-    }
-    if (d->number) {
+    } else if (d->number) {
         say(s, cell ? RENDER_WITHIN_CELL : RENDER_WITHIN);
         policy_render_put_duration(s, d->number, d->unit);
     }

@@ -17,7 +17,7 @@
 --   distributed by sid: subject_service guardian_link field_value consent_event hold purchase share
 --   distributed by mac: blind_index device_age
 --   reference: field_name service recipient recipient_paper recipient_grant reference message_class message_template
---   reference: policy_document policy_set
+--   reference: policy_document policy_set policy_set_text policy_change
 --   local: meta audit_pending
 
 -- Single numbers and marks of this installation.
@@ -249,24 +249,52 @@ CREATE TABLE message_template (
 
 -- ---- Policy
 
--- Every text that was ever in force, by digest (B0.1).
+-- Every text that was ever published, by digest (B0.1).
 CREATE TABLE policy_document (
     document TEXT NOT NULL,
     revision INTEGER NOT NULL,
     digest   BLOB NOT NULL,    -- SHA-256 of the text
-    in_force INTEGER NOT NULL, -- first instant, in the operator's calendar
+    in_force INTEGER NOT NULL, -- first instant; of the first set: the day the text names, in the operator's calendar
     language TEXT NOT NULL,
     title    TEXT NOT NULL,
     text     BLOB NOT NULL,
-    stored   INTEGER NOT NULL, -- when this installation first ran it
+    stored   INTEGER NOT NULL, -- when it was published
+    ends     INTEGER NOT NULL DEFAULT 4611686018427387903, -- first instant without it; in_force: taken back before it began
+    renews   INTEGER NOT NULL DEFAULT 1, -- 1: first here, or it reduced rights: agreements to earlier ones do not reach it
     PRIMARY KEY (document, revision, digest)
 ) WITHOUT ROWID;
 
--- Which set of documents ran from when on.
+-- Sets of documents in the order of publishing. At most one waits for its instant.
 CREATE TABLE policy_set (
-    since  INTEGER NOT NULL,
-    digest BLOB NOT NULL, -- SHA-256 over the documents' digests
-    PRIMARY KEY (since, digest)
+    number    INTEGER NOT NULL PRIMARY KEY, -- 1, 2, ...
+    digest    BLOB NOT NULL,    -- SHA-256 over the documents' names and digests
+    since     INTEGER NOT NULL, -- in force from
+    ends      INTEGER NOT NULL, -- first instant at which another one is; since: withdrawn before it began
+    published INTEGER NOT NULL,
+    effect    INTEGER NOT NULL, -- on rights, against the set before: enum gate_effect
+    noted     INTEGER NOT NULL  -- 1: that it came into force is on record
+);
+
+-- The texts of a set, by the name of their file.
+CREATE TABLE policy_set_text (
+    number   INTEGER NOT NULL,
+    file     TEXT NOT NULL,
+    document TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    digest   BLOB NOT NULL,
+    PRIMARY KEY (number, file)
+) WITHOUT ROWID;
+
+-- What a set changed, in sentences, as it was announced.
+CREATE TABLE policy_change (
+    number   INTEGER NOT NULL,
+    seq      INTEGER NOT NULL, -- 1, 2, ...: reduced rights first
+    language TEXT NOT NULL,
+    effect   INTEGER NOT NULL,
+    document TEXT NOT NULL,    -- empty: of the whole
+    clause   TEXT NOT NULL,    -- document/clause-id; may be empty
+    sentence TEXT NOT NULL,
+    PRIMARY KEY (number, seq, language)
 ) WITHOUT ROWID;
 
 -- ---- The record

@@ -8,10 +8,10 @@
 static struct call *call_new(struct web *w, const struct request *req, struct arena *a)
 {
     struct call *c = ARENA_NEW(a, struct call);
+    struct instant now = web_clock(w->config.clock_file);
     *c = (struct call){.web = w, .req = req, .arena = a};
     c->res = &c->job_store.res;
-    c->gate = (struct gate_call){
-        .gate = w->gate, .view = gate_hold(w->gate), .arena = a, .now = web_clock(w->config.clock_file)};
+    c->gate = (struct gate_call){.gate = w->gate, .view = gate_hold_at(w->gate, now), .arena = a, .now = now};
     return c;
 }
 
@@ -145,6 +145,7 @@ static void job_fill(struct call *c)
 static bool answered_here(struct call *c)
 {
     if (route_find(c) == OK && guard_check(c) == OK) {
+        dispatch_turned(c->web);
         if (c->route->kind != KIND_DIRECT)
             return false;
         c->route->handler(c);
@@ -157,6 +158,49 @@ static bool answered_here(struct call *c)
 static void call_end(struct call *c)
 {
     gate_release(c->web->gate, c->gate.view);
+}
+
+/* What came into force is on record before anything is answered under it. */
+static void note_turn(struct call *c)
+{
+    gate_note_policy(&c->gate, &c->fail);
+}
+
+void dispatch_turned(struct web *w)
+{
+    static const struct route row = {.name = "note_turn",
+                                     .method = METHOD_POST,
+                                     .path = "(in force)",
+                                     .handler = note_turn,
+                                     .kind = KIND_WRITE,
+                                     .response = "none"};
+    struct fail f = {0};
+    if (!gate_turned(w->gate))
+        return;
+    pthread_mutex_lock(&w->turning);                             /* whoever comes meanwhile waits for it */
+    if (gate_turned(w->gate) && dispatch_own(w, &row, &f) == OK) /* else tried again with the next call */
+        gate_turn_noted(w->gate);
+    pthread_mutex_unlock(&w->turning);
+}
+
+static void to_engine(struct call *c)
+{
+    job_fill(c);
+    if (engine_submit(c->web->engine, c->job, &c->fail) == OK)
+        return;
+    answer_failure(c);
+    c->reply(c);
+}
+
+/* A handler's answer, or the job of the handler that was prepared. */
+void dispatch_worked(struct call *c)
+{
+    if (c->fail.code != OK)
+        answer_failure(c);
+    if (c->fail.code != OK || c->route->kind == KIND_WORK)
+        c->reply(c);
+    else
+        to_engine(c);
 }
 
 static void reply_http(struct call *c)
@@ -176,18 +220,26 @@ void dispatch_http(void *web, struct http_exchange *x)
         reply_http(c);
         return;
     }
-    job_fill(c);
-    if (engine_submit(w->engine, c->job, &c->fail) == OK)
-        return;
-    answer_failure(c);
-    reply_http(c);
+    if (!worker_wanted(c->route)) {
+        to_engine(c);
+    } else if (worker_give(w, c, &c->fail) != OK) {
+        answer_failure(c);
+        reply_http(c);
+    }
 }
 
 void web_handle(struct web *w, const struct request *req, struct arena *a, struct response *res)
 {
     struct call *c = call_new(w, req, a);
     c->reply = call_end;
-    if (answered_here(c)) {
+    bool answered = answered_here(c);
+    if (!answered && worker_wanted(c->route)) {
+        worker_run(w, c);
+        if (c->fail.code != OK)
+            answer_failure(c);
+        answered = c->fail.code != OK || c->route->kind == KIND_WORK;
+    }
+    if (answered) {
         call_end(c);
     } else {
         job_fill(c);

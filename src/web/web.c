@@ -49,6 +49,7 @@ static enum err start_gate(struct web *w, struct start *s, struct fail *f)
         .master_key_command = w->config.master_key_command,
         .offset_minutes = WEB_OFFSET_MINUTES,
         .home_region = WEB_HOME_REGION,
+        .serving = w->config.listen != NULL,
     };
     enum err err = store_open(w->config.data, STORE_WRITE, &st, f);
     if (err == OK)
@@ -80,6 +81,7 @@ static void on_registers(void *ctx, struct store *st)
 {
     struct web *w = ctx;
     gate_registers_changed(w->gate, st);
+    worker_wake(w);
 }
 
 static bool who(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16])
@@ -113,6 +115,12 @@ static void stop_engine(struct web *w)
 {
     if (w->engine)
         engine_stop(w->engine);
+}
+
+static enum err start_worker(struct web *w, struct start *s, struct fail *f)
+{
+    (void)s;
+    return worker_start(w, f);
 }
 
 /* ---- The start is on record: who ran what, under which policy. The tool opens a folder without serving it:
@@ -187,8 +195,9 @@ static const struct {
     enum err (*start)(struct web *w, struct start *s, struct fail *f);
     void (*stop)(struct web *w);
 } steps[] = {
-    {start_clock, NULL},         {start_lock, stop_lock}, {start_gate, stop_gate}, {start_audit, stop_audit},
-    {start_engine, stop_engine}, {start_note, NULL},      {start_http, stop_http},
+    {start_clock, NULL},       {start_lock, stop_lock},     {start_gate, stop_gate},
+    {start_audit, stop_audit}, {start_engine, stop_engine}, {start_worker, worker_stop},
+    {start_note, NULL},        {start_http, stop_http},
 };
 #define N_STEPS (sizeof steps / sizeof steps[0])
 
@@ -199,6 +208,7 @@ static struct web *web_new(const struct web_config *c)
     struct arena *a = arena_new(0);
     struct web *w = ARENA_NEW(a, struct web);
     *w = (struct web){.config = *c, .lock = -1, .arena = a};
+    pthread_mutex_init(&w->turning, NULL);
     if (!c->master_key)
         w->config.master_key = arena_str(a, arena_fmt(a, "%s/master-key", c->data));
     w->config.data = arena_str(a, span_str(c->data));
@@ -226,6 +236,7 @@ void web_stop(struct web *w)
     for (size_t i = N_STEPS; i-- > 0;)
         if (steps[i].stop)
             steps[i].stop(w);
+    pthread_mutex_destroy(&w->turning);
     arena_free(w->arena);
 }
 

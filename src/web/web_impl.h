@@ -10,6 +10,8 @@
 #include "json.h"
 #include "web.h"
 
+#include <pthread.h>
+
 #define WEB_OFFSET_MINUTES 480  /* the operator's calendar: China */
 #define WEB_HOME_REGION    "CN" /* B4.0.c: data stays here */
 #define WEB_HISTORY_MAX    500  /* rows of one answer */
@@ -17,7 +19,7 @@
 struct call;
 typedef void (*web_handler)(struct call *c);
 
-enum route_kind { KIND_DIRECT, KIND_READ, KIND_READ_HISTORY, KIND_WRITE };
+enum route_kind { KIND_DIRECT, KIND_READ, KIND_READ_HISTORY, KIND_WRITE, KIND_WORK };
 enum route_who { WHO_ANYONE, WHO_SERVICE, WHO_OPERATOR, WHO_SERVICE_OR_OPERATOR };
 enum route_csrf { CSRF_NONE, CSRF_JSON, CSRF_FORM };
 enum route_rate { RATE_FREE, RATE_HEAVY };
@@ -51,9 +53,11 @@ struct web {
     struct gate *gate;
     struct engine *engine;
     struct http_server *http;
-    struct span openapi;  /* rendered once at start */
-    struct span listen;   /* host:port in use */
-    int64_t heavy_second; /* RATE_HEAVY: which second, and how many in it (atomics) */
+    struct worker *worker;
+    pthread_mutex_t turning; /* a set that came into force is being put on record */
+    struct span openapi;     /* rendered once at start */
+    struct span listen;      /* host:port in use */
+    int64_t heavy_second;    /* RATE_HEAVY: which second, and how many in it (atomics) */
     int64_t heavy_count;
 };
 
@@ -72,6 +76,8 @@ struct call {
     const struct json *body;   /* parsed and valid against the row's request schema; null if none */
     enum call_role role;
     bool many;            /* a call for many: entries are told once, not by each answer */
+    void *prepared;       /* what the worker made for the handler */
+    struct call *next;    /* the worker's queue */
     struct fail fail;     /* a handler that fails sets it and returns; the problem document is made from it */
     struct span extra;    /* more members for the problem document, as JSON text */
     struct job job_store; /* what `job` points to */
@@ -162,6 +168,25 @@ enum err guard_check(struct call *c);
 void dispatch_http(void *web, struct http_exchange *x);
 /* Runs a handler of ours, without a caller, as a call of its own; OK or what it failed with. */
 enum err dispatch_own(struct web *w, const struct route *r, struct fail *f);
+/* Records sets of documents that came into force (gate_turned). */
+void dispatch_turned(struct web *w);
+/* After the worker: to the engine, or the answer. */
+void dispatch_worked(struct call *c);
+
+/* ---- The worker (work.c): one thread for what takes long and is asked seldom: compiling and comparing
+ * policies. WORK rows are answered there, in a read snapshot of its own connection; a WRITE row may have a
+ * part that is prepared there before the committer runs its handler. */
+enum err worker_start(struct web *w, struct fail *f);
+void worker_stop(struct web *w);
+/* What waits for its instant changed. */
+void worker_wake(struct web *w);
+/* True if the row has something for the worker. */
+bool worker_wanted(const struct route *r);
+/* Takes the call; dispatch_worked is called when it is done. ERR_BUSY when too many wait. */
+enum err worker_give(struct web *w, struct call *c, struct fail *f);
+/* The same in this thread. */
+void worker_run(struct web *w, struct call *c);
+
 /* The folder's lock: held as long as the descriptor is open. */
 enum err folder_lock(const char *data, int *fd, struct fail *f);
 int64_t clock_seconds(void);
@@ -174,6 +199,9 @@ void page_problem(struct call *c);
 /* True if the answer to this call is a page: its row says so, or no row fits and the caller would rather read
  * HTML. */
 bool page_wanted(const struct call *c);
+
+/* The worker's part of publishing. */
+void api_policy_prepare(struct call *c);
 
 #define X(method, path, handler, kind, who, csrf, body_max, rate, audit, summary, query, request, response)  \
     void handler(struct call *c);

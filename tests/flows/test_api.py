@@ -85,7 +85,7 @@ class Api(Flow):
         api = self.get("/openapi.json").json
         person = self.adult()
         fill = {"id": person, "doc": "group", "field": "profile-gender", "path": "0/000", "index": "0", "name": "ship-b",
-                "slug": "refused",
+                "slug": "refused", "set": "1",
                 "entry": str(self.get(self.url(person, "/history"), token="shop").json["history"][-1]["entry"])}
         for path, verbs in api["paths"].items():
             for verb, operation in verbs.items():
@@ -313,9 +313,9 @@ class Api(Flow):
         exported = json.loads(run_troth("policy", "export", POLICY).stdout)
         self.assertEqual(exported["compiled"]["sha256"], listed["compiled"])
         got = listed["policies"]
-        group = [p for p in got if p["document"] == "group"][-1]
+        group = [p for p in got if (p["document"], p["language"]) == ("group", "en")][-1]
         self.assertIn("adult", group["scope"]["subjects"])
-        children = [p for p in got if p["document"] == "children"][-1]
+        children = [p for p in got if (p["document"], p["language"]) == ("children", "en")][-1]
         self.assertEqual(children["scope"]["subjects"], ["child"])
         text = self.expect(self.get("/v1/policies/group"), 200, sha256=group["sha256"])["text"]
         import hashlib

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one caller may not do to another, and what must not leak: consents of other services, guardians, logs, disks."""
-import json, os, secrets, sqlite3, subprocess, threading, time, unittest
+import json, os, secrets, shutil, sqlite3, subprocess, threading, time, unittest
 from troth_flow import Daemon, Flow, POLICY, run_troth, on_files
 
 MARKETING = {"need": "consent", "purpose": "direct-marketing"}
@@ -220,10 +220,16 @@ class Inside(Flow):
         sets, size = kinds()
         self.assertEqual(sets, 1)
         self.assertEqual(kinds(), (1, size + 1))  # a start, and nothing else
-        with open(os.path.join(self.daemon.data, "policy", "group.md"), "a") as f:
-            f.write("\nOne more sentence.\n")
+        draft = os.path.join(self.daemon.home, "draft")
+        shutil.copytree(POLICY, draft)
+        with open(os.path.join(draft, "group.md")) as f:
+            text = f.read()
+        with open(os.path.join(draft, "group.md"), "w") as f:
+            f.write(text.replace("revision 12 in force from 2025-01-01", "revision 13 in force from 2026-11-23"))
         self.at("2026-11-23T01:00:00Z")
-        self.assertEqual(kinds(), (2, size + 3))  # the policy, and the start
+        self.daemon.stop()
+        self.daemon.cli("policy", "publish", draft, *self.daemon.here())
+        self.assertEqual(kinds(), (2, size + 4))  # published, in force, and the start
 
     def test_R118_an_erasure_cut_short_is_finished_at_the_next_start(self):
         person, other = self.person("1990-05-05"), self.person("1990-05-05")

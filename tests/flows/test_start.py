@@ -55,12 +55,10 @@ class Start(unittest.TestCase):
 
     # ---- The policy
 
-    def test_policy_with_errors(self):
+    def test_policy_that_was_not_published(self):
         with open(self.path("policy", "group.md"), "a") as f:
-            f.write("\n## More\n\n```rule broken.one\nwe may use contact-fone for delivery.\n```\n\n"
-                    "```rule broken.two\nwe may juggle contact-phone for delivery.\n```\n")
-        said = self.refused("group.md:", "contact-fone", "juggle", "errors")
-        self.assertIn("contact-phone", said)
+            f.write("\nOne more sentence.\n")
+        self.refused("group.md was never published", "troth policy publish")
 
     def test_init_refuses_a_policy_with_errors(self):
         source = os.path.join(self.daemon.home, "policy")
@@ -74,11 +72,11 @@ class Start(unittest.TestCase):
         self.assertIn("troth policy check %s shows them all" % source, done.stderr)
         self.assertEqual([n for n in os.listdir(self.daemon.home) if n.startswith("other")], [])
 
-    def test_no_policy(self):
+    def test_the_policy_runs_from_the_database(self):
         shutil.rmtree(self.path("policy"))
-        self.refused("policy")
-
-    # ---- The master key
+        self.daemon.start()
+        self.assertEqual(self.daemon.request("GET", "/v1/policies/group").json["revision"], 12)
+        self.daemon.stop()
 
     def test_missing_master_key(self):
         os.rename(self.path("master-key"), self.path("..", "kept"))

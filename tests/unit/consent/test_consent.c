@@ -143,10 +143,19 @@ TEST(switches)
         }                                                                                                    \
     }
 
+/* To revision 4, when it reduced rights. */
 static enum consent_holding agreed(const struct consent_event *e, size_t n, enum consent_actor who,
                                    bool deemed)
 {
-    return consent_agreed(e, n, SPAN("group"), 4, who, deemed);
+    struct consent_document d = {SPAN("group"), 4, 4};
+    return consent_agreed(e, n, &d, who, deemed);
+}
+
+/* To revision 4, when the last to reduce rights was revision 3. */
+static enum consent_holding agreed_since(const struct consent_event *e, size_t n, bool deemed)
+{
+    struct consent_document d = {SPAN("group"), 4, 3};
+    return consent_agreed(e, n, &d, SUB, deemed);
 }
 
 TEST(R008_deemed_agreement_is_its_own_kind)
@@ -167,6 +176,19 @@ TEST(R006_agreement_is_to_the_revision_in_force)
     EXPECT_INT(agreed(withdrawn, 2, SUB, true), CONSENT_ENDED);
     struct consent_event refused[] = {AGREE(R, SUB, 4)};
     EXPECT_INT(agreed(refused, 1, SUB, true), CONSENT_NEVER);
+}
+
+TEST(R163_an_agreement_reaches_revisions_that_reduce_nothing)
+{
+    struct consent_event old[] = {AGREE(G, SUB, 2)}, kept[] = {AGREE(G, SUB, 3)};
+    EXPECT_INT(agreed_since(old, 1, false), CONSENT_NEVER);
+    EXPECT_INT(agreed_since(kept, 1, false), CONSENT_HOLDS);
+    /* Going on to use it is agreement to the very revision that was used. */
+    struct consent_event deemed[] = {AGREE(D, SUB, 3)}, same[] = {AGREE(D, SUB, 4)};
+    EXPECT_INT(agreed_since(deemed, 1, true), CONSENT_NEVER);
+    EXPECT_INT(agreed_since(same, 1, true), CONSENT_HOLDS);
+    struct consent_event refused[] = {AGREE(G, SUB, 3), AGREE(R, SUB, 4)};
+    EXPECT_INT(agreed_since(refused, 2, false), CONSENT_ENDED);
 }
 
 TEST(R177_a_child_pressing_agree_alone_is_not_consent)
@@ -281,6 +303,7 @@ UNIT_MAIN(CASE(R152_scope_of_one_event), CASE(R152_the_newest_that_covers_decide
           CASE(R201_approvals_are_for_staff_to_give_and_take), CASE(R062_a_permission_is_of_its_device),
           CASE(switches), CASE(R008_deemed_agreement_is_its_own_kind),
           CASE(R006_agreement_is_to_the_revision_in_force),
+          CASE(R163_an_agreement_reaches_revisions_that_reduce_nothing),
           CASE(R177_a_child_pressing_agree_alone_is_not_consent),
           CASE(R007_an_agreement_keeps_all_that_was_shown), CASE(events_of_one_person_are_limited),
           CASE(R104_a_consent_reaches_the_fields_it_names), CASE(R045_a_topic_is_its_own))

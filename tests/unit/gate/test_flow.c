@@ -324,12 +324,13 @@ TEST(who_read_what_and_why)
         "\"at\":[0]},{\"answer\":\"deny\",\"clause\":\"group/near\",\"reason\":\"purpose_mismatch\","
         "\"at\":[1]}],\"standing\":[\"actor=service subject=adult service=shop jurisdiction=cn party=own "
         "needs=agreement,deemed-agreement\"]}");
-    EXPECT_SPAN(rows[1].detail, "{\"actor\":\"service:shop\",\"service\":\"shop\",\"purpose\":\"delivery\","
-                                "\"operation\":\"collect\",\"evidence\":"
-                                "{\"order\":\"17\"},\"answer\":\"allow\",\"clause\":\"group/"
-                                "order.collect\",\"deeds\":\"record-source\",\"fields\":[\"contact-phone\"],\"standing\":"
-                                "[\"actor=service subject=adult service=shop jurisdiction=cn "
-                                "party=data-subject needs=agreement,deemed-agreement\"]}");
+    EXPECT_SPAN(rows[1].detail,
+                "{\"actor\":\"service:shop\",\"service\":\"shop\",\"purpose\":\"delivery\","
+                "\"operation\":\"collect\",\"evidence\":"
+                "{\"order\":\"17\"},\"answer\":\"allow\",\"clause\":\"group/"
+                "order.collect\",\"deeds\":\"record-source\",\"fields\":[\"contact-phone\"],\"standing\":"
+                "[\"actor=service subject=adult service=shop jurisdiction=cn "
+                "party=data-subject needs=agreement,deemed-agreement\"]}");
     EXPECT(!memmem(rows[1].detail.p, rows[1].detail.len, "1381234", 7));
     EXPECT_INT(last_kind(), AUDIT_READ); /* looking is on record too */
     EXPECT_INT(gate_history(fx_as("shop"), fx_mum.id, 10, &rows, &n, log, &fx_fail), OK);
@@ -469,7 +470,10 @@ static void change(const char *policy, const char *file, const char *more)
 
 TEST(a_policy_with_errors_does_not_open)
 {
-    fx_open();
+    fx_fail = (struct fail){0};
+    scratch_open();
+    scratch_must(key_create_file(scratch_path("master"), &fx_fail), &fx_fail);
+    scratch_must(gate_create(scratch_dir, scratch_path("master"), scratch_st, &fx_fail), &fx_fail);
     char dir[200];
     snprintf(dir, sizeof dir, "%s", scratch_path("broken"));
     change(dir, "group.md", "\\n```rule x\\nwe may eat contact for delivery.\\n```\\n");
@@ -481,23 +485,35 @@ TEST(a_policy_with_errors_does_not_open)
     EXPECT_INT(gate_open(&config, scratch_st, FX_NOW, &g, &m, scratch_a, &fx_fail), ERR_POLICY);
     EXPECT(g == NULL && m.errors == 1 && m.n >= 1);
     EXPECT_SPAN(m.list[0].file, "group.md");
-    fx_close();
+    scratch_close();
 }
 
-TEST(a_changed_text_under_its_old_number_runs_and_is_kept_beside)
+TEST(a_folder_that_changed_does_not_run)
 {
     fx_open();
     char dir[200];
-    struct revision_row *rows;
-    size_t n;
+    struct gate *g = NULL;
+    struct policy_messages m;
     snprintf(dir, sizeof dir, "%s", scratch_path("changed"));
-    change(dir, "group.md", "\\nMore words.\\n");
+    change(dir, "group.md", "\nMore words.\n");
+    char before[16 + 1];
+    snprintf(before, sizeof before, "%s", fx_call.view->revision);
     gate_release(fx_gate, fx_call.view);
     fx_call = (struct gate_call){0};
     gate_close(fx_gate);
-    scratch_must(fx_open_gate(dir), &fx_fail);
-    EXPECT_INT(gate_revisions(fx_as(""), &rows, &n, &fx_fail), OK);
-    EXPECT_INT(n, 4);
+    struct gate_config config = {.data = scratch_dir,
+                                 .policy_dir = dir,
+                                 .offset_minutes = 480,
+                                 .home_region = "CN",
+                                 .serving = true,
+                                 .master_key_file = scratch_path("master")};
+    EXPECT_INT(gate_open(&config, scratch_st, FX_NOW, &g, &m, scratch_a, &fx_fail), ERR_CONFLICT);
+    EXPECT(strstr(fx_fail.hint, "troth policy publish") != NULL);
+    EXPECT(strstr(fx_fail.detail, "group.md") != NULL);
+    fx_fail = (struct fail){0};
+    scratch_must(fx_open_gate(dir), &fx_fail); /* without serving: what was published runs */
+    fx_as("");
+    EXPECT(strcmp(fx_call.view->revision, before) == 0);
     fx_close();
 }
 
@@ -540,7 +556,7 @@ int main(void)
         CASE(many_fields_and_references_fit_the_record),
         CASE(R001_texts_and_sets_are_kept),
         CASE(a_policy_with_errors_does_not_open),
-        CASE(a_changed_text_under_its_old_number_runs_and_is_kept_beside),
+        CASE(a_folder_that_changed_does_not_run),
         CASE(a_snapshot_outlives_its_replacement),
     };
     return unit_main(cases, sizeof cases / sizeof cases[0]);

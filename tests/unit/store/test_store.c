@@ -139,7 +139,7 @@ TEST(pragmas_are_in_force)
     } rows[] = {{STORE_MAIN, "PRAGMA synchronous", 2},    {STORE_KEYS, "PRAGMA synchronous", 2},
                 {STORE_HISTORY, "PRAGMA synchronous", 1}, {STORE_MAIN, "PRAGMA secure_delete", 1},
                 {STORE_KEYS, "PRAGMA secure_delete", 1},  {STORE_MAIN, "PRAGMA foreign_keys", 1},
-                {STORE_MAIN, "PRAGMA user_version", 2},   {STORE_MAIN, "PRAGMA trusted_schema", 0}};
+                {STORE_MAIN, "PRAGMA user_version", 3},   {STORE_MAIN, "PRAGMA trusted_schema", 0}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t got = -1;
         struct fail f = {0};
@@ -304,27 +304,28 @@ TEST(a_restored_copy_gets_its_wal_back)
 TEST(migrations_run_once_in_order)
 {
     static const struct embedded_file files[] = {
-        FILE_ROW("migrate-main-003.sql", "INSERT INTO extra VALUES (7);"),
-        FILE_ROW("migrate-main-002.sql", "CREATE TABLE extra (n INTEGER NOT NULL);"),
+        FILE_ROW("migrate-main-002.sql", ""),
+        FILE_ROW("migrate-main-004.sql", "INSERT INTO extra VALUES (7);"),
+        FILE_ROW("migrate-main-003.sql", "CREATE TABLE extra (n INTEGER NOT NULL);"),
     };
     struct store *st = store_fresh();
     struct store_file *main = &st->file[STORE_MAIN];
     struct fail f = {0};
     int64_t n = 0;
-    EXPECT_INT(store_file_exec(main, "PRAGMA user_version = 1", &f), OK);
-    EXPECT_INT(store_schema_migrate(main, files, 2, false, &f),
+    EXPECT_INT(store_file_exec(main, "PRAGMA user_version = 2", &f), OK);
+    EXPECT_INT(store_schema_migrate(main, files, 3, false, &f),
                ERR_CONFLICT); /* a reader does not change schemas */
     EXPECT(f.hint[0] != 0);
     f = (struct fail){0};
-    EXPECT_INT(store_schema_migrate(main, files, 2, true, &f), OK);
-    EXPECT_INT(store_schema_migrate(main, files, 2, true, &f), OK);
+    EXPECT_INT(store_schema_migrate(main, files, 3, true, &f), OK);
+    EXPECT_INT(store_schema_migrate(main, files, 3, true, &f), OK);
     EXPECT_INT(store_file_number(main, "PRAGMA user_version", &n, &f), OK);
-    EXPECT_INT(n, 3);
+    EXPECT_INT(n, 4);
     EXPECT_INT(store_file_number(main, "SELECT COUNT(*) FROM extra", &n, &f), OK);
     EXPECT_INT(n, 1);
     store_close(st);
     EXPECT_INT(open_err(STORE_WRITE, &f), ERR_CONFLICT); /* written by a newer program */
-    EXPECT(strstr(f.detail, "version 3") != NULL);
+    EXPECT(strstr(f.detail, "version 4") != NULL);
     folder_drop();
 }
 
