@@ -129,6 +129,7 @@ static inline bool cli_asks(const struct cli_command *c)
 }
 
 int cmd_key_rotate(struct cli *c);
+int cmd_retain_sweep(struct cli *c);
 
 /* ---- How far a long command is, on a terminal's standard error; nothing elsewhere */
 void cli_progress(const char *what, uint64_t done, uint64_t total);

@@ -256,6 +256,27 @@ enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span f
 enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const struct purchase *p,
                            struct fail *f);
 
+/* ---- What must go in time (B4.0.a) */
+
+#define GATE_SWEEP_VALUES  256              /* of one call: a few milliseconds of the committer */
+#define GATE_SWEEP_PERSONS GATE_ENTRIES_MAX /* each with an entry of its own */
+
+struct gate_sweep {
+    uint64_t deleted; /* values whose time was over */
+    uint64_t held;    /* kept to the end of a legal hold instead */
+    uint64_t grown;   /* persons who turned 14: their keys changed class (A2.3.2) */
+    bool more;        /* there may be more: call again */
+};
+/* WRITE. One batch, the longest overdue first; one entry for each person, sealed under their key. */
+enum err gate_sweep(struct gate_call *c, struct gate_sweep *out, struct fail *f);
+struct gate_retention {
+    int64_t due;
+    struct instant next;    /* INSTANT_FOREVER: nothing has an end */
+    uint64_t deleted, held; /* since the start of this process */
+    struct instant last;    /* the last batch; 0: none yet */
+};
+enum err gate_retention(struct gate_call *c, struct gate_retention *out, struct fail *f);
+
 /* ---- Keys */
 
 /* Changes keys while serving, in calls of one group each (vault.h); each is on record when something begins

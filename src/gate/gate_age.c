@@ -35,7 +35,8 @@ static enum err shorten(struct question *q, struct fail *f)
     for (size_t i = 0; !e && i < n; i++) {
         unsigned field = policy_find(q->policy, DIM_FIELD, held[i].field);
         if (field != POLICY_NONE)
-            e = vault_keep_less(c->st, &person, held[i].field, storing_until(q, field, held[i].from.time), f);
+            e = vault_keep_less(c->st, &person, held[i].field,
+                                storing_until(q, field, "collected", held[i].from.time), f);
     }
     return e;
 }

@@ -116,7 +116,7 @@ static struct asked_field judge_whole(const struct question *q)
 }
 
 /* How long what is collected may stay: what the policy says of storing it, by us, for ourselves (B4.0.a). */
-struct instant storing_until(const struct question *q, unsigned field, struct instant from)
+struct instant storing_until(const struct question *q, unsigned field, const char *event, struct instant from)
 {
     struct policy_request r;
     struct policy_decision d;
@@ -133,7 +133,7 @@ struct instant storing_until(const struct question *q, unsigned field, struct in
     r.value[DIM_PARTY] = (uint16_t)own;
     r.value[DIM_ACTOR] = (uint16_t)service;
     policy_decide(q->policy, &r, &d);
-    return keep_until(q->policy, &d, from, q->call->gate->offset_minutes);
+    return keep_until(q->policy, &d, event, from, q->call->gate->offset_minutes);
 }
 
 static void judge_all(struct question *q, struct gate_answer *out)
@@ -145,7 +145,7 @@ static void judge_all(struct question *q, struct gate_answer *out)
     for (size_t i = 0; i < q->n_fields; i++) {
         fields[i] = judge_field(q, i);
         if (keeping(q))
-            fields[i].keep_until = storing_until(q, q->fields[i], q->call->now);
+            fields[i].keep_until = storing_until(q, q->fields[i], "collected", q->call->now);
     }
     answer_fill(q, fields, q->n_fields ? q->n_fields : 1, out);
 }

@@ -77,10 +77,12 @@ struct gate {
     char region[3];
     pthread_mutex_t lock; /* over current, next, arriving and the epoch table */
     struct snapshot *current;
-    struct unit *next;         /* published, waits for its instant */
-    struct unit *arriving;     /* its publication is being committed */
-    atomic_llong next_at;      /* ms; INSTANT_FOREVER without a next one */
-    atomic_bool turned;        /* a set came into force that the record does not know yet */
+    struct unit *next;              /* published, waits for its instant */
+    struct unit *arriving;          /* its publication is being committed */
+    atomic_llong next_at;           /* ms; INSTANT_FOREVER without a next one */
+    atomic_bool turned;             /* a set came into force that the record does not know yet */
+    atomic_ullong swept, postponed; /* by the sweep, since the start */
+    atomic_llong swept_at;
     atomic_ullong undeclared;  /* fields offered that the policy does not declare, since the start */
     struct epoch_table *epoch; /* pseudonyms of the living in one epoch, made on demand */
 };
@@ -153,8 +155,9 @@ void question_end(struct question *q);
 void question_request(const struct question *q, unsigned field, const struct standing *s,
                       struct policy_request *r);
 
-/* How long a value collected at `from` may stay. */
-struct instant storing_until(const struct question *q, unsigned field, struct instant from);
+/* How long a value may stay for which this event ("collected", "order-closed") was at `from`. */
+struct instant storing_until(const struct question *q, unsigned field, const char *event,
+                             struct instant from);
 
 /* gate_age.c: the device's memory of ages, before the person's key is made. */
 enum err age_of_device(struct gate_call *c, struct span device, struct subject *s, struct fail *f);
@@ -176,8 +179,8 @@ bool verdict_better(const struct verdict *a, const struct verdict *b);
 /* Number of a reason in the closed list, from 1; 0 unknown or empty. */
 uint8_t reason_number(struct span reason);
 /* When what is collected now must be gone. */
-struct instant keep_until(const struct policy *p, const struct policy_decision *d, struct instant now,
-                          int offset_minutes);
+struct instant keep_until(const struct policy *p, const struct policy_decision *d, const char *event,
+                          struct instant now, int offset_minutes);
 /* The log's epoch: quarters since year 0. */
 uint32_t epoch_at(struct instant t);
 

@@ -69,13 +69,12 @@ static struct instant add_months(struct instant t, uint32_t months, int offset_m
     return (struct instant){date_start(date_add_months(day, (int)months), offset_minutes).ms + into_day};
 }
 
-/* B4.0.a. Only a clock that starts at collecting is known now; others start with their event. Working days
- * are counted as days: the shorter time is the safe one. */
-struct instant keep_until(const struct policy *p, const struct policy_decision *d, struct instant now,
-                          int offset_minutes)
+/* B4.0.a. A clock that starts with another event than this one does not run yet. Working days are counted as
+ * days: the shorter time is the safe one. */
+struct instant keep_until(const struct policy *p, const struct policy_decision *d, const char *event,
+                          struct instant now, int offset_minutes)
 {
-    if (d->until_event == POLICY_NONE ||
-        !span_is(policy_kind_name(p, KIND_EVENT, d->until_event), "collected"))
+    if (d->until_event == POLICY_NONE || !span_is(policy_kind_name(p, KIND_EVENT, d->until_event), event))
         return INSTANT_FOREVER;
     int64_t n = d->until_number;
     switch (d->until_unit) {

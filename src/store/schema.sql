@@ -43,6 +43,8 @@ CREATE TABLE subject (
     epoch      INTEGER NOT NULL DEFAULT 0 -- grows with each change that may change a decision about the person
 );
 CREATE INDEX subject_by_sid ON subject (sid);
+-- Whose fourteenth birthday has come: their keys change class.
+CREATE INDEX subject_by_teen ON subject (teen_from) WHERE teen_from > 0;
 
 -- The services a person has used.
 CREATE TABLE subject_service (
@@ -86,6 +88,8 @@ CREATE TABLE field_value (
     revision   INTEGER NOT NULL, -- first 32 bits of the digest of the policy set in force
     PRIMARY KEY (sid, field, item)
 ) WITHOUT ROWID;
+-- What the sweep looks for: values whose time to keep has an end.
+CREATE INDEX field_value_by_keep ON field_value (keep_until, sid) WHERE keep_until < 4611686018427387903;
 
 -- Lookup and uniqueness of identifiers without holding them: a keyed MAC of the normalised text.
 CREATE TABLE blind_index (

@@ -167,6 +167,41 @@ enum err subject_each(struct store *st, void (*each)(void *ctx, const struct sub
     return e;
 }
 
+enum err subject_of_sid(struct store *st, int64_t sid, struct subject_id *out, struct fail *f)
+{
+    struct store_rows rows;
+    if (!store_one(st, Q_SUBJECT_OF_SID, ARGS(ARG_I(sid)), &rows, f))
+        return rows.err ? rows.err
+                        : fail_set(f, ERR_NOT_FOUND, "there is no person row %lld", (long long)sid);
+    struct span id = store_t(&rows, 0);
+    bool ok = id.len == ID_LEN;
+    if (ok)
+        memcpy(out->b, id.p, ID_LEN);
+    store_done(&rows);
+    return ok ? OK : fail_set(f, ERR_CORRUPT, "person row %lld has no id", (long long)sid);
+}
+
+enum err subject_grown(struct store *st, struct instant now, size_t most, struct subject_id *out, size_t *n,
+                       struct fail *f)
+{
+    struct store_rows rows;
+    *n = 0;
+    enum err e = store_query(st, Q_SUBJECT_GROWN, ARGS(ARG_I(now.ms), ARG_I(most)), &rows, f);
+    if (e)
+        return e;
+    while (*n < most && store_next(&rows, f))
+        if (store_t(&rows, 0).len == ID_LEN)
+            memcpy(out[(*n)++].b, store_t(&rows, 0).p, ID_LEN);
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+enum err subject_grown_done(struct store *st, const struct subject *s, struct fail *f)
+{
+    return store_run(st, Q_SUBJECT_TEEN_PAST, ARGS(ARG_B(span_of(s->id.b, ID_LEN))), NULL, f);
+}
+
 /* ---- Erasing */
 
 /* Every table of persons by its key; a table missing here is found by the test that counts what is left. */

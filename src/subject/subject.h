@@ -70,6 +70,14 @@ enum err device_age_put(struct store *st, struct span mac, const struct subject 
  */
 enum err subject_erase(struct store *st, const struct subject *s, struct instant now, struct fail *f);
 
+/* The id of a row's person. ERR_NOT_FOUND. */
+enum err subject_of_sid(struct store *st, int64_t sid, struct subject_id *out, struct fail *f);
+/* Up to `most` persons whose fourteenth birthday came since they were last written; the longest ago first.
+ * _done: noted, and the day is not kept any more. */
+enum err subject_grown(struct store *st, struct instant now, size_t most, struct subject_id *out, size_t *n,
+                       struct fail *f);
+enum err subject_grown_done(struct store *st, const struct subject *s, struct fail *f);
+
 /* Calls each(ctx, id) for every living person, oldest first. */
 enum err subject_each(struct store *st, void (*each)(void *ctx, const struct subject *s), void *ctx,
                       struct instant now, struct fail *f);

@@ -138,6 +138,25 @@ enum err vault_open_place(const struct vault_person *s, const struct person_key 
 enum err vault_keep_less(struct store *st, const struct vault_person *s, struct span field,
                          struct instant until, struct fail *f);
 
+enum err vault_keep_item_less(struct store *st, const struct vault_person *s, struct span field,
+                              struct span item, struct instant until, struct fail *f);
+
+/* Values whose time to keep is over at `now`, up to `most`, the longest over first. */
+struct value_due {
+    int64_t sid;
+    struct span field, item;
+};
+enum err vault_due(struct store *st, struct instant now, size_t most, struct arena *a, struct value_due *out,
+                   size_t *n, struct fail *f);
+/* Deletes it if it is still due. */
+enum err vault_expire(struct store *st, const struct value_due *v, struct instant now, struct fail *f);
+/* Moves its time to the end of a legal hold. */
+enum err vault_postpone(struct store *st, const struct value_due *v, struct instant now, struct instant until,
+                        struct fail *f);
+/* How many are due, and when the next one is (INSTANT_FOREVER: none is). */
+enum err vault_due_count(struct store *st, struct instant now, int64_t *due, struct instant *next,
+                         struct fail *f);
+
 /* True if anything is held of the field. */
 enum err vault_held(struct store *st, const struct vault_person *s, struct span field, bool *out,
                     struct fail *f);

@@ -151,6 +151,12 @@ static enum err start_note(struct web *w, struct start *s, struct fail *f)
     return dispatch_own(w, &row, f);
 }
 
+static enum err start_sweep(struct web *w, struct start *s, struct fail *f)
+{
+    (void)s;
+    return w->config.listen ? sweeper_start(w, f) : OK;
+}
+
 /* ---- Sockets */
 
 static size_t body_max(void *ctx, enum method m, struct span path)
@@ -197,7 +203,7 @@ static const struct {
 } steps[] = {
     {start_clock, NULL},       {start_lock, stop_lock},     {start_gate, stop_gate},
     {start_audit, stop_audit}, {start_engine, stop_engine}, {start_worker, worker_stop},
-    {start_note, NULL},        {start_http, stop_http},
+    {start_note, NULL},        {start_sweep, sweeper_stop}, {start_http, stop_http},
 };
 #define N_STEPS (sizeof steps / sizeof steps[0])
 

@@ -14,7 +14,8 @@
 
 #define WEB_OFFSET_MINUTES 480  /* the operator's calendar: China */
 #define WEB_HOME_REGION    "CN" /* B4.0.c: data stays here */
-#define WEB_HISTORY_MAX    500  /* rows of one answer */
+#define WEB_SWEEP_S        60
+#define WEB_HISTORY_MAX    500 /* rows of one answer */
 
 struct call;
 typedef void (*web_handler)(struct call *c);
@@ -52,6 +53,7 @@ struct web {
     struct audit *audit;
     struct gate *gate;
     struct engine *engine;
+    struct sweeper *sweeper; /* while it serves */
     struct http_server *http;
     struct worker *worker;
     pthread_mutex_t turning; /* a set that came into force is being put on record */
@@ -189,6 +191,9 @@ void worker_run(struct web *w, struct call *c);
 
 /* The folder's lock: held as long as the descriptor is open. */
 enum err folder_lock(const char *data, int *fd, struct fail *f);
+/* Deletes what is kept beyond its time, at the start and every WEB_SWEEP_S. api_retention.c */
+enum err sweeper_start(struct web *w, struct fail *f);
+void sweeper_stop(struct web *w);
 int64_t clock_seconds(void);
 enum err clock_check(const char *clock_file, struct fail *f);
 struct span openapi_render(struct arena *a, const char *version);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The sweep: on demand, and by its own thread while the daemon serves. See gate.h. */
+#include "web_impl.h"
+
+#include "log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+void api_sweep(struct call *c)
+{
+    struct gate_sweep s;
+    struct text t = text_new(c->arena, 128);
+    if (gate_sweep(&c->gate, &s, &c->fail) != OK)
+        return;
+    json_open(&t, NULL, '{');
+    json_i64(&t, "deleted", (int64_t)s.deleted);
+    json_i64(&t, "held", (int64_t)s.held);
+    json_i64(&t, "grown", (int64_t)s.grown);
+    json_bool(&t, "more", s.more);
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
+
+void api_retention(struct call *c)
+{
+    struct gate_retention r;
+    struct text t = text_new(c->arena, 256);
+    if (gate_retention(&c->gate, &r, &c->fail) != OK)
+        return;
+    json_open(&t, NULL, '{');
+    json_i64(&t, "due", r.due);
+    if (r.next.ms < INSTANT_FOREVER.ms)
+        json_instant(&t, "next", r.next);
+    json_i64(&t, "deleted", (int64_t)r.deleted);
+    json_i64(&t, "held", (int64_t)r.held);
+    if (r.last.ms)
+        json_instant(&t, "last", r.last);
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
+
+/* ---- The thread */
+
+struct sweeper {
+    struct web *web;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop, more;
+};
+
+static void sweep_own(struct call *c)
+{
+    struct gate_sweep s = {0};
+    gate_sweep(&c->gate, &s, &c->fail);
+    __atomic_store_n(&c->web->sweeper->more, s.more && c->fail.code == OK, __ATOMIC_RELAXED);
+}
+
+static bool wait_turn(struct sweeper *s)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += WEB_SWEEP_S;
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop && pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
+        continue;
+    bool go = !s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return go;
+}
+
+static bool stopping(struct sweeper *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool stop = s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return stop;
+}
+
+/* Batch after batch, each a job like any other: what people ask for goes in between. */
+static void *sweeper_main(void *arg)
+{
+    static const struct route row = {.name = "sweep",
+                                     .method = METHOD_POST,
+                                     .path = "(sweep)",
+                                     .handler = sweep_own,
+                                     .kind = KIND_WRITE,
+                                     .response = "none"};
+    struct sweeper *s = arg;
+    do {
+        struct fail f = {0};
+        s->more = false;
+        if (dispatch_own(s->web, &row, &f) != OK)
+            log_line(LOG_LVL_WARN, "sweep", "what is kept beyond its time stays until the next turn: %s",
+                     f.detail);
+    } while (__atomic_load_n(&s->more, __ATOMIC_RELAXED) ? !stopping(s) : wait_turn(s));
+    return NULL;
+}
+
+enum err sweeper_start(struct web *w, struct fail *f)
+{
+    pthread_condattr_t monotonic;
+    struct sweeper *s = calloc(1, sizeof *s);
+    if (!s)
+        abort();
+    s->web = w;
+    w->sweeper = s;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&s->thread, NULL, sweeper_main, s) == 0)
+        return OK;
+    free(s);
+    w->sweeper = NULL;
+    return fail_set(f, ERR_INTERNAL, "the sweep's thread does not start");
+}
+
+void sweeper_stop(struct web *w)
+{
+    struct sweeper *s = w->sweeper;
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->thread, NULL);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+    w->sweeper = NULL;
+}
