@@ -186,19 +186,21 @@ static void say_circle(struct load *l, const bool *done)
     l->clause = POLICY_NONE;
 }
 
-static void permute(struct load *l, const uint16_t *order)
+/* The norm at i goes to now[i]: along each circle of the permutation, in place. */
+static void permute(struct policy *p, uint16_t *now)
 {
-    struct policy *p = l->p;
-    struct norm *sorted = ARENA_ARRAY(l->arena, p->n_norms, struct norm);
-    uint16_t *now = ARENA_ARRAY(l->arena, p->n_norms, uint16_t);
-    for (size_t i = 0; i < p->n_norms; i++) {
-        sorted[i] = p->norms[order[i]];
-        now[order[i]] = (uint16_t)i;
-    }
     for (size_t i = 0; i < p->n_norms; i++)
-        for (size_t k = 0; k < sorted[i].n_targets; k++)
-            sorted[i].targets[k] = now[sorted[i].targets[k]];
-    p->norms = sorted;
+        for (size_t k = 0; k < p->norms[i].n_targets; k++)
+            p->norms[i].targets[k] = now[p->norms[i].targets[k]];
+    for (size_t i = 0; i < p->n_norms; i++)
+        while (now[i] != i) {
+            size_t to = now[i];
+            struct norm moved = p->norms[to];
+            p->norms[to] = p->norms[i];
+            p->norms[i] = moved;
+            now[i] = now[to];
+            now[to] = (uint16_t)to;
+        }
 }
 
 static void count_lifters(const struct policy *p, uint32_t *left)
@@ -211,7 +213,7 @@ static void count_lifters(const struct policy *p, uint32_t *left)
 static void sort_norms(struct load *l)
 {
     struct policy *p = l->p;
-    uint16_t *order = ARENA_ARRAY(l->arena, p->n_norms, uint16_t);
+    uint16_t *now = ARENA_ARRAY(l->arena, p->n_norms, uint16_t);
     uint32_t *left = ARENA_ARRAY(l->arena, p->n_norms, uint32_t);
     bool *done = ARENA_ARRAY(l->arena, p->n_norms, bool);
     count_lifters(p, left);
@@ -221,12 +223,12 @@ static void sort_norms(struct load *l)
             say_circle(l, done);
             return;
         }
-        order[n] = (uint16_t)i;
+        now[i] = (uint16_t)n;
         done[i] = true;
         for (size_t k = 0; k < p->norms[i].n_targets; k++)
             left[p->norms[i].targets[k]]--;
     }
-    permute(l, order);
+    permute(p, now);
 }
 
 void policy_resolve_despite(struct load *l)

@@ -46,17 +46,16 @@ static void copy_to(struct format *f, uint32_t to)
 
 static void format_block(struct format *f, const struct block *b)
 {
-    struct token *tokens;
-    size_t n;
-    policy_lex(&f->load, b->body, &tokens, &n);
-    if (!good_tokens(&f->load, tokens, n))
+    struct tokens *tokens = &f->load.tokens;
+    policy_lex(&f->load, b->body, tokens);
+    if (!good_tokens(&f->load, tokens->list, tokens->n))
         return;
     struct layout_style style = {.columns = POLICY_FORMAT_COLUMNS,
                                  .eol = line_end_of(f, b),
                                  .indent = fence_indent(f, b),
                                  .names_first = b->kind == BLOCK_WORDS || b->kind == BLOCK_VOCABULARY};
     copy_to(f, b->body.offset);
-    policy_layout(&f->load, b->body, tokens, n, &style, &f->out);
+    policy_layout(&f->load, b->body, tokens->list, tokens->n, &style, &f->out);
     f->copied = b->body.offset + b->body.len;
 }
 

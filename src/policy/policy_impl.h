@@ -323,6 +323,12 @@ struct source_file {
     unsigned document; /* POLICY_NONE: a file without any block */
 };
 
+/* The tokens of one block (policy_parse_impl.h); the room serves for the next. */
+struct tokens {
+    struct token *list;
+    size_t n, cap;
+};
+
 struct load {
     struct arena *arena;
     struct policy *p;
@@ -330,6 +336,7 @@ struct load {
     struct source_file *files;
     size_t n_files;
     size_t n_translations; /* files behind those */
+    struct tokens tokens;  /* of the block being read */
     unsigned clause;       /* the one being read, for messages; POLICY_NONE */
     bool catalogue_broken; /* a catalogue sentence failed: unknown names in rules are not news */
     bool deeds_declared;
@@ -339,7 +346,7 @@ struct load {
 void policy_load_open(struct load *l, struct arena *a, const struct policy_source *sources, size_t n,
                       struct policy_messages *m);
 
-/* Room for one more element of an array that only grows; returns the array, maybe moved. */
+/* Room for one more element, zeroed, of an array that only grows; returns the array, maybe moved. */
 void *policy_grow(struct arena *a, void *list, size_t n, size_t size);
 #define POLICY_PUSH(a, list, n) ((list) = policy_grow((a), (list), (n), sizeof *(list)), &(list)[(n)++])
 

@@ -5,9 +5,10 @@
 
 static const struct {
     const char *text;
+    uint8_t len;
     bool reserved;
 } words[WORD_COUNT] = {
-#define W(id, spelling, reserved) [WORD_##id] = {spelling, reserved},
+#define W(id, spelling, reserved) [WORD_##id] = {spelling, sizeof(spelling) - 1, reserved},
 #include "policy_words.def"
 #undef W
 };
@@ -24,9 +25,16 @@ const char *policy_word_text(enum policy_word w)
 
 enum policy_word policy_word_find(struct span s)
 {
-    for (int w = WORD_NONE + 1; w < WORD_COUNT; w++)
-        if (span_is(s, words[w].text))
-            return (enum policy_word)w;
+    int from = WORD_NONE + 1, to = WORD_COUNT;
+    while (from < to) {
+        int middle = (from + to) / 2, order = span_cmp(s, span_of(words[middle].text, words[middle].len));
+        if (order == 0)
+            return (enum policy_word)middle;
+        if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
     return WORD_NONE;
 }
 
@@ -86,14 +94,15 @@ static const char *mark_meant(uint32_t c)
 
 /* ---- Scanning. */
 
+#define TOKENS_FIRST 256 /* most blocks have fewer */
+
 struct scan {
     struct load *l;
     struct place body;
     struct span text;
     size_t at;
     bool first;
-    struct token *tokens;
-    size_t n;
+    struct tokens *out;
 };
 
 static bool is_letter(uint8_t c)
@@ -111,9 +120,22 @@ static uint8_t byte_at(const struct scan *s, size_t i)
     return i < s->text.len ? s->text.p[i] : 0;
 }
 
+static struct token *room_for_one(struct scan *s)
+{
+    struct tokens *t = s->out;
+    if (t->n == t->cap) {
+        t->cap = t->cap ? t->cap * 2 : TOKENS_FIRST;
+        struct token *more = ARENA_ROOM(s->l->arena, t->cap, struct token);
+        if (t->n > 0)
+            memcpy(more, t->list, t->n * sizeof *more);
+        t->list = more;
+    }
+    return &t->list[t->n++];
+}
+
 static struct token *emit(struct scan *s, enum token_kind kind, size_t len)
 {
-    struct token *t = POLICY_PUSH(s->l->arena, s->tokens, s->n);
+    struct token *t = room_for_one(s);
     *t = (struct token){
         .kind = kind,
         .text = span_sub(s->text, s->at, len),
@@ -296,12 +318,11 @@ static void scan_next(struct scan *s)
     }
 }
 
-void policy_lex(struct load *l, struct place body, struct token **tokens, size_t *n)
+void policy_lex(struct load *l, struct place body, struct tokens *out)
 {
-    struct scan s = {.l = l, .body = body, .text = policy_place_span(l, body), .first = true};
+    struct scan s = {.l = l, .body = body, .text = policy_place_span(l, body), .first = true, .out = out};
+    out->n = 0;
     while (s.at < s.text.len)
         scan_next(&s);
     emit(&s, TOKEN_END, 0);
-    *tokens = s.tokens;
-    *n = s.n;
 }

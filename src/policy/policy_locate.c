@@ -76,7 +76,10 @@ static bool spot_find(const struct policy_view *v, struct span file, size_t offs
     s->block = s->file == POLICY_NONE ? NULL : block_at(&v->load.files[s->file], offset);
     if (!s->block)
         return false;
-    policy_lex(&s->load, s->block->body, &s->tokens, &s->n);
+    struct tokens tokens = {.n = 0};
+    policy_lex(&s->load, s->block->body, &tokens);
+    s->tokens = tokens.list;
+    s->n = tokens.n;
     s->walk = policy_walk_start(s->block->kind);
     for (;;) {
         const struct token *t = &s->tokens[s->at];

@@ -35,11 +35,10 @@ const struct noun policy_kind_noun[KIND_COUNT] = {
 void *policy_grow(struct arena *a, void *list, size_t n, size_t size)
 {
     bool full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
-    if (!full)
-        return list;
-    uint8_t *more = arena_array(a, n == 0 ? 4 : n * 2, size);
-    if (n > 0)
+    uint8_t *more = full ? arena_room(a, n == 0 ? 4 : n * 2, size) : list;
+    if (full && n > 0)
         memcpy(more, list, n * size);
+    memset(more + n * size, 0, size);
     return more;
 }
 

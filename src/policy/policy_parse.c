@@ -5,7 +5,9 @@
 struct parse policy_parse_open(struct load *l, struct place body, unsigned document, unsigned clause)
 {
     struct parse s = {.load = l, .document = document, .clause = clause};
-    policy_lex(l, body, &s.tokens, &s.n);
+    policy_lex(l, body, &l->tokens);
+    s.tokens = l->tokens.list;
+    s.n = l->tokens.n;
     return s;
 }
 

@@ -2,24 +2,26 @@
 /* policy_source.c: one source text as lines. */
 #include "policy_impl.h"
 
-static size_t count_lines(struct span s)
+/* CommonMark ends a line at LF, CRLF or a lone CR; libcmark's line numbers count the same way. */
+static bool next_line(struct span s, size_t *at)
 {
-    size_t n = 1;
-    for (size_t i = 0; i < s.len; i++)
-        n += s.p[i] == '\n' || (s.p[i] == '\r' && (i + 1 == s.len || s.p[i + 1] != '\n'));
-    return n;
+    size_t lf = span_find(s, '\n', *at);
+    size_t cr = span_find(span_sub(s, 0, lf), '\r', *at);
+    bool alone = cr < lf && (cr + 1 < lf || lf == s.len);
+    *at = (alone ? cr : lf) + 1;
+    return *at <= s.len;
 }
 
-/* CommonMark ends a line at LF, CRLF or a lone CR; libcmark's line numbers count the same way. */
 static void index_lines(struct load *l, struct source_file *f)
 {
-    f->line_start = ARENA_ARRAY(l->arena, count_lines(f->text), uint32_t);
+    size_t at = 0;
     f->n_lines = 1;
-    for (size_t i = 0; i < f->text.len; i++) {
-        bool cr = f->text.p[i] == '\r' && (i + 1 == f->text.len || f->text.p[i + 1] != '\n');
-        if (f->text.p[i] == '\n' || cr)
-            f->line_start[f->n_lines++] = (uint32_t)(i + 1);
-    }
+    while (next_line(f->text, &at))
+        f->n_lines++;
+    f->line_start = ARENA_ARRAY(l->arena, f->n_lines, uint32_t);
+    at = 0;
+    for (size_t i = 1; next_line(f->text, &at); i++)
+        f->line_start[i] = (uint32_t)at;
 }
 
 /* The first byte that is not part of well-formed UTF-8: the longest good prefix ends there. */
