@@ -30,7 +30,8 @@ struct defer {
 };
 
 struct arena {
-    struct chunk *head; /* the one being filled */
+    struct chunk *head;  /* the one being filled */
+    struct chunk *spare; /* of the usual size, given back by a release; or null */
     struct defer *defers;
     size_t chunk, used;
 };
@@ -93,9 +94,9 @@ void arena_thread_end(void)
 }
 
 /* Newest first; the list is unhooked before each call, so that a deferred call may itself defer. */
-static void defers_run(struct arena *a)
+static void defers_run(struct arena *a, const struct defer *until)
 {
-    while (a->defers) {
+    while (a->defers != until) {
         struct defer *d = a->defers;
         a->defers = d->next;
         d->fn(d->arg);
@@ -106,8 +107,9 @@ void arena_free(struct arena *a)
 {
     if (!a)
         return;
-    defers_run(a);
+    defers_run(a, NULL);
     chunks_free(a->head);
+    chunks_free(a->spare);
     free(a);
 }
 
@@ -119,7 +121,9 @@ static bool worth_keeping(const struct arena *a, const struct chunk *c)
 
 void arena_reset(struct arena *a)
 {
-    defers_run(a);
+    defers_run(a, NULL);
+    chunks_free(a->spare);
+    a->spare = NULL;
     if (worth_keeping(a, a->head)) {
         chunks_free(a->head->next);
         a->head->next = NULL;
@@ -131,11 +135,57 @@ void arena_reset(struct arena *a)
     a->used = 0;
 }
 
-static struct chunk *chunk_new(size_t cap)
+/* ---- Marks. A chunk is hooked in before the head or right behind it, so what came since the mark stands
+ * before the marked head or between it and what was behind it. */
+
+struct arena_mark arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){.head = a->head,
+                               .behind = a->head ? a->head->next : NULL,
+                               .defers = a->defers,
+                               .head_used = a->head ? a->head->used : 0,
+                               .used = a->used};
+}
+
+/* Steps on both sides of the end of a chunk would else take and give back one each. */
+static void chunk_drop(struct arena *a, struct chunk *c)
+{
+    c->next = NULL;
+    if (worth_keeping(a, c) && !a->spare)
+        a->spare = c;
+    else
+        chunks_free(c);
+}
+
+static void chunks_drop(struct arena *a, struct chunk **from, const struct chunk *until)
+{
+    while (*from != until) {
+        struct chunk *c = *from;
+        *from = c->next;
+        chunk_drop(a, c);
+    }
+}
+
+void arena_release(struct arena *a, struct arena_mark m)
+{
+    defers_run(a, m.defers);
+    chunks_drop(a, &a->head, m.head);
+    if (a->head) {
+        chunks_drop(a, &a->head->next, m.behind);
+        a->head->used = m.head_used;
+    }
+    a->used = m.used;
+}
+
+/* ---- Taking. */
+
+static struct chunk *chunk_new(struct arena *a, size_t cap)
 {
     if (cap > SIZE_MAX - sizeof(struct chunk))
         out_of_memory();
-    struct chunk *c = spare_take(cap);
+    struct chunk *c = a->spare && cap == a->spare->cap ? a->spare : spare_take(cap);
+    if (c == a->spare)
+        a->spare = NULL;
     if (!c)
         c = malloc(sizeof *c + cap);
     if (!c)
@@ -151,7 +201,7 @@ static struct chunk *chunk_with_room(struct arena *a, size_t len)
     if (!ARENA_ONE_BY_ONE && a->head && a->head->cap - a->head->used >= len)
         return a->head;
     bool own = ARENA_ONE_BY_ONE || len > a->chunk;
-    struct chunk *c = chunk_new(own ? len : a->chunk);
+    struct chunk *c = chunk_new(a, own ? len : a->chunk);
     if (own && a->head) {
         c->next = a->head->next;
         a->head->next = c;

@@ -27,6 +27,14 @@ void *arena_alloc(struct arena *a, size_t len);
 void *arena_array(struct arena *a, size_t n, size_t size);
 /* The same, not zeroed: for large tables that are filled before they are read. */
 void *arena_room(struct arena *a, size_t n, size_t size);
+/* Where the arena stands. arena_release gives back all that was taken since, newest marks first, and runs
+ * what was deferred since: for the workspace of one step among many. */
+struct arena_mark {
+    void *head, *behind, *defers;
+    size_t head_used, used;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_release(struct arena *a, struct arena_mark m);
 /* Calls fn(arg) when the arena is reset or freed. */
 void arena_defer(struct arena *a, void (*fn)(void *), void *arg);
 /* A copy in the arena, followed by a zero byte that is not counted. */

@@ -12,7 +12,7 @@ static const uint8_t first_order[DIM_COUNT] = {DIM_ACTOR,   DIM_OPERATION, DIM_S
                                                DIM_PURPOSE, DIM_FIELD,     DIM_PARTY,
                                                DIM_BASIS,   DIM_SUBJECT,   DIM_JURISDICTION};
 
-/* Both halves built in one order, in an arena of its own. */
+/* Both halves built in one order; the arena holds what was built. */
 struct attempt {
     struct arena *arena;
     struct level_order order;
@@ -70,6 +70,7 @@ static void build_attempt(const struct compiled *k, struct attempt *t, size_t si
         struct building *b = &t->half[half];
         b->size_max = half == HALF_GROUND ? size_max : size_max - t->half[HALF_GROUND].size;
         b->steps_max = COMPILE_STEPS_MAX;
+        b->work = k->scratch;
         policy_build(b, k->half[half], (enum diagram_half)half, &t->order, NULL, t->arena);
         t->over = b->over;
     }
@@ -113,7 +114,7 @@ static bool half_fits(const struct compiled *k, enum diagram_half half, uint32_t
 {
     struct arena *scratch = arena_new(1 << 20);
     const struct cases *c = k->half[half];
-    struct building b = {.steps_max = COMPILE_STEPS_MAX, .size_max = SIZE_MAX};
+    struct building b = {.steps_max = COMPILE_STEPS_MAX, .size_max = SIZE_MAX, .work = k->scratch};
     uint64_t *start = ARENA_ARRAY(scratch, c->words + 1, uint64_t);
     for (size_t i = 0; i < c->n; i++)
         if (c->p->norms[c->norm[i]].order < order)
@@ -171,7 +172,7 @@ static bool make_cases(struct load *l, struct compiled *k)
 static void open_packed(struct load *l, const struct compiled *k, const struct attempt *t)
 {
     size_t len = 0;
-    const uint8_t *bytes = policy_pack(l->arena, l->p, k->atoms, &t->order, t->half, &len);
+    const uint8_t *bytes = policy_pack(l->arena, k, t->half, &len);
     struct diagram *g = ARENA_NEW(l->arena, struct diagram);
     policy_diagram_open(g, bytes);
     l->p->packed = span_of(bytes, len);

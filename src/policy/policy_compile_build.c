@@ -2,8 +2,9 @@
 /* policy_compile_build.c: one half of the compiled form, as nodes and leaves that are not packed yet. */
 #include "policy_compile_impl.h"
 
-#define FIRST_SLOTS 4096 /* of the hash tables; powers of two */
-#define FIRST_ROOM  16384
+#define FIRST_SLOTS 4096  /* of the hash tables; powers of two */
+#define FIRST_CELLS 65536 /* room that is not touched costs nothing */
+#define FIRST_WORDS 16384
 
 static uint32_t hash_cells(const uint32_t *cell, size_t n)
 {
@@ -56,7 +57,7 @@ static uint32_t *node_slot(struct building *b, const uint32_t *cell)
 static void more_node_slots(struct building *b)
 {
     b->n_node_slots *= 2;
-    b->node_slots = ARENA_ARRAY(b->scratch, b->n_node_slots, uint32_t);
+    b->node_slots = ARENA_ARRAY(b->work, b->n_node_slots, uint32_t);
     for (size_t at = 0; at < b->n_cells; at += cell_len(b->cells + at))
         *node_slot(b, b->cells + at) = (uint32_t)at + 1;
 }
@@ -124,7 +125,7 @@ static uint32_t *leaf_slot(struct building *b, const uint16_t *leaf)
 static void more_leaf_slots(struct building *b)
 {
     b->n_leaf_slots *= 2;
-    b->leaf_slots = ARENA_ARRAY(b->scratch, b->n_leaf_slots, uint32_t);
+    b->leaf_slots = ARENA_ARRAY(b->work, b->n_leaf_slots, uint32_t);
     for (size_t i = 0; i < b->n_leaves; i++)
         *leaf_slot(b, b->leaves + b->leaf_at[i]) = (uint32_t)i + 1;
 }
@@ -235,21 +236,22 @@ static void fill_rest(struct building *b)
 static void make_room(struct building *b)
 {
     size_t levels = b->c->n_axes + 1, words = b->c->words;
-    b->rest = ARENA_ARRAY(b->scratch, levels, uint64_t *);
-    b->stack = ARENA_ARRAY(b->scratch, levels, uint64_t *);
+    b->rest = ARENA_ARRAY(b->work, levels, uint64_t *);
+    b->stack = ARENA_ARRAY(b->work, levels, uint64_t *);
     for (size_t i = 0; i < levels; i++) {
-        b->rest[i] = ARENA_ARRAY(b->scratch, words + 1, uint64_t);
-        b->stack[i] = ARENA_ARRAY(b->scratch, 2 * words + 1, uint64_t);
+        b->rest[i] = ARENA_ARRAY(b->work, words + 1, uint64_t);
+        b->stack[i] = ARENA_ARRAY(b->work, 2 * words + 1, uint64_t);
     }
-    b->memo = policy_memo(b->scratch, words + 1);
-    b->cap_cells = b->cap_leaf_words = FIRST_ROOM;
+    b->memo = policy_memo(b->work, words + 1);
+    b->cap_cells = FIRST_CELLS;
+    b->cap_leaf_words = FIRST_WORDS;
     b->cap_leaves = FIRST_SLOTS;
     b->n_node_slots = b->n_leaf_slots = FIRST_SLOTS;
     b->cells = ARENA_ROOM(b->scratch, b->cap_cells, uint32_t);
     b->leaves = ARENA_ROOM(b->scratch, b->cap_leaf_words, uint16_t);
     b->leaf_at = ARENA_ROOM(b->scratch, b->cap_leaves, uint32_t);
-    b->node_slots = ARENA_ARRAY(b->scratch, b->n_node_slots, uint32_t);
-    b->leaf_slots = ARENA_ARRAY(b->scratch, b->n_leaf_slots, uint32_t);
+    b->node_slots = ARENA_ARRAY(b->work, b->n_node_slots, uint32_t);
+    b->leaf_slots = ARENA_ARRAY(b->work, b->n_leaf_slots, uint32_t);
 }
 
 /* Those of the axes that this half has. */
@@ -265,11 +267,18 @@ static void take_order(struct building *b, const struct level_order *order)
 void policy_build(struct building *b, const struct cases *c, enum diagram_half half,
                   const struct level_order *order, const uint64_t *start, struct arena *scratch)
 {
-    *b = (struct building){
-        .c = c, .half = half, .scratch = scratch, .steps_max = b->steps_max, .size_max = b->size_max};
+    *b = (struct building){.c = c,
+                           .half = half,
+                           .scratch = scratch,
+                           .work = b->work ? b->work : scratch,
+                           .steps_max = b->steps_max,
+                           .size_max = b->size_max};
+    struct arena_mark mark = arena_mark(b->work);
     take_order(b, order);
     make_room(b);
     fill_rest(b);
     memcpy(b->stack[0] + 1, start ? start : c->all, c->words * sizeof(uint64_t));
     b->root = build_level(b, 0);
+    if (b->work != scratch)
+        arena_release(b->work, mark);
 }

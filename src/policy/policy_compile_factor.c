@@ -9,8 +9,7 @@
  */
 #include "policy_compile_impl.h"
 
-#define FIRST_SLOTS 1024 /* a power of two */
-#define FIRST_ROOM  4096
+#define FIRST_SLOTS 1024       /* a power of two */
 #define ANY_SET     UINT32_MAX /* above what holds only bans; never in a node */
 
 static const uint64_t *set_at(const struct factored *f, uint32_t set)
@@ -72,17 +71,6 @@ static void more_slots(struct factored *f)
         uint64_t h = hash_cell(f->cells + at);
         *slot_of(f, f->cells + at, h) = h >> 32 << 32 | (at + 1);
     }
-}
-
-static uint64_t *room_for(struct factored *f, size_t n)
-{
-    if (f->n_cells + n > f->cap_cells) {
-        f->cap_cells = (f->n_cells + n) * 2;
-        uint64_t *bigger = ARENA_ROOM(f->scratch, f->cap_cells, uint64_t);
-        memcpy(bigger, f->cells, f->n_cells * sizeof *bigger);
-        f->cells = bigger;
-    }
-    return f->cells + f->n_cells;
 }
 
 /* The node at the end of `cells` stays there if there is none like it. */
@@ -155,7 +143,7 @@ static uint64_t factor_node(struct factored *f, const uint32_t *cell)
 {
     unsigned n = cell[1];
     uint32_t common = common_set(f, cell + 2, n);
-    uint64_t *made = room_for(f, n + 1u);
+    uint64_t *made = f->cells + f->n_cells;
     bool same = true;
     made[0] = factored_head(cell[0], n);
     for (unsigned i = 0; i < n; i++) {
@@ -166,15 +154,16 @@ static uint64_t factor_node(struct factored *f, const uint32_t *cell)
     return edge_of(common, same ? (uint32_t)made[1] : keep_node(f));
 }
 
-void policy_factor(struct factored *f, const struct building *b)
+void policy_factor(struct factored *f, const struct building *b, struct arena *scratch)
 {
     uint64_t none[NORM_WORDS] = {0};
-    *f = (struct factored){.scratch = b->scratch, .n_slots = FIRST_SLOTS, .cap_cells = FIRST_ROOM};
-    f->sets = policy_memo(b->scratch, b->c->p->index.words + (b->c->p->index.words == 0));
-    f->slots = ARENA_ARRAY(b->scratch, f->n_slots, uint64_t);
-    f->cells = ARENA_ROOM(b->scratch, f->cap_cells, uint64_t);
-    f->leaf_edge = ARENA_ROOM(b->scratch, b->n_leaves + 1, uint64_t);
-    f->cell_edge = ARENA_ROOM(b->scratch, b->n_cells + 1, uint64_t);
+    *f = (struct factored){.scratch = scratch, .n_slots = FIRST_SLOTS};
+    f->sets = policy_memo(scratch, b->c->p->index.words + (b->c->p->index.words == 0));
+    f->slots = ARENA_ARRAY(scratch, f->n_slots, uint64_t);
+    f->cells =
+        ARENA_ROOM(scratch, b->n_cells + POLICY_VALUES_MAX + 1, uint64_t); /* never more, and one to try */
+    f->leaf_edge = ARENA_ROOM(scratch, b->n_leaves + 1, uint64_t);
+    f->cell_edge = ARENA_ROOM(scratch, b->n_cells + 1, uint64_t);
     set_number(f, none);
     for (uint32_t i = 0; i < b->n_leaves; i++)
         f->leaf_edge[i] = leaf_edge(f, b, i);

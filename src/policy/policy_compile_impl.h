@@ -119,7 +119,8 @@ uint32_t *policy_memo_slot(struct memo *m, const uint64_t *key);
 struct building {
     const struct cases *c;
     enum diagram_half half;
-    struct arena *scratch;
+    struct arena *scratch; /* holds what is built */
+    struct arena *work;    /* lends what only building needs; null: scratch, for as long as that lives */
     unsigned order[DIAGRAM_AXES]; /* indices of c->axis */
     uint64_t **rest;              /* for each level: cases no later level matters to */
     uint64_t **stack;
@@ -144,7 +145,7 @@ struct building {
 struct level_order {
     uint8_t axis[DIAGRAM_AXES];
 };
-/* `start`: the cases to build from; null: all. b->size_max and b->steps_max must be set. */
+/* `start`: the cases to build from; null: all. b->size_max, b->steps_max and b->work must be set. */
 void policy_build(struct building *b, const struct cases *c, enum diagram_half half,
                   const struct level_order *order, const uint64_t *start, struct arena *scratch);
 /* policy_compile_leaf.c: the leaf of a set at the last level, as 16-bit words in `out`; returns how many. */
@@ -160,13 +161,13 @@ struct factored {
     struct arena *scratch;
     struct memo sets; /* of norms; number 0 is empty; the words of number i are keys + i * words */
     uint64_t *cells;
-    size_t n_cells, cap_cells, n_nodes;
+    size_t n_cells, n_nodes;
     uint64_t *slots;
     size_t n_slots;
     uint64_t *leaf_edge, *cell_edge; /* of what was built */
     uint64_t root;
 };
-void policy_factor(struct factored *f, const struct building *b);
+void policy_factor(struct factored *f, const struct building *b, struct arena *scratch);
 
 static inline uint64_t factored_head(unsigned axis, unsigned n)
 {
@@ -181,10 +182,6 @@ static inline unsigned factored_count(const uint64_t *cell)
     return (unsigned)cell[0];
 }
 
-/* policy_compile_pack.c */
-const uint8_t *policy_pack(struct arena *a, const struct policy *p, const struct atoms *atoms,
-                           const struct level_order *order, const struct building *halves, size_t *len);
-
 /* policy_compile.c: sets p->packed and p->diagram. False: a limit was passed; l->m has the message. */
 struct compiled {
     struct atoms *atoms;
@@ -193,6 +190,10 @@ struct compiled {
     struct arena *scratch;
 };
 bool policy_compile(struct load *l, struct compiled *k);
+
+/* policy_compile_pack.c: the bytes, in `a`. */
+const uint8_t *policy_pack(struct arena *a, const struct compiled *c, const struct building *halves,
+                           size_t *len);
 
 /* ---- Going over combinations. */
 
@@ -220,7 +221,7 @@ struct sweep {
     bool over;                /* more than that: not all was seen */
     struct policy_request at; /* a request with which these norms match; its needs are empty */
 };
-/* True if a visit said so; s->at is then the witness. */
+/* True if a visit said so; s->at is then the witness. The workspace is given back to `scratch`. */
 bool policy_sweep(struct sweep *s, struct arena *scratch);
 
 /* policy_analyse.c, policy_analyse_norms.c, policy_prove.c: what is wrong with the norms together (section

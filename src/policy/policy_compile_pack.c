@@ -328,7 +328,7 @@ static void draft_node(struct packing *k, const struct building *b, uint32_t at,
 static struct draft *draft_half(struct packing *k, const struct building *b)
 {
     struct factored *f = &k->factored[b->half];
-    policy_factor(f, b);
+    policy_factor(f, b, k->scratch);
     k->list_of[b->half] = ARENA_ARRAY(k->scratch, f->sets.n, uint32_t);
     k->ban_of = ARENA_ARRAY(k->scratch, b->n_leaves + 1, uint32_t);
     k->emits[b->half] = policy_memo(k->scratch, 1);
@@ -481,24 +481,27 @@ static unsigned lowest_clause(const struct policy *p)
     return x->n_by_rank > 0 ? p->documents[x->by_rank[x->n_by_rank - 1]].clause : POLICY_NONE;
 }
 
-const uint8_t *policy_pack(struct arena *a, const struct policy *p, const struct atoms *atoms,
-                           const struct level_order *order, const struct building *halves, size_t *len)
+const uint8_t *policy_pack(struct arena *a, const struct compiled *c, const struct building *halves,
+                           size_t *len)
 {
-    struct packing *k = ARENA_NEW(halves[0].scratch, struct packing);
-    k->scratch = halves[0].scratch;
-    k->p = p;
-    k->atoms = atoms;
+    struct arena_mark mark = arena_mark(c->scratch);
+    struct packing *k = ARENA_NEW(c->scratch, struct packing);
+    k->scratch = c->scratch;
+    k->p = c->half[0]->p;
+    k->atoms = c->atoms;
     k->h.magic = DIAGRAM_MAGIC;
     k->h.version = DIAGRAM_VERSION;
-    k->h.nothing = lowest_clause(p);
+    k->h.nothing = lowest_clause(k->p);
     put_records(k);
     k->h.near_words = (k->h.n[DIAGRAM_GRANTS] + 63) / 64;
     k->h.condition_words = (k->h.n[DIAGRAM_CONDITIONS] + 63) / 64;
     for (int d = 0; d < DIM_COUNT; d++)
         put_dimension(k, (enum policy_dimension)d);
     put_halves(k, halves);
-    put_levels(k, order);
-    return join_sections(k, a, len);
+    put_levels(k, &c->order);
+    const uint8_t *bytes = join_sections(k, a, len);
+    arena_release(c->scratch, mark);
+    return bytes;
 }
 
 void policy_diagram_open(struct diagram *g, const uint8_t *bytes)

@@ -53,8 +53,8 @@ bool policy_word_reserved(enum policy_word w);
 const char *policy_word_text(enum policy_word w);
 enum policy_word policy_word_find(struct span s);
 
-/* policy_parse.c: steps. Those that return bool have said what is wrong when they return false. One block at a time:
- * the tokens of the one before are gone. */
+/* policy_parse.c: steps. Those that return bool have said what is wrong when they return false. One block at
+ * a time: the tokens of the one before are gone. */
 struct parse policy_parse_open(struct load *l, struct place body, unsigned document, unsigned clause);
 /* Runs `sentence` to the end of the block: one error per sentence, then on behind the next full stop. */
 void policy_parse_sentences(struct parse *s, bool (*sentence)(struct parse *));

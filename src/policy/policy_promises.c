@@ -25,9 +25,11 @@ void policy_analyse_promises(struct analysis *a)
 {
     struct breaks breaks;
     for (size_t i = 0; i < a->p->n_promises; i++) {
+        struct arena_mark mark = arena_mark(a->scratch);
         policy_prove_promise(a->p, &a->p->promises[i], &breaks, a->scratch);
         for (unsigned k = 0; k < breaks.n; k++)
             say_broken(a, &a->p->promises[i], &breaks, k);
+        arena_release(a->scratch, mark);
     }
 }
 

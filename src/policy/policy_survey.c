@@ -289,6 +289,7 @@ static void make_sets(struct surveying *x)
 
 void policy_survey(struct survey *w, struct arena *scratch)
 {
+    struct arena_mark mark = arena_mark(scratch);
     struct surveying x = {.w = w, .g = w->p->diagram, .scratch = scratch, .cap = 256};
     struct at root = {.ref = {x.g->h->root[HALF_GROUND], x.g->h->root[HALF_BIND]}};
     x.memo = policy_memo(scratch, HALF_COUNT);
@@ -301,4 +302,5 @@ void policy_survey(struct survey *w, struct arena *scratch)
     w->at = policy_box_first(w->p, &w->box);
     root = settle(&x, root);
     hulls_skip(&x, walk_at(&x, root), 0, level_at(&x, &root));
+    arena_release(scratch, mark);
 }

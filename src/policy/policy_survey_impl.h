@@ -43,6 +43,7 @@ struct survey {
     bool over;          /* more than SURVEY_STEPS_MAX pairs: not all was seen */
     struct hull *hulls; /* SURVEY_CLASSES_MAX of them; a walk adds to what is there */
 };
+/* The workspace is given back to `scratch`. */
 void policy_survey(struct survey *w, struct arena *scratch);
 
 #endif

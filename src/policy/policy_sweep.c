@@ -159,6 +159,7 @@ static void fill_values(struct sweeping *x, struct arena *scratch)
 
 bool policy_sweep(struct sweep *s, struct arena *scratch)
 {
+    struct arena_mark mark = arena_mark(scratch);
     struct sweeping x = {.s = s, .c = s->c, .memo = policy_memo(scratch, s->c->words + 1)};
     x.stack = ARENA_ARRAY(scratch, s->c->n_axes + 1, uint64_t *);
     for (unsigned i = 0; i <= s->c->n_axes; i++)
@@ -167,5 +168,7 @@ bool policy_sweep(struct sweep *s, struct arena *scratch)
     fill_values(&x, scratch);
     s->at = policy_box_first(s->c->p, &s->box);
     memcpy(x.stack[0] + 1, s->start ? s->start : s->c->all, s->c->words * sizeof(uint64_t));
-    return sweep_level(&x, 0);
+    bool enough = sweep_level(&x, 0);
+    arena_release(scratch, mark);
+    return enough;
 }

@@ -39,6 +39,42 @@ TEST(arena_reset_gives_zeroed_memory_again)
     arena_free(NULL);
 }
 
+TEST(arena_release_gives_back_what_came_since_the_mark)
+{
+    struct arena *a = arena_new(256);
+    for (size_t before = 0; before < 500; before += 50) {
+        uint8_t *kept = arena_alloc(a, before + 1);
+        memset(kept, 0xee, before + 1);
+        size_t used = arena_used(a);
+        struct arena_mark outer = arena_mark(a);
+        memset(arena_alloc(a, 200), 0xdd, 200);
+        struct arena_mark inner = arena_mark(a);
+        for (size_t len = 1; len < 600; len += 70)
+            memset(arena_alloc(a, len), 0xdd, len);
+        arena_release(a, inner);
+        EXPECT_INT(arena_used(a), used + 200);
+        arena_release(a, outer);
+        EXPECT_INT(arena_used(a), used);
+        EXPECT(all_zero(arena_alloc(a, 300), 300));
+        EXPECT(kept[0] == 0xee && kept[before] == 0xee);
+    }
+    arena_reset(a);
+    arena_free(a);
+}
+
+TEST(arena_release_of_an_empty_arena_frees_all)
+{
+    struct arena *a = arena_new(64);
+    struct arena_mark m = arena_mark(a);
+    uint8_t *first = arena_alloc(a, 10);
+    EXPECT(first != NULL);
+    arena_alloc(a, 1000);
+    arena_release(a, m);
+    EXPECT_INT(arena_used(a), 0);
+    EXPECT(all_zero(arena_alloc(a, 1000), 1000));
+    arena_free(a);
+}
+
 static char order[8];
 static struct arena *deferring;
 
@@ -66,6 +102,19 @@ TEST(arena_defer_runs_newest_first_and_once)
     EXPECT_SPAN(span_str(order), "bac");
 }
 
+TEST(arena_release_runs_what_was_deferred_since)
+{
+    struct arena *a = arena_new(0);
+    order[0] = 0;
+    arena_defer(a, note, "a");
+    struct arena_mark m = arena_mark(a);
+    arena_defer(a, note, "b");
+    arena_release(a, m);
+    EXPECT_SPAN(span_str(order), "b");
+    arena_free(a);
+    EXPECT_SPAN(span_str(order), "ba");
+}
+
 TEST(arena_defer_inside_a_deferred_call_runs_too)
 {
     struct arena *a = deferring = arena_new(0);
@@ -90,5 +139,7 @@ TEST(arena_copies_end_in_a_zero_byte)
 }
 
 UNIT_MAIN(CASE(arena_gives_zeroed_aligned_separate_memory), CASE(arena_reset_gives_zeroed_memory_again),
+          CASE(arena_release_gives_back_what_came_since_the_mark),
+          CASE(arena_release_of_an_empty_arena_frees_all), CASE(arena_release_runs_what_was_deferred_since),
           CASE(arena_defer_runs_newest_first_and_once), CASE(arena_defer_inside_a_deferred_call_runs_too),
           CASE(arena_copies_end_in_a_zero_byte))
