@@ -45,6 +45,8 @@ const struct err_row *err_row(enum err code);
 /* Sets code and detail unless something is set already. Returns the code that stands. f may be null. */
 enum err fail_set(struct fail *f, enum err code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Add the place, the next step and the clause; each is first-wins too. */
+/* Puts the place of what failed inside another: "/data/0" before "/values/contact-phone". */
+void fail_prefix(struct fail *f, const char *where);
 void fail_where(struct fail *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void fail_hint(struct fail *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void fail_clause(struct fail *f, struct span clause);

@@ -117,6 +117,7 @@ const char *cli_master_command(const struct cli *c);
 /* ---- Commands */
 int cmd_request(struct cli *c);
 int cmd_init(struct cli *c);
+int cmd_import(struct cli *c);
 int cmd_serve(struct cli *c);
 int cmd_schema(struct cli *c);
 int cmd_audit_witness(struct cli *c);

@@ -86,6 +86,13 @@ static const struct cli_option history_options[] = {
     {"limit", CLI_NUMBER, "N", false, "?limit", "how many entries (default: 100, most: 500)"},
     {0},
 };
+static const struct cli_option import_options[] = {
+    {"name", CLI_STRING, "NAME", false, NULL,
+     "what it is called: one that was interrupted goes on under its name"},
+    {"ids", CLI_STRING, "FILE", false, NULL, "where the ids go (default: FILE.ids)"},
+    {"rejects", CLI_STRING, "FILE", false, NULL, "where refused lines go (default: FILE.rejects)"},
+    {0},
+};
 static const struct cli_option erase_options[] = {
     {"actor", CLI_STRING, "WHO", false, "?actor", "whose wish: subject (default) or guardian"},
     {"guardian", CLI_STRING, "ID", false, "?guardian", "with --actor guardian: who"},
@@ -334,6 +341,19 @@ const struct cli_command cli_commands[] = {
         "/v1/subjects/{0}/consents", NULL, "\"state\":\"given\""),
     ASK("subject approve", "ID", 1, "approve an access that needs it", approve_options, POST,
         "/v1/subjects/{0}/consents", NULL, "\"state\":\"given\",\"actor\":\"staff\""),
+    {.words = "import",
+     .args = "FILE",
+     .min = 1,
+     .max = 1,
+     .summary = "take in many persons, one JSON object a line",
+     .run = cmd_import,
+     .options = import_options,
+     .asks = true,
+     .more = "Each line is a person: `service`, `birth_date`, `consents` (acts, as POST /v1/subjects/{id}/consents takes "
+             "them), `data` (sets of values, as PUT /v1/subjects/{id}/data takes them) and a `ref` of yours. It goes through the "
+             "same rules as a registration by that service. A refused line leaves nothing behind and goes to the rejects with "
+             "its number and the reason; the others go on. What was interrupted goes on where it stopped. FILE may be -. "
+             "Exit codes: 0 all were taken in, 1 some were refused or it stopped, 2 usage."},
     ASK("subject erase", "ID", 1, "erase a person: destroy the key, keep the proof", erase_options, DELETE,
         "/v1/subjects/{0}", NULL, NULL),
     ASK("hold add", "ID", 1, "keep fields of a person for a legal duty only", hold_options, POST,

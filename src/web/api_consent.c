@@ -103,17 +103,28 @@ static enum err relate_named(struct call *c, const struct subject *s, struct spa
     return c->role == ROLE_OPERATOR && known ? call_relate(c, s, service) : OK;
 }
 
+static enum err act(struct call *c, struct subject *s, struct consent_event *e)
+{
+    if (take_kind(c, e) != OK || take_actor(c, e) != OK)
+        return c->fail.code;
+    take_state(c, e);
+    take_rest(c, e);
+    enum err err = gate_consent(&c->gate, s->id, e, s, &c->fail);
+    return err == OK ? relate_named(c, s, e->service) : err;
+}
+
+enum err consent_act(struct call *c, struct subject *s)
+{
+    struct consent_event e = {0};
+    return act(c, s, &e);
+}
+
 void api_consent_add(struct call *c)
 {
     struct subject s;
     struct consent_event e = {0};
-    if (call_subject(c, 0, &s) != OK || take_kind(c, &e) != OK || take_actor(c, &e) != OK)
-        return;
-    take_state(c, &e);
-    take_rest(c, &e);
-    if (gate_consent(&c->gate, s.id, &e, &s, &c->fail) != OK || relate_named(c, &s, e.service) != OK)
-        return;
-    answer_consent(c, &e, &s);
+    if (call_subject(c, 0, &s) == OK && act(c, &s, &e) == OK)
+        answer_consent(c, &e, &s);
 }
 
 void api_consent_list(struct call *c)

@@ -68,26 +68,42 @@ static void answer_stored(struct call *c, const struct gate_answer *answer, size
     http_json(c->res, 200, &t);
 }
 
+/* What a set of values became. */
+struct stored {
+    struct gate_answer *answer;
+    size_t n, dropped;
+};
+
+static enum err put(struct call *c, struct subject *s, struct stored *out)
+{
+    struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
+    bool correct = false;
+    out->answer = ARENA_NEW(c->arena, struct gate_answer);
+    if (call_question(c, q) != OK)
+        return c->fail.code;
+    q->subject = s->id;
+    q->read = s;
+    q->has_subject = true;
+    json_read_bool(c->body, "correct", false, &correct, NULL);
+    const struct gate_value *values = take_values(c, q, &out->n);
+    enum err err = gate_collect(&c->gate, q, values, out->n, correct, out->answer, &out->dropped, &c->fail);
+    if (err == ERR_REFUSED)
+        call_refuse(c, out->answer);
+    return err == OK ? call_relate(c, s, q->service) : err;
+}
+
+enum err data_act(struct call *c, struct subject *s)
+{
+    struct stored done = {0};
+    return put(c, s, &done);
+}
+
 void api_data_put(struct call *c)
 {
     struct subject s;
-    struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
-    struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
-    size_t n, dropped = 0;
-    bool correct = false;
-    if (call_subject(c, 0, &s) != OK || call_question(c, q) != OK)
-        return;
-    q->subject = s.id;
-    q->read = &s;
-    q->has_subject = true;
-    json_read_bool(c->body, "correct", false, &correct, NULL);
-    const struct gate_value *values = take_values(c, q, &n);
-    enum err err = gate_collect(&c->gate, q, values, n, correct, answer, &dropped, &c->fail);
-    if (err == ERR_REFUSED)
-        call_refuse(c, answer);
-    if (err != OK || call_relate(c, &s, q->service) != OK)
-        return;
-    answer_stored(c, answer, n, dropped);
+    struct stored done = {0};
+    if (call_subject(c, 0, &s) == OK && put(c, &s, &done) == OK)
+        answer_stored(c, done.answer, done.n, done.dropped);
 }
 
 /* ---- Reading */

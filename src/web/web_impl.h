@@ -16,6 +16,7 @@
 #define WEB_HOME_REGION    "CN" /* B4.0.c: data stays here */
 #define WEB_SWEEP_S        60
 #define WEB_HISTORY_MAX    500 /* rows of one answer */
+#define IMPORT_LINES_MAX   63  /* of one call: their entries fit a job, others wait 10 ms at most */
 
 struct call;
 typedef void (*web_handler)(struct call *c);
@@ -129,6 +130,9 @@ void answer_values(struct call *c, const struct gate_answer *answer, const struc
 enum err call_known_tags(struct call *c, struct gate_request *q, const struct json *known);
 /* True if anything may leave. */
 bool answer_allows_any(const struct gate_answer *a);
+/* One act, or one set of values, of a person, from the body. */
+enum err consent_act(struct call *c, struct subject *s);
+enum err data_act(struct call *c, struct subject *s);
 /* Ends a call that the policy refused: 403 with clause, reason and the decision. */
 void call_refuse(struct call *c, const struct gate_answer *a);
 /* "name":<index of the call's entry `which` in the record>, filled in when the group is sealed; null if there

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * troth import FILE|-: many persons, one JSON object a line, in batches of POST /v1/import. How far it is
+ * stands in the data folder, in the same transaction as the persons: whatever happens to this process, no
+ * line is taken in twice and none is left out. See cli_impl.h
+ */
+#define _GNU_SOURCE /* getline */
+#include "cli_impl.h"
+
+#include "crypto.h"
+#include "json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINES_MAX 63           /* of one call: IMPORT_LINES_MAX */
+#define BYTES_MAX (900u << 10) /* of one call, below the address's 1 MiB */
+#define LINE_MAX_ (256u << 10) /* one person */
+#define NAMED_BY  (1u << 20)   /* bytes of a file that give it its name */
+#define IDS_MAX   LINES_MAX
+
+struct job {
+    struct cli *cli;
+    FILE *in, *ids, *rejects;
+    const char *ids_path, *rejects_path;
+    char name[65];
+    uint64_t size;                                    /* of the file in bytes; 0: unknown */
+    uint64_t read, line, done, taken, refused, known; /* known: lines whose outcome is in the files already */
+    struct arena *arena;                              /* of one batch */
+    char *text[LINES_MAX];                            /* the batch's lines */
+    size_t len[LINES_MAX], n, bytes;
+    struct fail why[LINES_MAX]; /* of lines that are no JSON */
+};
+
+/* ---- Opening */
+
+static int cannot(const char *doing, const char *path)
+{
+    fprintf(stderr, "troth: cannot %s %s: %s\n", doing, path, strerror(errno));
+    return CLI_FAILED;
+}
+
+/* A file is known by its beginning and its length, so that the same one goes on by itself. */
+static int name_file(struct job *j, const char *path)
+{
+    struct stat st;
+    struct digest d;
+    uint8_t *head = arena_alloc(j->cli->arena, NAMED_BY);
+    if (fstat(fileno(j->in), &st) != 0)
+        return cannot("read", path);
+    j->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    size_t n = S_ISREG(st.st_mode) ? fread(head, 1, NAMED_BY, j->in) : 0;
+    if (!j->size)
+        return CLI_OK;
+    rewind(j->in);
+    crypto_sha256_v((struct span[]){span_of(head, n), span_of(&j->size, sizeof j->size)}, 2, &d);
+    hex_put(j->name, d.b, 16);
+    return CLI_OK;
+}
+
+static const char *beside(struct cli *c, const char *option, const char *path, const char *suffix)
+{
+    const char *given = cli_get(c, option);
+    return given ? given : arena_str(c->arena, arena_fmt(c->arena, "%s%s", path, suffix));
+}
+
+static int open_all(struct job *j)
+{
+    struct cli *c = j->cli;
+    const char *path = c->arg[0], *name = cli_get(c, "name");
+    bool standard = strcmp(path, "-") == 0;
+    if (standard && (!name || !cli_get(c, "ids") || !cli_get(c, "rejects")))
+        return cli_usage(c->command, "from standard input it needs --name, --ids and --rejects");
+    if (name && (strlen(name) > 48 || !name[0]))
+        return cli_usage(c->command, "--name has 1 to 48 bytes");
+    j->in = standard ? stdin : fopen(path, "r");
+    if (!j->in)
+        return cannot("read", path);
+    if (!standard && name_file(j, path) != CLI_OK)
+        return CLI_FAILED;
+    if (name)
+        snprintf(j->name, sizeof j->name, "%s", name);
+    if (!j->name[0])
+        return cli_usage(c->command, "what is no regular file needs --name");
+    j->ids_path = beside(c, "ids", path, ".ids");
+    j->rejects_path = beside(c, "rejects", path, ".rejects");
+    return CLI_OK;
+}
+
+/* ---- Reading */
+
+static void batch_clear(struct job *j)
+{
+    for (size_t i = 0; i < j->n; i++)
+        free(j->text[i]);
+    j->n = j->bytes = 0;
+    arena_reset(j->arena);
+}
+
+static void check_line(struct job *j, size_t i)
+{
+    const struct json *ignored;
+    struct fail *f = &j->why[i];
+    *f = (struct fail){0};
+    if (j->len[i] > LINE_MAX_)
+        fail_set(f, ERR_TOO_LARGE, "The line is longer than %u bytes.", LINE_MAX_);
+    else
+        json_parse(j->arena, span_of(j->text[i], j->len[i]), &ignored, f);
+}
+
+static bool read_line(struct job *j)
+{
+    size_t cap = 0;
+    char *text = NULL;
+    ssize_t n = getline(&text, &cap, j->in);
+    if (n < 0) {
+        free(text);
+        return false;
+    }
+    j->read += (uint64_t)n;
+    j->line++;
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        n--;
+    j->text[j->n] = text;
+    j->len[j->n] = (size_t)n;
+    j->bytes += (size_t)n < LINE_MAX_ ? (size_t)n : 0;
+    check_line(j, j->n);
+    j->n++;
+    return true;
+}
+
+/* ---- Telling */
+
+static void put_reject(struct job *j, uint64_t line, struct span problem, size_t i)
+{
+    struct text t = text_new(j->arena, 512);
+    json_open(&t, NULL, '{');
+    json_i64(&t, "line", (int64_t)line);
+    json_raw(&t, "problem", problem);
+    if (j->why[i].code == OK)
+        json_raw(&t, "input", span_of(j->text[i], j->len[i]));
+    json_close(&t, '}');
+    fprintf(j->rejects, "%.*s\n", SPAN_F(text_span(&t)));
+    j->refused++;
+}
+
+static struct span own_problem(struct job *j, const struct fail *f)
+{
+    struct text t = text_new(j->arena, 256);
+    json_open(&t, NULL, '{');
+    json_str(&t, "detail",
+             f->code ? f->detail
+                     : "It was refused before the import was interrupted; take it in by itself to see why.");
+    if (f->where[0])
+        json_str(&t, "pointer", f->where);
+    json_close(&t, '}');
+    return text_span(&t);
+}
+
+static struct span problem_of(struct job *j, const struct json *problems, uint64_t line, size_t i)
+{
+    int64_t at = 0;
+    for (size_t k = 0; k < json_count(problems) && j->why[i].code == OK; k++) {
+        const struct json *one = json_at(problems, k), *p = json_get(one, "problem");
+        json_read_i64(one, "line", false, &at, NULL);
+        if ((uint64_t)at != line)
+            continue;
+        struct text t = text_new(j->arena, 256);
+        json_open(&t, NULL, '{');
+        json_string(&t, "title", json_span(json_get(p, "title")));
+        json_string(&t, "detail", json_span(json_get(p, "detail")));
+        static const char *const more[] = {"pointer", "clause", "hint"};
+        for (size_t m = 0; m < sizeof more / sizeof more[0]; m++)
+            if (json_span(json_get(p, more[m])).len)
+                json_string(&t, more[m], json_span(json_get(p, more[m])));
+        json_close(&t, '}');
+        return text_span(&t);
+    }
+    return own_problem(j, &j->why[i]);
+}
+
+static void put_id(struct job *j, uint64_t line, struct span id, size_t i)
+{
+    const struct json *parsed = NULL;
+    struct text t = text_new(j->arena, 128);
+    json_parse(j->arena, span_of(j->text[i], j->len[i]), &parsed, NULL);
+    json_open(&t, NULL, '{');
+    json_i64(&t, "line", (int64_t)line);
+    if (json_span(json_get(parsed, "ref")).len)
+        json_string(&t, "ref", json_span(json_get(parsed, "ref")));
+    json_string(&t, "id", id);
+    json_close(&t, '}');
+    fprintf(j->ids, "%.*s\n", SPAN_F(text_span(&t)));
+    j->taken++;
+}
+
+/* The outcome of the lines of an answer that are in this batch, whose first line is `first`. */
+static void put_outcomes(struct job *j, const struct json *answer, uint64_t first)
+{
+    const struct json *ids = json_get(answer, "ids");
+    int64_t from = 0;
+    json_read_i64(answer, "first", false, &from, NULL);
+    for (size_t k = 0; k < json_count(ids); k++) {
+        uint64_t line = (uint64_t)from + k;
+        if (line < first || line >= first + j->n || line <= j->known)
+            continue;
+        struct span id = json_span(json_at(ids, k));
+        if (id.len)
+            put_id(j, line, id, (size_t)(line - first));
+        else
+            put_reject(j, line, problem_of(j, json_get(answer, "problems"), line, (size_t)(line - first)),
+                       (size_t)(line - first));
+        j->known = line;
+    }
+    fflush(j->ids);
+    fflush(j->rejects);
+}
+
+/* ---- Sending */
+
+static int ask(struct job *j, uint64_t from, bool with_lines, const struct json **out)
+{
+    struct cli_answer answer;
+    struct fail f = {0};
+    struct text t = text_new(j->arena, j->bytes + 4096);
+    json_open(&t, NULL, '{');
+    json_str(&t, "name", j->name);
+    json_i64(&t, "from", (int64_t)from);
+    json_open(&t, "lines", '[');
+    for (size_t i = 0; with_lines && i < j->n; i++) {
+        if (j->why[i].code == OK)
+            json_raw(&t, NULL, span_of(j->text[i], j->len[i]));
+        else
+            json_null(&t, NULL);
+    }
+    json_close(&t, ']');
+    json_close(&t, '}');
+    struct arena *mine = j->cli->arena;
+    j->cli->arena = j->arena; /* what a request takes goes with the batch */
+    enum err err = cli_send(j->cli, METHOD_POST, SPAN("/v1/import"), SPAN_EMPTY, text_span(&t), &answer, &f);
+    int code = err != OK ? cli_fail(&f) : answer.status != 200 ? cli_problem(j->cli, &answer) : CLI_OK;
+    j->cli->arena = mine;
+    if (code == CLI_OK && json_parse(j->arena, answer.body, out, &f) != OK)
+        code = cli_fail(&f);
+    return code;
+}
+
+static void take_done(struct job *j, const struct json *answer)
+{
+    int64_t done = 0;
+    json_read_i64(answer, "done", false, &done, NULL);
+    j->done = (uint64_t)done;
+}
+
+/* Lines that were taken in before: only those whose outcome never reached the files matter. */
+static int batch_pass(struct job *j, uint64_t first)
+{
+    const struct json *answer;
+    if (j->known >= first + j->n - 1)
+        return CLI_OK;
+    int code = ask(j, 0, false, &answer);
+    if (code == CLI_OK)
+        put_outcomes(j, answer, first);
+    return code;
+}
+
+static int batch_send(struct job *j)
+{
+    const struct json *answer;
+    uint64_t first = j->line - j->n + 1;
+    if (first <= j->done)
+        return batch_pass(j, first);
+    int code = ask(j, first, true, &answer);
+    if (code != CLI_OK)
+        return code;
+    take_done(j, answer);
+    if (j->done != j->line) {
+        fprintf(stderr, "troth: another import goes on under the name %s\n", j->name);
+        return CLI_FAILED;
+    }
+    put_outcomes(j, answer, first);
+    return CLI_OK;
+}
+
+static void show(const struct job *j)
+{
+    cli_progress(j->size ? "bytes" : "lines", j->size ? j->read : j->line, j->size);
+}
+
+/* A batch never spans what is done and what is not. */
+static bool batch_full(const struct job *j)
+{
+    return j->n == LINES_MAX || j->bytes + LINE_MAX_ > BYTES_MAX || j->line == j->done;
+}
+
+static int take_all(struct job *j)
+{
+    int code = CLI_OK;
+    bool more = true;
+    while (more && code == CLI_OK) {
+        more = read_line(j);
+        if (!j->n || (more && !batch_full(j)))
+            continue;
+        code = batch_send(j);
+        batch_clear(j);
+        show(j);
+    }
+    cli_progress_end();
+    return code;
+}
+
+/* ---- The files of outcomes */
+
+/* The last line number a file tells of. */
+static uint64_t last_line(struct job *j, const char *path)
+{
+    char *text = NULL;
+    size_t cap = 0;
+    uint64_t last = 0;
+    FILE *f = fopen(path, "r");
+    for (ssize_t n; f && (n = getline(&text, &cap, f)) > 0;) {
+        unsigned long long at = 0;
+        if (text[n - 1] == '\n' && sscanf(text, "{\"line\":%llu", &at) == 1 && at > last)
+            last = at;
+    }
+    free(text);
+    if (f)
+        fclose(f);
+    (void)j;
+    return last;
+}
+
+static int open_outcomes(struct job *j)
+{
+    const struct json *answer;
+    int code = ask(j, 0, false, &answer);
+    if (code != CLI_OK)
+        return code;
+    take_done(j, answer);
+    arena_reset(j->arena);
+    if (j->done) {
+        uint64_t a = last_line(j, j->ids_path), b = last_line(j, j->rejects_path);
+        j->known = a > b ? a : b;
+    }
+    j->ids = fopen(j->ids_path, j->done ? "a" : "w");
+    if (!j->ids)
+        return cannot("write", j->ids_path);
+    j->rejects = fopen(j->rejects_path, j->done ? "a" : "w");
+    return j->rejects ? CLI_OK : cannot("write", j->rejects_path);
+}
+
+static void tell(const struct job *j, uint64_t before)
+{
+    if (j->cli->json) {
+        printf("{\"name\":\"%s\",\"lines\":%llu,\"before\":%llu,\"imported\":%llu,\"refused\":%llu}\n",
+               j->name, (unsigned long long)j->line, (unsigned long long)before, (unsigned long long)j->taken,
+               (unsigned long long)j->refused);
+        return;
+    }
+    if (before)
+        printf("%llu lines were taken in before\n", (unsigned long long)before);
+    printf("%llu persons taken in, ids in %s\n", (unsigned long long)j->taken, j->ids_path);
+    if (j->refused)
+        printf("%llu lines refused, see %s\n", (unsigned long long)j->refused, j->rejects_path);
+}
+
+static void job_end(struct job *j)
+{
+    batch_clear(j);
+    if (j->in && j->in != stdin)
+        fclose(j->in);
+    if (j->ids)
+        fclose(j->ids);
+    if (j->rejects)
+        fclose(j->rejects);
+    arena_free(j->arena);
+    cli_close(j->cli);
+}
+
+int cmd_import(struct cli *c)
+{
+    struct job *j = ARENA_NEW(c->arena, struct job);
+    struct fail f = {0};
+    j->cli = c;
+    j->arena = arena_new(0);
+    int code = crypto_start(&f) == OK ? open_all(j) : cli_fail(&f);
+    if (code == CLI_OK)
+        code = open_outcomes(j);
+    uint64_t before = j->done;
+    if (code == CLI_OK)
+        code = take_all(j);
+    if (code == CLI_OK)
+        tell(j, before);
+    if (code == CLI_OK && j->refused)
+        code = CLI_FAILED;
+    job_end(j);
+    return code;
+}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""troth import: many persons from a file, by the rules, with line numbers, through interruptions."""
+import json, os, signal, subprocess, time
+
+from troth_flow import Flow, TROTH
+from troth_people import People
+
+
+def line(n, **more):
+    return {"ref": "c%d" % n, "service": "shop", "birth_date": "1990-01-01",
+            "consents": [{"document": "group", "state": "given", "language": "en"}],
+            "data": [{"purpose": "order-payment", "values": {"order-items": "goods %d" % n}}], **more}
+
+
+class Import(People):
+    fresh = True
+
+    def write(self, lines, name="people.jsonl"):
+        self.path = os.path.join(self.daemon.home, name)
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.writelines((l if isinstance(l, str) else json.dumps(l, ensure_ascii=False)) + "\n" for l in lines)
+        return self.path
+
+    def take(self, *args, code=0, **kw):
+        return self.daemon.cli("import", self.path, *args, *self.daemon.here(), code=code, **kw)
+
+    def told(self, suffix):
+        with open(self.path + suffix, encoding="utf-8") as f:
+            return [json.loads(l) for l in f]
+
+    def items(self, person):
+        got = self.post(f"/v1/subjects/{person}/read", {"purpose": "order-payment", "fields": ["order-items"]}, token="shop")
+        return self.expect(got, 200)["values"]["order-items"]["value"]
+
+    def test_persons_come_by_the_rules_beside_a_daemon(self):
+        self.write([line(n) for n in range(1, 151)])
+        said = self.take().stdout
+        self.assertIn("150 persons taken in", said)
+        ids = self.told(".ids")
+        self.assertEqual([i["line"] for i in ids], list(range(1, 151)))
+        self.assertEqual(ids[49]["ref"], "c50")
+        self.assertEqual([self.items(i["id"]) for i in (ids[0], ids[62], ids[63], ids[149])],
+                         ["goods 1", "goods 63", "goods 64", "goods 150"])
+        rows = self.expect(self.get(f"/v1/subjects/{ids[7]['id']}/history", token="shop"), 200)["history"]
+        self.assertEqual([r["kind"] for r in rows], ["collect", "consent", "subject"])
+        self.assertEqual(self.told(".rejects"), [])
+
+    def test_the_same_file_again_takes_in_nobody_twice(self):
+        self.write([line(n) for n in range(1, 71)])
+        self.take()
+        again = json.loads(self.take("--json").stdout)
+        self.assertEqual((again["before"], again["imported"]), (70, 0))
+        self.assertEqual(len(self.told(".ids")), 70)
+
+    def test_a_line_that_is_wrong_is_told_and_the_others_go_on(self):
+        good = line(1)
+        self.write([good,
+                    "{not json",
+                    line(3, service="shup"),
+                    line(4, birth_date="1990-02-30"),
+                    line(5, consents=[]),
+                    line(6, data=[{"purpose": "order-payment", "values": {"shoe-size": "44"}}]),
+                    line(7, colour="red"),
+                    line(8, consents=[{"document": "nothing", "state": "given"}]),
+                    "",
+                    "[1,2]",
+                    line(11, data=[{"purpose": "registration-login", "values": {"contact-phone": "123"}}]),
+                    line(12)])
+        done = self.take(code=1)
+        self.assertIn("2 persons taken in", done.stdout)
+        self.assertEqual([i["line"] for i in self.told(".ids")], [1, 12])
+        refused = {r["line"]: r for r in self.told(".rejects")}
+        self.assertEqual(sorted(refused), [2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+        for number, words in ((3, "shup"), (4, "birth_date"), (5, "order-items"), (6, "shoe-size"), (7, "colour"), (8, "nothing"),
+                              (10, "not a JSON object")):
+            self.assertIn(words, json.dumps(refused[number]["problem"]), number)
+        self.assertEqual(refused[5]["problem"]["pointer"][:7], "/data/0")
+        self.assertEqual(refused[7]["input"]["ref"], "c7")
+        self.assertEqual(self.expect(self.get("/healthz"), 200)["status"], "ok")
+
+    def test_a_child_waits_for_its_guardian_as_ever(self):
+        self.write([line(1, birth_date="2018-01-01", data=[]), line(2, birth_date="2018-01-01")])
+        self.take(code=1)
+        self.assertEqual([i["line"] for i in self.told(".ids")], [1])
+        child = self.told(".ids")[0]["id"]
+        self.assertEqual(self.expect(self.get(f"/v1/subjects/{child}", token="shop"), 200)["state"], "awaiting_guardian")
+        self.assertIn("refused", json.dumps(self.told(".rejects")[0]["problem"]))
+
+    def test_killed_again_and_again_it_takes_in_each_line_once(self):
+        self.daemon.stop()  # the tool opens the folder itself
+        lines = 3000
+        self.write([line(n) for n in range(1, lines + 1)])
+        command = [TROTH, "import", self.path, *self.daemon.here()]
+        for kill in range(40):
+            p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            before = os.path.getsize(self.path + ".ids") if os.path.exists(self.path + ".ids") else 0
+            while kill < 3 and p.poll() is None:
+                if os.path.exists(self.path + ".ids") and os.path.getsize(self.path + ".ids") > before + 3000:
+                    p.send_signal(signal.SIGKILL)
+                    break
+                time.sleep(0.002)
+            if p.wait() == 0:
+                break
+        ids = self.told(".ids")
+        self.assertEqual([i["line"] for i in ids], list(range(1, lines + 1)))
+        self.assertEqual(len({i["id"] for i in ids}), lines)
+        self.daemon.start()
+        self.assertEqual([self.items(ids[k]["id"]) for k in (0, 1500, lines - 1)], ["goods 1", "goods 1501", "goods %d" % lines])
+        said = self.daemon.cli("audit", "verify", self.daemon.data, code=0).stdout
+        self.assertIn("entries", said)
+
+    def test_from_standard_input_by_name(self):
+        self.path = "-"
+        text = "".join(json.dumps(line(n)) + "\n" for n in range(1, 6))
+        ids, rejects = os.path.join(self.daemon.home, "i"), os.path.join(self.daemon.home, "r")
+        self.take(code=2, stdin=text)
+        self.assertIn("5 persons", self.take("--name", "spring", "--ids", ids, "--rejects", rejects, stdin=text).stdout)
+        self.assertIn("5 lines were taken in before", self.take("--name", "spring", "--ids", ids, "--rejects", rejects, stdin=text).stdout)
+
+    def test_only_the_operator(self):
+        self.problem(self.post("/v1/import", {"name": "x", "from": 1, "lines": []}, token="shop"), 403, "forbidden")
