@@ -66,6 +66,10 @@ class Server:
         with open("/proc/%d/status" % self.process.pid) as f:
             return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1)) / 1024
 
+    def some_ids(self, n):
+        with open(self.ids) as f:
+            return [next(f).strip() for _ in range(n)]
+
     def ask(self, *requests, connections=128, seconds=None, runs=None, rounds=None, ids=None, once=False, out=None):
         """Rows of bench/load: answers, errors, seconds, rate, CPU us, p50 ms, p99 ms, client CPU us."""
         args = [self.load, "-c", str(connections), "-t", self.token, "-p", str(self.process.pid), "-q", str(self.serial)]
@@ -121,12 +125,25 @@ def machine():
     return "%s, %d cores, Linux %s" % (model, os.cpu_count(), os.uname().release)
 
 
-def people(server, n):
-    """n persons who agreed to the group's policy and gave five values."""
-    server.start()
-    rows = server.ask(CREATE, CONSENT, COLLECT, connections=128, rounds=n, out=server.ids)
-    server.stop()
-    return rows
+def people(server, table, n):
+    """n persons who agreed to the group's policy and gave five values, by troth import."""
+    path = server.ids + ".jsonl"
+    person = {"service": "shop", "birth_date": "1990-01-01", "consents": [{"document": "group", "state": "given", "language": "en"}],
+              "data": [{"purpose": PURPOSE, "values": {f: VALUE for f in FIELDS}}]}
+    line = json.dumps(person, separators=(",", ":")) + "\n"
+    with open(path, "w") as f:
+        for _ in range(n):
+            f.write(line)
+    for suffix in (".ids", ".rejects"):
+        if os.path.exists(path + suffix):
+            os.remove(path + suffix)
+    began = time.monotonic()
+    subprocess.run([server.troth, "import", path, "--name", "bench", "--data", server.data], check=True, stdout=subprocess.DEVNULL)
+    table.add("import", [n / (time.monotonic() - began)], "1/s", "one run")
+    with open(path + ".ids") as f, open(server.ids, "w") as out:
+        for l in f:
+            out.write(json.loads(l)["id"] + "\n")
+    os.remove(path)
 
 
 def starts(server, table, suffix=""):
@@ -155,6 +172,10 @@ def reads(server, table, seconds, connections):
 def writes(server, table, seconds, quick):
     created = server.ids + ".created"
     table.load("create", server.ask(CREATE, seconds=seconds, runs=RUNS))
+    many = 'POST /v1/read {"subjects":[%s],"purpose":"%s","fields":%s}' % (
+        ",".join('"%s"' % i for i in server.some_ids(100)), PURPOSE, JSON_FIELDS)
+    rows = server.ask(many, connections=8, seconds=seconds, runs=RUNS)
+    table.add("read-many-persons", [100 * r[3] for r in rows], "1/s", "100 persons a call, 8 connections")
     if quick:
         return
     table.load("consent", server.ask(CONSENT, seconds=seconds, runs=RUNS, ids=server.ids))
@@ -173,7 +194,7 @@ def main():
     p.add_argument("--quick", action="store_true")
     p.add_argument("--people", type=int, default=0)
     o = p.parse_args()
-    n = o.people or (2000 if o.quick else 20000)
+    n = o.people or (2000 if o.quick else 100000)
     seconds = 1 if o.quick else 3
     print("machine: %s" % machine())
     print("client: bench/load on the same cores, keep-alive connections (128 unless named), %d runs of %g s; "
@@ -182,7 +203,9 @@ def main():
     server = Server(o.build)
     server.init()
     starts(server, table)
-    people(server, n)
+    people(server, table, n)
+    if not o.quick:
+        starts(server, table, "-%dk" % (n // 1000))
     server.start()
     reads(server, table, seconds, [128] if o.quick else [32, 128, 512])
     server.stop()
