@@ -31,9 +31,19 @@ static enum err finish(struct store *st, enum err err, uint64_t mark, struct fai
     return err;
 }
 
-static enum err rows_write(struct store *st, const struct history_row *rows, size_t n, uint64_t mark,
+/* By person: neighbours lie on one page. An erasure's row has its person's highest entry, and comes last. */
+static int row_order(const void *a, const void *b)
+{
+    const struct history_row *x = a, *y = b;
+    int by_person = memcmp(x->subject, y->subject, ID_LEN);
+    return by_person ? by_person : (x->entry > y->entry) - (x->entry < y->entry);
+}
+
+static enum err rows_write(struct store *st, struct history_row *rows, size_t n, uint64_t mark,
                            struct fail *f)
 {
+    if (n > 1)
+        qsort(rows, n, sizeof *rows, row_order);
     enum err err = store_begin_write(st, f);
     for (size_t i = 0; i < n && err == OK; i++)
         err = row_write(st, &rows[i], f);
@@ -94,6 +104,7 @@ static void row_push(struct history *h, const struct history_row *row)
             abort(); /* out of memory ends the process, as in the arena */
     }
     h->rows[h->n++] = *row;
+    h->urgent |= row->drop;
 }
 
 static void job_push(struct history *h, const struct job *j)
@@ -120,12 +131,18 @@ static bool has_work(const struct history *h)
     return h->n || h->lost_from != UINT64_MAX || (h->waiting && h->done < h->upto);
 }
 
+/* Nobody waits, and there is room: more rows may come before these are written. */
+static bool may_gather(const struct history *h)
+{
+    return !h->closed && !h->waiting && !h->urgent && h->n < HISTORY_GATHER && h->lost_from == UINT64_MAX;
+}
+
 void history_sealed(struct engine *e)
 {
     struct history *h = &e->history;
     pthread_mutex_lock(&h->lock);
     h->upto = audit_sealed_size(e->config.audit);
-    if (has_work(h))
+    if (has_work(h) && (!h->gathering || !may_gather(h)))
         pthread_cond_signal(&h->wake);
     pthread_mutex_unlock(&h->lock);
 }
@@ -167,6 +184,11 @@ static bool batch_take(struct history *h, struct history_batch *b)
     pthread_mutex_lock(&h->lock);
     while (!has_work(h) && !h->closed)
         pthread_cond_wait(&h->wake, &h->lock);
+    int64_t until = monotonic_ms() + HISTORY_GATHER_MS;
+    h->gathering = true;
+    for (int64_t left = HISTORY_GATHER_MS; left > 0 && may_gather(h); left = until - monotonic_ms())
+        cond_wait_ms(&h->wake, &h->lock, left);
+    h->gathering = h->urgent = false;
     bool more = has_work(h) || h->done < h->upto;
     *b = (struct history_batch){h->rows, h->n, h->upto, h->lost_from};
     h->rows = NULL;

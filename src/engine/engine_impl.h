@@ -28,8 +28,11 @@
          */
 #define ENGINE_RETRY_MS 1000 /* between tries of the historian on a full disk */
 #define HISTORY_ROWS_MAX                                                                                     \
-    65536                  /* rows in memory: 2 s of the hardest load; beyond, rebuilt from the record       \
-                            */
+    65536                    /* rows in memory: 2 s of the hardest load; beyond, rebuilt from the record     \
+                              */
+#define HISTORY_GATHER 16384 /* rows written together: in the order of persons they share pages */
+#define HISTORY_GATHER_MS                                                                                    \
+    500                    /* how long rows wait for others, unless a reader or an erasure waits for them */
 #define HISTORY_BATCH 4096 /* entries looked at in one transaction when rebuilding */
 
 /* ---- Queues */
@@ -79,6 +82,8 @@ struct history {
     uint64_t lost_from; /* from this entry on rows were left out for want of memory; UINT64_MAX: none */
     uint64_t done;      /* history.db holds every entry below this */
     unsigned waiting;   /* readers in history_wait */
+    bool gathering;     /* the historian lets more rows come */
+    bool urgent;        /* somebody was erased: their rows go now */
     struct fail why;    /* the last try failed */
     uint64_t tries;     /* batches written or failed so far */
     bool closed;
