@@ -114,11 +114,19 @@ static void check_pair(const struct analysis *a, struct pair pair)
         say_both(a, pair, &at);
 }
 
+/* With each permission that has a request in common with it. */
 static void check_bar(const struct analysis *a, size_t bar)
 {
+    const struct norm *n = &a->p->norms[bar];
+    uint64_t meeting[NORM_WORDS];
+    struct box box = policy_box_all(a->p);
     size_t grant = 0;
-    EACH_NORM(a->p->index.kind[NORM_GRANT], a->p->index.words, grant)
-    check_pair(a, (struct pair){grant, bar});
+    if (!policy_box_meet(a->p, &box, &n->act, n->document))
+        return;
+    policy_box_norms(a->p, &box, meeting);
+    EACH_NORM(meeting, a->p->index.words, grant)
+    if (norm_set_has(a->p->index.kind[NORM_GRANT], grant))
+        check_pair(a, (struct pair){grant, bar});
 }
 
 static void check_pairs(const struct analysis *a)

@@ -188,8 +188,10 @@ static uint32_t build_children(struct building *b, unsigned level, const uint64_
             next[w] = set[w] & row[w];
             differs |= next[w] ^ before[w];
         }
-        memcpy(before, next, words * sizeof *next);
-        made = differs ? build_level(b, level + 1) : made;
+        if (differs) {
+            memcpy(before, next, words * sizeof *next);
+            made = build_level(b, level + 1);
+        }
         child[k] = made;
     }
     b->steps += x->n;
@@ -208,9 +210,9 @@ static uint32_t build_level(struct building *b, unsigned level)
     while (down < b->c->n_axes && !level_matters(b, down, set))
         down++;
     key[0] = down;
-    uint32_t *slot = policy_memo_slot(&b->memo, key);
-    if (*slot != UINT32_MAX)
-        return *slot;
+    uint32_t number = policy_memo_number(&b->memo, key);
+    if (b->memo.values[number] != UINT32_MAX)
+        return b->memo.values[number];
     uint32_t made;
     if (down == b->c->n_axes)
         made = leaf_make(b, set);
@@ -219,7 +221,7 @@ static uint32_t build_level(struct building *b, unsigned level)
             memcpy(b->stack[down], key, (b->c->words + 1) * sizeof *key);
         made = build_children(b, down, b->stack[down] + 1);
     }
-    *policy_memo_slot(&b->memo, key) = made;
+    b->memo.values[number] = made;
     return made;
 }
 

@@ -17,14 +17,6 @@ static const uint64_t *set_at(const struct factored *f, uint32_t set)
     return f->sets.keys + set * f->sets.words;
 }
 
-static uint32_t set_number(struct factored *f, const uint64_t *norms)
-{
-    uint32_t *slot = policy_memo_slot(&f->sets, norms);
-    if (*slot == UINT32_MAX)
-        *slot = (uint32_t)f->sets.n - 1;
-    return *slot;
-}
-
 static uint64_t edge_of(uint32_t set, uint32_t target)
 {
     return (uint64_t)set << 32 | target;
@@ -99,7 +91,7 @@ static uint64_t leaf_edge(struct factored *f, const struct building *b, uint32_t
         return edge_of(ANY_SET, BUILD_LEAF | leaf);
     for (unsigned i = ground ? 2 : 1; i <= words[0]; i++)
         set_put(norms, words[i]);
-    return edge_of(set_number(f, norms), FACTORED_END);
+    return edge_of(policy_memo_number(&f->sets, norms), FACTORED_END);
 }
 
 static uint64_t below(const struct factored *f, uint32_t built)
@@ -123,7 +115,7 @@ static uint32_t common_set(struct factored *f, const uint32_t *child, unsigned n
             common[w] = before == ANY_SET ? set_at(f, set)[w] : common[w] & set_at(f, set)[w];
         before = set;
     }
-    return before == ANY_SET ? ANY_SET : set_number(f, common);
+    return before == ANY_SET ? ANY_SET : policy_memo_number(&f->sets, common);
 }
 
 static uint64_t without(struct factored *f, uint64_t edge, uint32_t common)
@@ -136,7 +128,7 @@ static uint64_t without(struct factored *f, uint64_t edge, uint32_t common)
         return edge;
     for (size_t w = 0; w < f->sets.words; w++)
         rest[w] = set_at(f, set)[w] & ~set_at(f, common)[w];
-    return edge_of(set_number(f, rest), (uint32_t)edge);
+    return edge_of(policy_memo_number(&f->sets, rest), (uint32_t)edge);
 }
 
 static uint64_t factor_node(struct factored *f, const uint32_t *cell)
@@ -164,7 +156,7 @@ void policy_factor(struct factored *f, const struct building *b, struct arena *s
         ARENA_ROOM(scratch, b->n_cells + POLICY_VALUES_MAX + 1, uint64_t); /* never more, and one to try */
     f->leaf_edge = ARENA_ROOM(scratch, b->n_leaves + 1, uint64_t);
     f->cell_edge = ARENA_ROOM(scratch, b->n_cells + 1, uint64_t);
-    set_number(f, none);
+    policy_memo_number(&f->sets, none);
     for (uint32_t i = 0; i < b->n_leaves; i++)
         f->leaf_edge[i] = leaf_edge(f, b, i);
     for (uint32_t at = 0; at < b->n_cells; at += 2 + b->cells[at + 1])

@@ -94,22 +94,29 @@ static inline void set_out(uint64_t *set, size_t i)
     set[i / 64] &= ~(1ull << (i % 64));
 }
 
-/* ---- A table from keys of words to numbers; open addressing. */
+/* ---- A table from keys of words to numbers, and from those to values; open addressing. */
 struct memo_slot {
-    uint32_t key, value; /* key: index + 1 in `keys`, 0 empty */
+    uint32_t key, hash; /* key: its number + 1, 0 empty */
 };
 struct memo {
     struct arena *arena;
-    size_t words; /* of a key */
-    uint64_t *keys;
+    size_t words;     /* of a key */
+    uint64_t *keys;   /* of number i: at i * words */
+    uint32_t *values; /* by number */
     size_t n, cap;
     struct memo_slot *slots;
     size_t n_slots;
 };
 struct memo policy_memo(struct arena *a, size_t words);
-void policy_memo_clear(struct memo *m);
-/* The slot of the key, made with value UINT32_MAX if it is new. Valid until the next call. */
-uint32_t *policy_memo_slot(struct memo *m, const uint64_t *key);
+/* The number of the key: as many as there were before, if it is new. Its value is UINT32_MAX then. */
+uint32_t policy_memo_number(struct memo *m, const uint64_t *key);
+
+/* The value of the key. Valid until the next call. */
+static inline uint32_t *policy_memo_slot(struct memo *m, const uint64_t *key)
+{
+    uint32_t number = policy_memo_number(m, key);
+    return &m->values[number];
+}
 
 /* ---- Building one half. */
 
@@ -206,6 +213,8 @@ struct box policy_box_all(const struct policy *p);
 /* The part of the box that the act and its document's scope hold; false if nothing is left. Facts are left
  * aside. */
 bool policy_box_meet(const struct policy *p, struct box *b, const struct act *act, unsigned document);
+/* The norms that match some request of the box, facts left aside. */
+void policy_box_norms(const struct policy *p, const struct box *b, uint64_t *norms);
 /* A request of the box: the first value of each dimension. */
 struct policy_request policy_box_first(const struct policy *p, const struct box *b);
 

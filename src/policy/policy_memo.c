@@ -5,28 +5,28 @@
 #define MEMO_FIRST 32   /* slots; a power of two: most are small and there are hundreds */
 #define MEMO_MORE  4096 /* slots up to which room grows by four */
 
+static void make_room(struct memo *m)
+{
+    m->keys = ARENA_ROOM(m->arena, m->cap * m->words + 1, uint64_t);
+    m->values = ARENA_ROOM(m->arena, m->cap, uint32_t);
+    m->slots = ARENA_ARRAY(m->arena, m->n_slots, struct memo_slot);
+}
+
 struct memo policy_memo(struct arena *a, size_t words)
 {
     struct memo m = {.arena = a, .words = words, .cap = MEMO_FIRST / 2, .n_slots = MEMO_FIRST};
-    m.keys = ARENA_ROOM(a, m.cap * words + 1, uint64_t);
-    m.slots = ARENA_ARRAY(a, m.n_slots, struct memo_slot);
+    make_room(&m);
     return m;
 }
 
-void policy_memo_clear(struct memo *m)
-{
-    m->n = 0;
-    memset(m->slots, 0, m->n_slots * sizeof *m->slots);
-}
-
-static uint64_t hash_words(const uint64_t *key, size_t words)
+static uint32_t hash_words(const uint64_t *key, size_t words)
 {
     uint64_t h = words;
     for (size_t i = 0; i < words; i++) {
         h = (h ^ key[i]) * 0x9e3779b97f4a7c15u;
         h ^= h >> 32;
     }
-    return h;
+    return (uint32_t)h;
 }
 
 /* Keys are a few words: a call of memcmp would cost more than the words. */
@@ -38,41 +38,50 @@ static bool same_key(const uint64_t *a, const uint64_t *b, size_t words)
     return differs == 0;
 }
 
-static struct memo_slot *find(struct memo *m, const uint64_t *key)
+static struct memo_slot *find(const struct memo *m, const uint64_t *key, uint32_t hash)
 {
-    size_t i = hash_words(key, m->words) & (m->n_slots - 1);
+    size_t i = hash & (m->n_slots - 1);
     for (; m->slots[i].key != 0; i = (i + 1) & (m->n_slots - 1))
-        if (same_key(m->keys + (m->slots[i].key - 1) * m->words, key, m->words))
+        if (m->slots[i].hash == hash && same_key(m->keys + (m->slots[i].key - 1) * m->words, key, m->words))
             break;
     return &m->slots[i];
 }
 
-/* More room. What was handed out before stays in the arena, unused. */
+static void move_slot(struct memo *m, struct memo_slot slot)
+{
+    size_t i = slot.hash & (m->n_slots - 1);
+    while (m->slots[i].key != 0)
+        i = (i + 1) & (m->n_slots - 1);
+    m->slots[i] = slot;
+}
+
+/* More room. What was there before stays in the arena, unused. */
 static void grow(struct memo *m)
 {
     size_t times = m->n_slots < MEMO_MORE ? 4 : 2;
-    struct memo bigger = {
-        .arena = m->arena, .words = m->words, .cap = m->cap * times, .n_slots = m->n_slots * times};
-    bigger.keys = ARENA_ROOM(m->arena, bigger.cap * m->words + 1, uint64_t);
-    bigger.slots = ARENA_ARRAY(m->arena, bigger.n_slots, struct memo_slot);
-    memcpy(bigger.keys, m->keys, m->n * m->words * sizeof *m->keys);
-    bigger.n = m->n;
-    for (size_t i = 0; i < m->n_slots; i++)
-        if (m->slots[i].key != 0)
-            *find(&bigger, m->keys + (m->slots[i].key - 1) * m->words) = m->slots[i];
-    *m = bigger;
+    const struct memo before = *m;
+    m->cap *= times;
+    m->n_slots *= times;
+    make_room(m);
+    memcpy(m->keys, before.keys, m->n * m->words * sizeof *m->keys);
+    memcpy(m->values, before.values, m->n * sizeof *m->values);
+    for (size_t i = 0; i < before.n_slots; i++)
+        if (before.slots[i].key != 0)
+            move_slot(m, before.slots[i]);
 }
 
-uint32_t *policy_memo_slot(struct memo *m, const uint64_t *key)
+uint32_t policy_memo_number(struct memo *m, const uint64_t *key)
 {
-    struct memo_slot *slot = find(m, key);
+    uint32_t hash = hash_words(key, m->words);
+    struct memo_slot *slot = find(m, key, hash);
     if (slot->key != 0)
-        return &slot->value;
+        return slot->key - 1;
     if (m->n == m->cap) {
         grow(m);
-        slot = find(m, key);
+        slot = find(m, key, hash);
     }
     memcpy(m->keys + m->n * m->words, key, m->words * sizeof *key);
-    *slot = (struct memo_slot){.key = (uint32_t)++m->n, .value = UINT32_MAX};
-    return &slot->value;
+    m->values[m->n] = UINT32_MAX;
+    *slot = (struct memo_slot){.key = (uint32_t)m->n + 1, .hash = hash};
+    return (uint32_t)m->n++;
 }

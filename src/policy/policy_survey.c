@@ -49,14 +49,6 @@ static const uint64_t *set_of(const struct surveying *x, const struct at *at, en
     return x->sets[half].keys + at->set[half] * x->sets[half].words;
 }
 
-static uint32_t set_number(struct memo *sets, const uint64_t *set)
-{
-    uint32_t *slot = policy_memo_slot(sets, set);
-    if (*slot == UINT32_MAX)
-        *slot = (uint32_t)sets->n - 1;
-    return *slot;
-}
-
 static void meet_list(struct surveying *x, struct at *at, enum diagram_half half, uint32_t list)
 {
     uint64_t set[NORM_WORDS];
@@ -66,7 +58,7 @@ static void meet_list(struct surveying *x, struct at *at, enum diagram_half half
     memcpy(set, set_of(x, at, half), x->sets[half].words * sizeof *set);
     for (unsigned i = 1; i <= l[0]; i++)
         set_put(set, l[i]);
-    at->set[half] = set_number(&x->sets[half], set);
+    at->set[half] = policy_memo_number(&x->sets[half], set);
 }
 
 static bool is_ban(const struct surveying *x, uint32_t ref)
@@ -281,7 +273,7 @@ static void make_sets(struct surveying *x)
     const size_t words[HALF_COUNT] = {x->g->h->near_words, x->g->h->condition_words};
     for (int half = 0; half < HALF_COUNT; half++) {
         x->sets[half] = policy_memo(x->scratch, words[half]);
-        set_number(&x->sets[half], none);
+        policy_memo_number(&x->sets[half], none);
     }
     x->list = ARENA_ARRAY(x->scratch, x->g->h->n[DIAGRAM_GRANTS] + 1, uint16_t);
     x->bind = arena_alloc(x->scratch, sizeof *x->bind + x->g->h->n[DIAGRAM_HAVES] * sizeof x->bind->have[0]);

@@ -7,9 +7,12 @@
 struct box policy_box_all(const struct policy *p)
 {
     struct box b = {.facts = 0};
-    for (int d = 0; d < DIM_COUNT; d++)
-        for (size_t v = 0; v < p->index.rows[d]; v++)
-            bits_add(&b.value[d], v);
+    for (int d = 0; d < DIM_COUNT; d++) {
+        size_t n = p->index.rows[d];
+        memset(b.value[d].w, 0xff, n / 64 * sizeof b.value[d].w[0]);
+        if (n % 64 > 0)
+            b.value[d].w[n / 64] = (1ull << n % 64) - 1;
+    }
     return b;
 }
 
@@ -31,6 +34,21 @@ bool policy_box_meet(const struct policy *p, struct box *b, const struct act *ac
         any = any && !bits_empty(&b->value[d]);
     }
     return any;
+}
+
+void policy_box_norms(const struct policy *p, const struct box *b, uint64_t *norms)
+{
+    uint64_t held[NORM_WORDS];
+    size_t words = p->index.words, value = 0;
+    memset(norms, 0xff, words * sizeof *norms);
+    for (int d = 0; d < DIM_COUNT; d++) {
+        memset(held, 0, words * sizeof *held);
+        EACH_NORM(b->value[d].w, BITS_WORDS, value)
+        for (size_t w = 0; w < words; w++)
+            held[w] |= p->index.row[d][value * words + w];
+        for (size_t w = 0; w < words; w++)
+            norms[w] &= held[w];
+    }
 }
 
 static unsigned first_value(const struct bits *b)
@@ -131,10 +149,9 @@ static bool sweep_level(struct sweeping *x, unsigned level)
     while (down < x->c->n_axes && !level_matters(x->c, down, set))
         down++;
     key[0] = down;
-    uint32_t *seen = policy_memo_slot(&x->memo, key);
-    if (*seen != UINT32_MAX)
+    size_t known = x->memo.n;
+    if (policy_memo_number(&x->memo, key) < known)
         return false;
-    *seen = 1;
     x->s->over = x->memo.n > x->s->steps_max;
     if (x->s->over)
         return false;
