@@ -122,18 +122,24 @@ static bool sweep_leaf(struct sweeping *x, const uint64_t *set)
 
 static bool sweep_level(struct sweeping *x, unsigned level);
 
+/* A set like the one before has been gone into. */
 static bool sweep_atoms(struct sweeping *x, unsigned level, const uint64_t *set)
 {
     const struct axis *axis = &x->c->axis[level];
     struct policy_request before = x->s->at;
     uint64_t *next = x->stack[level + 1] + 1;
+    bool first = true;
     for (unsigned k = 0; k < axis->n; k++) {
         const uint64_t *row = cases_row(x->c, axis, k);
+        uint64_t differs = first;
         if (!step_to(x, axis, k) || x->s->over)
             continue;
-        for (size_t w = 0; w < x->c->words; w++)
+        for (size_t w = 0; w < x->c->words; w++) {
+            differs |= next[w] ^ (set[w] & row[w]);
             next[w] = set[w] & row[w];
-        if (sweep_level(x, level + 1))
+        }
+        first = false;
+        if (differs && sweep_level(x, level + 1))
             return true;
     }
     x->s->at = before;
@@ -178,9 +184,10 @@ bool policy_sweep(struct sweep *s, struct arena *scratch)
 {
     struct arena_mark mark = arena_mark(scratch);
     struct sweeping x = {.s = s, .c = s->c, .memo = policy_memo(scratch, s->c->words + 1)};
+    uint64_t *rows = ARENA_ROOM(scratch, (s->c->n_axes + 1) * (s->c->words + 1), uint64_t);
     x.stack = ARENA_ARRAY(scratch, s->c->n_axes + 1, uint64_t *);
     for (unsigned i = 0; i <= s->c->n_axes; i++)
-        x.stack[i] = ARENA_ARRAY(scratch, s->c->words + 1, uint64_t);
+        x.stack[i] = rows + i * (s->c->words + 1);
     x.norms = ARENA_ARRAY(scratch, s->c->p->index.words + 1, uint64_t);
     fill_values(&x, scratch);
     s->at = policy_box_first(s->c->p, &s->box);
