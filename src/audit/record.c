@@ -173,19 +173,30 @@ static uint64_t skip_hole(int fd, uint64_t at, uint64_t bytes)
     return errno == ENXIO && lseek(fd, 0, SEEK_END) >= (off_t)bytes ? bytes : at;
 }
 
+/* How many zeros the block begins with. */
+static size_t zeros(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    if (n && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0)
+        return n;
+    while (i < n && p[i] == 0)
+        i++;
+    return i;
+}
+
 bool cursor_rest_zero(struct cursor *c, uint64_t *at)
 {
-    uint8_t block[4096];
+    uint8_t block[64 << 10];
     for (*at = c->offset; *at < c->bytes;) {
         *at = skip_hole(c->fd, *at, c->bytes);
         uint64_t left = c->bytes > *at ? c->bytes - *at : 0;
         ssize_t n = pread_all(c->fd, block, left < sizeof block ? (size_t)left : sizeof block, *at);
         if (n <= 0)
             return left == 0;
-        for (ssize_t i = 0; i < n; i++, (*at)++) {
-            if (block[i])
-                return false;
-        }
+        size_t good = zeros(block, (size_t)n);
+        *at += good;
+        if (good < (size_t)n)
+            return false;
     }
     return true;
 }

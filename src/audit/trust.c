@@ -61,18 +61,20 @@ static enum err read_log(struct reader *r, struct fail *f)
 
 static enum err read_witness(struct reader *r, struct fail *f)
 {
-    struct trust_member *m;
+    struct trust_member *m = NULL;
     if (r->n_words < 3 || r->n_words > 4)
         return bad(r, f, "expected: witness NAME VKEY [URL]");
     enum err e = new_member(r, &m, f);
-    if (!e && r->n_words == 4)
+    if (!m)
+        return e;
+    if (r->n_words == 4)
         m->url = r->word[3];
-    return e ? e : read_key(r, r->word[2], MERKLE_KEY_WITNESS, &m->key, f);
+    return read_key(r, r->word[2], MERKLE_KEY_WITNESS, &m->key, f);
 }
 
 static enum err read_group(struct reader *r, struct fail *f)
 {
-    struct trust_member *m;
+    struct trust_member *m = NULL;
     uint64_t need = 0;
     size_t n = r->n_words > 3 ? r->n_words - 3 : 0;
     if (n == 0)
@@ -91,11 +93,11 @@ static enum err read_group(struct reader *r, struct fail *f)
         in[at / 8] |= (uint8_t)(1u << at % 8);
     }
     enum err e = new_member(r, &m, f);
-    if (e)
+    if (!m)
         return e;
     m->need = (size_t)need;
     memcpy(m->in, in, sizeof in);
-    return OK;
+    return e;
 }
 
 static enum err read_quorum(struct reader *r, struct fail *f)
