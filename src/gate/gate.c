@@ -216,6 +216,65 @@ static enum err replay(struct store *st, struct fail *f)
     return e;
 }
 
+/* ---- Erasures the database has forgotten: it was restored from a time before them */
+
+struct again {
+    struct gate *gate;
+    struct subject *list;
+    size_t n, cap;
+};
+
+static void add_erased(void *ctx, const struct subject *s)
+{
+    struct again *a = ctx;
+    if (!vault_ledger_holds(a->gate->vault, s->id))
+        return;
+    if (a->n == a->cap) {
+        a->cap = a->cap ? a->cap * 2 : 64;
+        a->list = realloc(a->list, a->cap * sizeof *a->list);
+        if (!a->list)
+            abort();
+    }
+    a->list[a->n++] = *s;
+}
+
+/* The line in the ledger is there already: only the key goes, and the rows. */
+static enum err erase_again(struct store *st, const struct subject *s, struct instant now, struct fail *f)
+{
+    enum err e = subject_erase(st, s, now, f);
+    return e ? e : store_run(st, Q_KEY_DELETE, ARGS(ARG_B(span_of(s->id.b, ID_LEN))), NULL, f);
+}
+
+static enum err replay_ledger(struct gate *g, struct store *st, struct instant now, struct fail *f)
+{
+    struct again a = {.gate = g};
+    enum err e = subject_each(st, add_erased, &a, now, f);
+    for (size_t i = 0; !e && i < a.n; i++)
+        e = erase_again(st, &a.list[i], now, f);
+    if (!e && a.n) {
+        store_truncate_after(st);
+        g->erased_again = a.n;
+        log_line(LOG_LVL_WARN, "gate",
+                 "the database is older than the ledger of the erased: %zu persons were erased again", a.n);
+    }
+    free(a.list);
+    return e;
+}
+
+static enum err open_ledger(struct gate *g, struct store *st, struct instant now, struct fail *f)
+{
+    bool behind;
+    enum err e = vault_ledger_open(g->vault, st, g->ledger_path, &behind, f);
+    if (!e && behind)
+        e = replay_ledger(g, st, now, f);
+    return e ? e : vault_ledger_settled(g->vault, st, f);
+}
+
+uint64_t gate_erased_again(const struct gate *g)
+{
+    return g->erased_again;
+}
+
 /* Nothing was ever published here: the documents of the folder are the first set. */
 static enum err first_set(const char *dir, struct unit **out, struct policy_messages *m, struct arena *a,
                           struct fail *f)
@@ -261,6 +320,8 @@ static enum err settle(struct gate *g, struct store *st, struct unit *first, str
     if (e)
         return e;
     e = replay(st, f);
+    if (!e)
+        e = open_ledger(g, st, now, f);
     if (!e && first->number == 0) {
         e = policy_keep(g, st, first, now, f);
         first->number = 1;
@@ -301,6 +362,7 @@ enum err gate_open(const struct gate_config *c, struct store *st, struct instant
     *m = (struct policy_messages){0};
     g->offset_minutes = c->offset_minutes;
     snprintf(g->region, sizeof g->region, "%s", c->home_region);
+    snprintf(g->ledger_path, sizeof g->ledger_path, "%s/erased.ledger", c->data);
     pthread_mutex_init(&g->lock, NULL);
     atomic_init(&g->next_at, INSTANT_FOREVER.ms);
     enum err e =

@@ -73,6 +73,9 @@ bool gate_turned(struct gate *g);
 void gate_turn_noted(struct gate *g);
 /* When the next set takes effect; INSTANT_FOREVER if none waits. */
 struct instant gate_next(struct gate *g);
+/* Persons that this start erased again: the database was restored from a time before (vault.h, the ledger).
+ */
+uint64_t gate_erased_again(const struct gate *g);
 /* Fields offered since the start that the policy does not declare (B4.4). */
 uint64_t gate_undeclared(struct gate *g);
 void gate_release(struct gate *g, const struct gate_view *v);

@@ -73,6 +73,8 @@ struct snapshot {
 
 struct gate {
     struct vault *vault;
+    char ledger_path[4096];
+    uint64_t erased_again; /* at this start: the database was older than the ledger */
     int offset_minutes;
     char region[3];
     pthread_mutex_t lock; /* over current, next, arriving and the epoch table */

@@ -84,7 +84,9 @@ enum err gate_erase(struct gate_call *c, struct subject_id id, struct span actor
     if (e)
         return e;
     struct vault_person person = vault_of(out);
-    vault_key_destroy(c->gate->vault, c->st, &person);
+    e = vault_key_destroy(c->gate->vault, c->st, &person, f);
+    if (e)
+        return e;
     out->state = SUBJECT_ERASED;
     c->forget_history = true;
     return OK;

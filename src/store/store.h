@@ -83,7 +83,8 @@ void store_rollback(struct store *st);
 bool store_in_doubt(struct store *st);
 /* Called on the committing thread when a person's key row has changed for good, before anybody is answered.
  */
-typedef void (*store_key_fn)(void *ctx, struct span subject);
+/* False: nobody may be answered any more (ERR_STOPPED from store_commit). */
+typedef bool (*store_key_fn)(void *ctx, struct span subject);
 /* Queues: delete the wrapped key of this subject after the commit and truncate the WAL of keys.db, so that
  * its bytes are gone from the files before the caller is answered; then tell `done` (may be null). */
 void store_forget_key(struct store *st, struct span subject, store_key_fn done, void *ctx);

@@ -272,15 +272,17 @@ void store_truncate_after(struct store *st)
 }
 
 /* The count first: a reader that compares it (store.h) then keeps nothing that `done` would miss. */
-static void tell_changes(struct store *st)
+static bool tell_changes(struct store *st)
 {
+    bool told = true;
     if (st->n_forget)
         atomic_fetch_add(&key_changes, 1);
     for (size_t i = 0; i < st->n_forget; i++) {
         const struct store_forget *g = &st->forget[i];
-        if (g->done)
-            g->done(g->ctx, span_of(g->subject, g->len));
+        if (g->done && !g->done(g->ctx, span_of(g->subject, g->len)))
+            told = false;
     }
+    return told;
 }
 
 static size_t count_destroyed(const struct store *st)

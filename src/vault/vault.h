@@ -68,8 +68,8 @@ void vault_cache_limit(struct vault *v, size_t most);
 /* Wraps the data key under the class of the band the person is in now. */
 enum err vault_key_move(struct vault *v, struct store *st, const struct vault_person *s, struct person_key *k,
                         struct fail *f);
-/* Destroys it with the group's commit. */
-void vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s);
+/* Destroys it with the group's commit, and notes that in the ledger (below). */
+enum err vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f);
 /* Rotation, in three calls of a group each, all resumable: a row knows its generation.
  *
  * begin: a new class key from now on; *resumed if an older generation is still in use, then none is made.
@@ -86,6 +86,18 @@ enum err vault_rotate_step(struct vault *v, struct store *st, struct span class_
 enum err vault_rotate_master(struct vault *v, struct store *st, const char *new_file, struct fail *f);
 /* At start: destroys every key the erasure ledger names that still exists (a restored backup of keys.db). */
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f);
+
+/* The ledger of the erased outside both databases (B5.1, docs/security.md T20): DATA/erased.ledger, one line
+ * of 64 hex digits for each: a MAC of the id under the node's key. A line is durable before the erasure is
+ * acknowledged. troth.db counts the erasures it holds, so a start sees which of the two is older.
+ *
+ * open: makes the file if it is missing, adds what a crash or a loss left out. *behind: the ledger holds
+ * erasures the database does not: the caller erases everybody it holds again, then calls _settled. */
+enum err vault_ledger_open(struct vault *v, struct store *st, const char *path, bool *behind, struct fail *f);
+bool vault_ledger_holds(const struct vault *v, struct subject_id id);
+enum err vault_ledger_settled(struct vault *v, struct store *st, struct fail *f);
+/* Adds to the database's count; in a group. */
+enum err vault_ledger_count(struct store *st, int64_t more, struct fail *f);
 
 /* Where a value came from (B1.1). */
 struct provenance {

@@ -136,22 +136,23 @@ void cache_keep(struct vault_cache *c, const struct store *st, struct person_key
     vault_key_close(old);
 }
 
-void cache_drop(void *ctx, struct span subject)
+bool cache_drop(void *ctx, struct span subject)
 {
     struct subject_id id;
     struct lock *l;
     if (subject.len != ID_LEN)
-        return;
+        return true;
     memcpy(id.b, subject.p, ID_LEN);
     struct row *r = row_lock(ctx, id, &l);
     if (!r)
-        return;
+        return true;
     struct person_key **place = row_find(r, id), *k = place ? *place : NULL;
     if (place)
         *place = NULL;
     l->kept -= k != NULL;
     pthread_mutex_unlock(&l->mutex);
     vault_key_close(k);
+    return true;
 }
 
 void vault_cache_limit(struct vault *v, size_t most)

@@ -28,6 +28,7 @@ struct vault {
     struct generations class_keys[CLASS_COUNT];
     struct key *next[CLASS_COUNT];      /* wraps from the commit on */
     char *master_file, *master_command; /* one of them */
+    struct ledger *ledger;              /* null: a folder that is only looked at */
     char *next_master;                  /* takes the place of master_file with the commit */
     struct key *index;                  /* blind index */
     struct key *record;                 /* actors' pseudonyms, details of entries that concern no person */
@@ -59,6 +60,11 @@ bool master_next_path(char out[MASTER_PATH_MAX], const char *file);
 /* Renames durably; nonzero if it failed. */
 int master_replace(const char *from, const char *to);
 
+/* ---- vault_ledger.c */
+void ledger_free(struct ledger *l);
+/* A store_key_fn; ctx is the vault: the key leaves the cache, the erasure is noted in the ledger. */
+bool ledger_erased(void *ctx, struct span subject);
+
 /* ---- vault_cache.c */
 struct vault_cache *cache_new(size_t most);
 void cache_free(struct vault_cache *c);
@@ -67,7 +73,7 @@ struct person_key *cache_find(struct vault_cache *c, struct subject_id id);
 /* Keeps k too, unless key rows changed since the snapshot of st (store.h). */
 void cache_keep(struct vault_cache *c, const struct store *st, struct person_key *k);
 /* A store_key_fn; ctx is the cache. */
-void cache_drop(void *ctx, struct span subject);
+bool cache_drop(void *ctx, struct span subject);
 
 /* Builds what a ciphertext is bound to: a purpose, then parts of fixed length, then at most one of open
  * length. */

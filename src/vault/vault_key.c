@@ -207,6 +207,7 @@ void vault_close(struct vault *v)
     if (!v)
         return;
     cache_free(v->cache);
+    ledger_free(v->ledger);
     for (size_t c = 0; c < CLASS_COUNT; c++) {
         for (size_t i = 0; i < v->class_keys[c].n; i++)
             key_free(v->class_keys[c].key[i]);
@@ -352,9 +353,10 @@ enum err vault_key_move(struct vault *v, struct store *st, const struct vault_pe
     return e;
 }
 
-void vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s)
+enum err vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f)
 {
-    store_forget_key(st, person_id(s), cache_drop, v->cache);
+    store_forget_key(st, person_id(s), ledger_erased, v);
+    return v->ledger ? vault_ledger_count(st, 1, f) : OK;
 }
 
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f)

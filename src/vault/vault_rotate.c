@@ -48,12 +48,12 @@ static int64_t newest(const struct vault *v, enum key_class c)
 /* ---- Begin */
 
 /* A store_key_fn. The new key wraps from here on. */
-static void begun(void *ctx, struct span class_name)
+static bool begun(void *ctx, struct span class_name)
 {
     struct vault *v = ctx;
     enum key_class c;
     if (find_class(class_name, &c, NULL) || !v->next[c])
-        return;
+        return true;
     pthread_rwlock_wrlock(&v->lock);
     struct generations *g = &v->class_keys[c];
     g->key[g->n] = v->next[c];
@@ -61,6 +61,7 @@ static void begun(void *ctx, struct span class_name)
     g->n++;
     v->next[c] = NULL;
     pthread_rwlock_unlock(&v->lock);
+    return true;
 }
 
 /* The class's keys wrap each other: the master key is not in memory. A generation is stored under the master
@@ -202,12 +203,12 @@ static enum err wrap_again(struct vault *v, struct store *st, enum key_class c, 
 }
 
 /* A store_key_fn. */
-static void dropped(void *ctx, struct span class_name)
+static bool dropped(void *ctx, struct span class_name)
 {
     struct vault *v = ctx;
     enum key_class c;
     if (find_class(class_name, &c, NULL))
-        return;
+        return true;
     pthread_rwlock_wrlock(&v->lock);
     struct generations *g = &v->class_keys[c];
     for (; g->n > 1; g->n--) {
@@ -218,6 +219,7 @@ static void dropped(void *ctx, struct span class_name)
         memmove(g->number, g->number + 1, (g->n - 1) * sizeof g->number[0]);
     }
     pthread_rwlock_unlock(&v->lock);
+    return true;
 }
 
 /* Only when none is left, whatever the caller's place in the order says. */
@@ -278,7 +280,7 @@ int master_replace(const char *from, const char *to)
 
 /* A store_key_fn. Until here the old file opens the folder, from here on the new one; after a crash between
  * commit and rename the start looks beside (vault_open). */
-static void master_changed(void *ctx, struct span none)
+static bool master_changed(void *ctx, struct span none)
 {
     struct vault *v = ctx;
     (void)none;
@@ -287,6 +289,7 @@ static void master_changed(void *ctx, struct span none)
                  strerror(errno));
     free(v->next_master);
     v->next_master = NULL;
+    return true;
 }
 
 static enum err wrap_class(struct store *st, const struct key *master, enum key_class c, const struct key *k,

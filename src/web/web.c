@@ -129,12 +129,15 @@ static enum err start_worker(struct web *w, struct start *s, struct fail *f)
 static void note_start(struct call *c)
 {
     struct text t = text_new(c->arena, 128);
-    if (gate_note_policy(&c->gate, &c->fail) != OK || !c->web->config.listen)
+    uint64_t again = gate_erased_again(c->web->gate);
+    if (gate_note_policy(&c->gate, &c->fail) != OK || (!c->web->config.listen && !again))
         return;
     json_open(&t, NULL, '{');
     json_str(&t, "version", c->web->config.version);
     json_str(&t, "commit", c->web->config.commit);
     json_str(&t, "policy", c->gate.view->revision);
+    if (again)
+        json_i64(&t, "erased_again", (int64_t)again);
     json_close(&t, '}');
     gate_note(&c->gate, AUDIT_START, text_span(&t), &c->fail);
 }

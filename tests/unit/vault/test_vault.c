@@ -312,7 +312,7 @@ TEST(destroying_a_key_happens_with_the_commit)
     struct fail f = {0};
     struct person_key *k = NULL;
     scratch_begin();
-    vault_key_destroy(vault, scratch_st, &bob);
+    scratch_must(vault_key_destroy(vault, scratch_st, &bob, &f), &f);
     scratch_commit();
     EXPECT_INT(vault_key_open(vault, scratch_st, &bob, &k, &f), ERR_GONE);
     teardown();
@@ -373,7 +373,7 @@ TEST(R145_a_destroyed_key_opens_on_no_thread_from_the_commit_on)
     scratch_must(vault_key_read(vault, old, &bob, &k, &f), &f);
     vault_key_close(k);
     scratch_begin();
-    vault_key_destroy(vault, scratch_st, &bob);
+    scratch_must(vault_key_destroy(vault, scratch_st, &bob, &f), &f);
     EXPECT_INT(open_in(old, &bob), OK); /* nothing has happened yet */
     scratch_commit();
     /* A snapshot from before still shows the row, as it shows the person; what it opens is not kept. */
@@ -393,7 +393,7 @@ TEST(a_destruction_that_is_undone_leaves_the_key)
     struct fail f = {0};
     scratch_begin();
     scratch_must(store_savepoint(scratch_st, &f), &f);
-    vault_key_destroy(vault, scratch_st, &bob);
+    scratch_must(vault_key_destroy(vault, scratch_st, &bob, &f), &f);
     store_savepoint_undo(scratch_st);
     scratch_commit();
     EXPECT_INT(open_in(scratch_st, &bob), OK);

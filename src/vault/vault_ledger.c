@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The ledger of the erased outside the databases. See vault.h. */
+#include "vault_impl.h"
+
+#include "file.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DIGITS = 2 * MAC_LEN, LINE = DIGITS + 1 };
+#define LEDGER_MAX (256u << 20) /* four million erasures */
+#define COUNT_NAME SPAN("erased_noted")
+
+struct ledger {
+    int fd;
+    uint64_t lines;
+    struct arena *arena;
+    uint8_t (*macs)[MAC_LEN]; /* as the file was when opened, in order */
+    size_t n;
+};
+
+void ledger_free(struct ledger *l)
+{
+    if (!l)
+        return;
+    if (l->fd >= 0)
+        close(l->fd);
+    arena_free(l->arena);
+    free(l);
+}
+
+static void ledger_mac(const struct vault *v, struct span id, uint8_t out[MAC_LEN])
+{
+    uint8_t text[7 + ID_LEN] = "erased:";
+    memcpy(text + 7, id.p, ID_LEN);
+    key_mac(v->index, span_of(text, sizeof text), out);
+}
+
+static bool append(struct ledger *l, const uint8_t mac[MAC_LEN])
+{
+    char line[LINE + 1];
+    struct fail f = {0};
+    hex_put(line, mac, MAC_LEN);
+    line[DIGITS] = '\n';
+    if (file_write_all(l->fd, span_of(line, LINE), &f) != OK || fdatasync(l->fd) != 0) {
+        log_line(LOG_LVL_ERROR, "vault", "the ledger of the erased cannot be written: %s", strerror(errno));
+        return false;
+    }
+    l->lines++;
+    return true;
+}
+
+bool ledger_erased(void *ctx, struct span subject)
+{
+    struct vault *v = ctx;
+    uint8_t mac[MAC_LEN];
+    cache_drop(v->cache, subject);
+    if (!v->ledger || subject.len != ID_LEN)
+        return true;
+    ledger_mac(v, subject, mac);
+    return append(v->ledger, mac);
+}
+
+/* ---- Opening */
+
+static int mac_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, MAC_LEN);
+}
+
+/* A line that a crash left unfinished was never acknowledged: it is cut, and made again below. */
+static enum err read_lines(struct ledger *l, const char *path, struct fail *f)
+{
+    struct span text = SPAN_EMPTY;
+    enum err e = file_read(l->arena, path, LEDGER_MAX, &text, f);
+    if (e)
+        return e;
+    l->lines = text.len / LINE;
+    l->macs = arena_alloc(l->arena, (size_t)l->lines * MAC_LEN + 1);
+    for (size_t i = 0; i < l->lines; i++) {
+        struct span line = span_sub(text, i * LINE, (i + 1) * LINE);
+        if (line.p[DIGITS] != '\n' || !hex_get(span_sub(line, 0, DIGITS), l->macs[i], MAC_LEN)) {
+            fail_hint(f, "put back an unharmed copy; what the databases know is added to it");
+            return fail_set(f, ERR_CORRUPT, "%s is damaged in line %zu", path, i + 1);
+        }
+    }
+    l->n = (size_t)l->lines;
+    qsort(l->macs, l->n, MAC_LEN, mac_cmp);
+    if (text.len % LINE && ftruncate(l->fd, (off_t)(l->lines * LINE)) != 0)
+        return fail_set(f, ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    return OK;
+}
+
+static bool holds(const struct ledger *l, const uint8_t mac[MAC_LEN])
+{
+    return l->n && bsearch(mac, l->macs, l->n, MAC_LEN, mac_cmp) != NULL;
+}
+
+bool vault_ledger_holds(const struct vault *v, struct subject_id id)
+{
+    uint8_t mac[MAC_LEN];
+    ledger_mac(v, span_of(id.b, ID_LEN), mac);
+    return v->ledger && holds(v->ledger, mac);
+}
+
+/* ---- Both sides */
+
+static enum err counted(struct store *st, int64_t *out, struct fail *f)
+{
+    struct store_rows rows;
+    bool found = store_one(st, Q_META_GET, ARGS(ARG_T(COUNT_NAME)), &rows, f);
+    *out = found ? store_i(&rows, 0) : 0;
+    enum err e = found ? OK : rows.err;
+    if (found)
+        store_done(&rows);
+    return e;
+}
+
+static enum err count_set(struct store *st, int64_t n, struct fail *f)
+{
+    return store_run(st, Q_META_PUT, ARGS(ARG_T(COUNT_NAME), ARG_I(n), ARG_NULL), NULL, f);
+}
+
+enum err vault_ledger_count(struct store *st, int64_t more, struct fail *f)
+{
+    int64_t n = 0;
+    enum err e = counted(st, &n, f);
+    return e ? e : count_set(st, n + more, f);
+}
+
+/* Erasures of the database that the file lacks: a crash right before the line, a lost file, an older one. */
+static enum err add_missing(struct vault *v, struct store *st, struct fail *f)
+{
+    struct store_rows rows;
+    uint64_t before = v->ledger->lines;
+    enum err e = store_query(st, Q_ERASED_ALL, NO_ARGS, &rows, f);
+    if (e)
+        return e;
+    while (!e && store_next(&rows, f)) {
+        uint8_t mac[MAC_LEN];
+        if (store_t(&rows, 0).len != ID_LEN)
+            continue;
+        ledger_mac(v, store_t(&rows, 0), mac);
+        if (!holds(v->ledger, mac) && !append(v->ledger, mac))
+            e = fail_set(f, ERR_IO, "the ledger of the erased cannot be written");
+    }
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    if (v->ledger->lines > before)
+        log_line(LOG_LVL_WARN, "vault", "%llu erasures were missing in the ledger and were added",
+                 (unsigned long long)(v->ledger->lines - before));
+    return e;
+}
+
+static enum err open_file(struct ledger *l, const char *path, struct fail *f)
+{
+    bool fresh = !file_exists(path);
+    char dir[MASTER_PATH_MAX];
+    l->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (l->fd < 0)
+        return fail_set(f, ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (!fresh || len == 0 || len >= sizeof dir)
+        return OK;
+    memcpy(dir, path, len);
+    dir[len] = 0;
+    return file_sync_dir(dir, f);
+}
+
+enum err vault_ledger_open(struct vault *v, struct store *st, const char *path, bool *behind, struct fail *f)
+{
+    int64_t noted = 0;
+    struct ledger *l = calloc(1, sizeof *l);
+    if (!l)
+        abort();
+    *behind = false;
+    l->arena = arena_new(0);
+    v->ledger = l;
+    enum err e = open_file(l, path, f);
+    if (!e)
+        e = read_lines(l, path, f);
+    if (!e)
+        e = counted(st, &noted, f);
+    if (e)
+        return e;
+    *behind = l->lines > (uint64_t)noted;
+    return l->lines == (uint64_t)noted && noted > 0 ? OK : add_missing(v, st, f);
+}
+
+enum err vault_ledger_settled(struct vault *v, struct store *st, struct fail *f)
+{
+    int64_t noted = 0;
+    enum err e = counted(st, &noted, f);
+    if (!e && (uint64_t)noted != v->ledger->lines)
+        e = count_set(st, (int64_t)v->ledger->lines, f);
+    arena_free(v->ledger->arena); /* lines of this process are in the database as well */
+    v->ledger->arena = NULL;
+    v->ledger->macs = NULL;
+    v->ledger->n = 0;
+    return e;
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who was erased stays erased, whichever of yesterday's files come back."""
+import os, shutil, unittest
+
+from troth_people import People
+
+DATABASES = ("troth.db", "troth.db-wal", "keys.db", "keys.db-wal")
+
+
+class Restored(People):
+    fresh = True
+
+    def path(self, name):
+        return os.path.join(self.daemon.data, name)
+
+    def keep(self, *names):
+        """Copies of files of the stopped folder, as a backup has them."""
+        place = os.path.join(self.daemon.home, "yesterday")
+        os.makedirs(place, exist_ok=True)
+        for name in names:
+            if os.path.exists(self.path(name)):
+                shutil.copy2(self.path(name), place)
+        return place
+
+    def restore(self, place, *names):
+        for name in names:
+            for suffix in ("", "-wal", "-shm"):
+                if os.path.exists(self.path(name + suffix)):
+                    os.remove(self.path(name + suffix))
+            shutil.copy2(os.path.join(place, name), self.path(name))
+
+    def lines(self):
+        with open(self.path("erased.ledger")) as f:
+            return f.read().split()
+
+    def status(self, person):
+        return self.get(f"/v1/subjects/{person}", token="shop").status
+
+    def test_R145_both_databases_restored_bring_nobody_back(self):
+        phone = self.phone()
+        gone, stays = self.adult(contact_phone=phone), self.adult(contact_phone=self.phone())
+        self.daemon.stop()
+        place = self.keep("troth.db", "keys.db")
+        self.daemon.start()
+        self.expect(self.delete(f"/v1/subjects/{gone}", token="shop"), 200)
+        self.assertEqual(len(self.lines()), 1)
+        self.assertNotIn(gone, self.lines()[0])
+        self.daemon.stop()
+        self.restore(place, "troth.db", "keys.db")
+        self.daemon.start()
+        self.assertEqual((self.status(gone), self.status(stays)), (410, 200))
+        self.assertIn("1 persons were erased again", self.daemon.stderr())
+        self.adult(contact_phone=phone)  # free again
+        self.daemon.restart()
+        self.assertEqual(self.daemon.stderr().count("erased again"), 1)
+        self.assertEqual((self.status(gone), self.status(stays)), (410, 200))
+        self.daemon.cli("audit", "verify", self.daemon.data)
+        self.expect(self.delete(f"/v1/subjects/{stays}", token="shop"), 200)
+        self.assertEqual(len(self.lines()), 2)
+
+    def test_R145_a_lost_or_torn_ledger_is_made_again_from_the_databases(self):
+        people = [self.adult() for _ in range(3)]
+        for p in people:
+            self.expect(self.delete(f"/v1/subjects/{p}", token="shop"), 200)
+        before = self.lines()
+        self.daemon.stop()
+        with open(self.path("erased.ledger"), "r+") as f:
+            f.truncate(65 * 2 + 30)
+        self.daemon.start()
+        self.assertEqual(sorted(self.lines()), sorted(before))
+        self.daemon.stop()
+        os.remove(self.path("erased.ledger"))
+        self.daemon.start()
+        self.assertEqual(sorted(self.lines()), sorted(before))
+        self.daemon.stop()
+        with open(self.path("erased.ledger"), "r+") as f:
+            f.write("x")
+        self.daemon.launch()
+        self.assertEqual(self.daemon.process.wait(), 1)
+        self.assertIn("damaged in line 1", self.daemon.stderr())
+
+    def test_R145_an_erasure_is_in_the_ledger_before_its_answer(self):
+        people = [self.adult() for _ in range(2)]
+        for p in people:
+            self.expect(self.delete(f"/v1/subjects/{p}", token="shop"), 200)
+        self.daemon.kill()
+        self.assertEqual(len(self.lines()), 2)
+        self.daemon.start()
+        self.assertEqual([self.status(p) for p in people], [410, 410])
+
+
+if __name__ == "__main__":
+    unittest.main()
