@@ -170,7 +170,7 @@ class BadInput(Flow):
         answer = self.get("/v1/decisions", token="shop")
         self.problem(answer, 405, "method-not-allowed")
         self.assertEqual(answer.headers["allow"], "POST")
-        answer = self.daemon.request("PATCH", "/v1/policies")
+        answer = self.daemon.request("PATCH", "/v1/third-parties")
         self.problem(answer, 405, "method-not-allowed")
         self.assertEqual(answer.headers["allow"], "GET, HEAD")
 
