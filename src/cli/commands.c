@@ -273,9 +273,13 @@ const struct cli_command cli_commands[] = {
         cmd_policy_explain, explain_options,
         "A request names operation=, actor=, subject=, service=, jurisdiction=, party=, purpose=, basis= and field=, "
         "and what holds: needs=A,B and facts=A,!B,?C (true, false, unknown). A dimension left out takes its first "
-        "declared value; a fact left out is false."),
-    OWN("policy prove", "DIR ['SENTENCE']", 1, 2, "is a promise kept in every case? all promises, or one sentence",
-        cmd_policy_prove, json_options),
+        "declared value; a fact left out is false. Exit codes: 0 answered, 1 the policy has errors, 2 usage, a request that "
+        "cannot be read, or a folder that cannot be read."),
+    TELL("policy prove", "DIR ['SENTENCE']", 1, 2, "is a promise kept in every case? all promises, or one sentence",
+        cmd_policy_prove, json_options,
+        "A sentence is one of `WHO must never ACT`, `WHO may always ACT` and `every allowed ACT must ...`. Exit codes: 0 all "
+        "are proved, 1 one is broken, or the policy has errors, 2 usage, a sentence that is no promise, or a folder that "
+        "cannot be read."),
     TELL("policy diff", "OLD NEW", 2, 2, "what changes for people between two folders of documents", cmd_policy_diff,
         json_options,
         "Reduced rights come first, large regions before small ones; each with its clause, the sentence before and after, "
@@ -308,11 +312,13 @@ const struct cli_command cli_commands[] = {
         "/v1/policy-sets", NULL, NULL),
     ASK("policy unpublish", "SET", 1, "take a published set back before its instant", NULL, DELETE,
         "/v1/policy-sets/{0}", NULL, NULL),
-    OWN("policy format", "DIR|FILE", 1, 1, "lay the blocks of policy documents out in one way", cmd_policy_format,
-        format_options),
-    OWN("policy coverage", "DIR", 1, 1, "what each section of the prose has beneath it; 1 if any has nothing",
-        cmd_policy_coverage, json_options),
-    OWN("policy export", "DIR", 1, 1, "the whole policy as JSON", cmd_policy_export, export_options),
+    TELL("policy format", "DIR|FILE", 1, 1, "lay the blocks of policy documents out in one way", cmd_policy_format,
+        format_options,
+        "Exit codes: 0 laid out, 1 with --check files would change, or a block cannot be read, 2 usage, or nothing there."),
+    TELL("policy coverage", "DIR", 1, 1, "what each section of the prose has beneath it", cmd_policy_coverage,
+        json_options, "Exit codes: 0 each has something, 1 one has nothing, 2 usage, or a folder that cannot be read."),
+    TELL("policy export", "DIR", 1, 1, "the whole policy as JSON", cmd_policy_export, export_options,
+        "Exit codes: 0 printed, 1 the policy has errors, 2 usage, or a folder that cannot be read."),
     OWN("policy lsp", "[DIR]", 0, 1, "language server for editors, on stdin and stdout", cmd_policy_lsp, NULL),
     ASK("decide", "", 0, "ask the running policy; the question goes on record", decide_options, POST, "/v1/decisions",
         NULL, NULL),

@@ -190,6 +190,9 @@ struct policy_duty {
 size_t policy_duties(const struct policy *p);
 const struct policy_duty *policy_duty(const struct policy *p, unsigned i);
 
+/* The next name of an audience or of channels, cut off the list; false at its end. */
+bool policy_list_next(struct span *list, struct span *name);
+
 /* ---- Deciding (section 3) */
 
 /* One field of one request. Every dimension must be a valid index. Bit i of the words is need i, fact i. */

@@ -9,7 +9,8 @@ enum norm_part { PART_FACTS = DIM_COUNT, PART_NEEDS, PART_MUST, PART_UNTIL, PART
 
 struct sentence {
     unsigned norm; /* the first */
-    uint32_t meaning, text;
+    uint64_t meaning; /* of all its norms, whatever their order */
+    uint32_t text;
     uint32_t group; /* UINT32_MAX: not yet known what became of it */
 };
 
@@ -185,6 +186,15 @@ static uint32_t text_number(struct norming *s, struct span sentence)
     return diff_intern(&s->texts, t.p, t.len);
 }
 
+/* Numbers that follow each other, far apart: so that no sum of some is another one. */
+static uint64_t spread(uint64_t number)
+{
+    uint64_t x = (number + 1) * 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
 static void read_sentences(struct norming *s, int side)
 {
     size_t n = s->names->side[side]->n_norms;
@@ -201,7 +211,7 @@ static void read_sentences(struct norming *s, int side)
             found->text = text_number(s, m->sentence);
             s->n_sentences[side]++;
         }
-        found->meaning += (s->out->key[side][i] + 1) * 0x9e3779b1u; /* whatever their order */
+        found->meaning += spread(s->out->key[side][i]);
         s->sentence_of[side][i] = k;
     }
 }

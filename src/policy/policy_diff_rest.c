@@ -34,28 +34,10 @@ static uint64_t hours(uint32_t number, struct span unit)
 
 /* ---- Duties */
 
-/* The name at the start of the list, cut off; "or" and punctuation are passed over. */
-static bool next_name(struct span *list, struct span *name)
-{
-    static const char apart[] = ", \t\r\n";
-    while (list->len > 0) {
-        size_t at = 0, end;
-        while (at < list->len && strchr(apart, list->p[at]))
-            at++;
-        for (end = at; end < list->len && !strchr(apart, list->p[end]);)
-            end++;
-        *name = span_sub(*list, at, end - at);
-        *list = span_sub(*list, end, list->len);
-        if (name->len > 0 && !span_is(*name, "or"))
-            return true;
-    }
-    return false;
-}
-
 static bool list_holds(struct span list, struct span wanted)
 {
     struct span name;
-    while (next_name(&list, &name))
+    while (policy_list_next(&list, &name))
         if (span_eq(name, wanted))
             return true;
     return false;
@@ -64,7 +46,7 @@ static bool list_holds(struct span list, struct span wanted)
 static bool list_within(struct span small, struct span large)
 {
     struct span name;
-    while (next_name(&small, &name))
+    while (policy_list_next(&small, &name))
         if (!list_holds(large, name))
             return false;
     return true;

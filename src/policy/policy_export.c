@@ -251,6 +251,17 @@ static void put_deadline(const struct policy *p, struct text *t, const struct po
     json_close(t, '}');
 }
 
+static void put_list(struct text *t, const char *name, struct span list)
+{
+    struct span one;
+    if (list.len == 0)
+        return;
+    json_open(t, name, '[');
+    while (policy_list_next(&list, &one))
+        json_string(t, NULL, one);
+    json_close(t, ']');
+}
+
 static void put_duty(const struct policy *p, struct text *t, const struct policy_duty *d)
 {
     json_open(t, NULL, '{');
@@ -260,8 +271,8 @@ static void put_duty(const struct policy *p, struct text *t, const struct policy
     json_string(t, "actor", d->actor);
     json_string(t, "deed", policy_kind_name(p, KIND_DEED, d->deed));
     string_if(t, "object", d->object);
-    string_if(t, "to", d->audience);
-    string_if(t, "by", d->channels);
+    put_list(t, "to", d->audience);
+    put_list(t, "by", d->channels);
     put_deadline(p, t, d);
     if (d->otherwise != POLICY_NONE)
         json_string(t, "otherwise", policy_kind_name(p, KIND_DEED, d->otherwise));

@@ -68,9 +68,14 @@ static const struct {
     {0x201e, "'\"'"},    {0x300c, "'\"'"},    {0x300d, "'\"'"},    {0xff0d, "'-'"},     {0x2010, "'-'"},
     {0x2011, "'-'"},     {0x2012, "'-'"},     {0x2013, "'-'"},     {0x2014, "'--'"},    {0x2212, "'-'"},
     {0x3000, "a blank"}, {0x00a0, "a blank"}, {0x2003, "a blank"}, {0x2009, "a blank"}, {0x202f, "a blank"},
-    {0x200b, "nothing"}, {0x200c, "nothing"}, {0x200d, "nothing"}, {0xfeff, "nothing"}, {0x00ad, "nothing"},
-    {0x2060, "nothing"},
 };
+
+/* Joiners, marks of direction and the like: nobody sees them. */
+static bool is_invisible(uint32_t c)
+{
+    return c == 0x00ad || (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
 
 /* Full-width forms U+FF10..FF5A mirror ASCII 0x30..0x7A. */
 static char lookalike(uint32_t c)
@@ -174,8 +179,8 @@ static uint32_t decode(const struct scan *s, size_t *width)
 
 static void scan_foreign(struct scan *s);
 
-/* A foreign letter or hyphen in the middle of a word: the word is not a name, and the message belongs to the
- * letter. Other foreign marks stand between words. */
+/* A foreign letter, a hyphen or what nobody sees in the middle of a word: the word is not a name, and the
+ * message belongs to the letter. Other foreign marks stand between words. */
 static bool foreign_inside(struct scan *s, size_t len)
 {
     struct scan ahead = *s;
@@ -193,6 +198,11 @@ static void scan_name(struct scan *s)
     if (foreign_inside(s, len)) {
         s->at += len;
         scan_foreign(s);
+        return;
+    }
+    if (byte_at(s, s->at + len) == '_') {
+        s->at += len;
+        bad(s, 1, "'_' is not part of a name; write '-'");
         return;
     }
     if (len > POLICY_NAME_MAX) {
@@ -245,11 +255,13 @@ static void scan_foreign(struct scan *s)
     char ascii = lookalike(c);
     struct token *t = emit(s, TOKEN_BAD, width);
     struct arena *a = s->l->arena;
-    if (mark)
+    if (is_invisible(c))
+        t->note = arena_fmt(a, "an invisible character (U+%04X) stands here; delete it", c);
+    else if (mark)
         t->note = arena_fmt(a, "'%.*s' (U+%04X) is not an ASCII mark; write %s", SPAN_F(t->text), c, mark);
     else if (ascii)
-        t->note = arena_fmt(a, "'%.*s' (U+%04X) only looks like '%c'; write the ASCII letter",
-                            SPAN_F(t->text), c, ascii);
+        t->note = arena_fmt(a, "'%.*s' (U+%04X) only looks like '%c'; write the ASCII %s", SPAN_F(t->text), c,
+                            ascii, is_digit((uint8_t)ascii) ? "digit" : "letter");
     else
         t->note = arena_fmt(
             a, "'%.*s' (U+%04X) cannot stand here; names are written in ASCII letters, digits and '-'",

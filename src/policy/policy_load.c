@@ -13,7 +13,7 @@ static void say_empty(struct load *l)
 {
     struct policy_message *m = POLICY_PUSH(l->arena, l->m->list, l->m->n);
     *m = (struct policy_message){.kind = MSG_SYNTAX, .file = SPAN("."), .line = 1, .column = 1, .width = 1};
-    m->message = SPAN("there is no document to read");
+    m->message = SPAN("there is no document to read; write one into a file whose name ends in .md");
     l->m->errors++;
     l->m->counts[MSG_SYNTAX]++;
 }

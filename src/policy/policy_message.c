@@ -209,8 +209,10 @@ void policy_message_put(struct text *t, const struct policy_message *m)
              m->severity == POLICY_ERROR ? "error" : "warning");
     text_put(t, m->message);
     text_char(t, '\n');
-    put_source_line(t, m->source_line);
-    put_carets(t, m);
+    if (m->source_line.len > 0) {
+        put_source_line(t, m->source_line);
+        put_carets(t, m);
+    }
     if (m->other.len > 0)
         text_fmt(t, "  see also %.*s\n", SPAN_F(m->other));
     if (m->witness.len > 0)

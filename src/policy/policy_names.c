@@ -313,3 +313,20 @@ const struct policy_duty *policy_duty(const struct policy *p, unsigned i)
 {
     return i < p->n_duties ? &p->duties[i] : NULL;
 }
+
+bool policy_list_next(struct span *list, struct span *name)
+{
+    static const char apart[] = ", \t\r\n";
+    while (list->len > 0) {
+        size_t at = 0, end;
+        while (at < list->len && strchr(apart, list->p[at]))
+            at++;
+        for (end = at; end < list->len && !strchr(apart, list->p[end]);)
+            end++;
+        *name = span_sub(*list, at, end - at);
+        *list = span_sub(*list, end, list->len);
+        if (name->len > 0 && !span_is(*name, "or"))
+            return true;
+    }
+    return false;
+}

@@ -183,8 +183,11 @@ bool parse_duration(struct parse *s, uint32_t *number, enum policy_until_unit *u
     }
     if (t->kind != TOKEN_NAME)
         return parse_unexpected(s, "hours, days, working-days, months or years");
+    struct span meant = policy_nearest_text(&near, s->load->arena);
+    if (meant.len == 0)
+        meant = SPAN("; write hours, days, working-days, months or years");
     return policy_say(s->load, MSG_SYNTAX, t->place, "'%.*s' is no unit of time%.*s", SPAN_F(t->text),
-                      SPAN_F(policy_nearest_text(&near, s->load->arena)));
+                      SPAN_F(meant));
 }
 
 /* ---- Lists. */

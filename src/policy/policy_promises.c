@@ -151,8 +151,10 @@ static void prove_one(const struct policy *p, const struct promise *promise, str
 
 static enum err fail_sentence(const struct policy_messages *m, struct fail *f)
 {
-    if (m->n == 0)
+    if (m->n == 0) {
+        fail_hint(f, "write `WHO must never ACT`, `WHO may always ACT` or `every allowed ACT must ...`");
         return fail_set(f, ERR_BAD_VALUE, "this is not a promise");
+    }
     fail_set(f, ERR_BAD_VALUE, "%.*s", SPAN_F(m->list[0].message));
     return ERR_BAD_VALUE;
 }

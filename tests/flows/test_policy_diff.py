@@ -129,6 +129,9 @@ class Effect(Folders):
         code, out, _ = said("effect", POLICY, "music")
         self.assertEqual(code, 3)
         self.assertIn("music/voice.keep", out)
+        for change in json.loads(said("effect", POLICY, "group", "--json")[1])["changes"]:
+            if "clause" in change["old"] and "clause" in change["new"]:  # a sentence is itself, with its document or without
+                self.assertEqual(change["old"]["clause"], change["new"]["clause"])
         code, out, _ = said("effect", POLICY, "children", "--json")
         answer = json.loads(out)
         self.assertEqual((code, answer["effect"]), (4, "reduces"))

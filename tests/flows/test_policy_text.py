@@ -153,6 +153,11 @@ class Export(Folder):
             self.assertEqual(norm["kind"] == "waiver", "need_not" in norm)
         profile = next(n for n in out["norms"] if n["clause"] == "group/account.profile")
         self.assertEqual(sorted(profile["only_with"][0]), ["agreement", "consent"])
+        notice = next(d for d in out["duties"] if d["clause"] == "group/incident.notice" and d["deed"] == "notify-affected")
+        self.assertEqual(notice, {"clause": "group/incident.notice", "event": "incident-confirmed", "actor": "security-team",
+                                  "deed": "notify-affected", "by": ["email", "letter", "phone", "push"],
+                                  "deadline": {"number": 3, "unit": "days", "after": "incident-confirmed"},
+                                  "otherwise": "publish-notice"})
         group = next(d for d in out["documents"] if d["name"] == "group")
         self.assertEqual(group["means"], {"promptly": "3 days"})
         phone = next(f for f in out["catalogue"]["fields"] if f["name"] == "contact-phone")
