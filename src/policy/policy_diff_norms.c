@@ -8,7 +8,7 @@
 enum norm_part { PART_FACTS = DIM_COUNT, PART_NEEDS, PART_MUST, PART_UNTIL, PART_COUNT };
 
 struct sentence {
-    unsigned norm; /* the first */
+    unsigned norm;    /* the first */
     uint64_t meaning; /* of all its norms, whatever their order */
     uint32_t text;
     uint32_t group; /* UINT32_MAX: not yet known what became of it */
