@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules about minors and children (section 7 and the children's annex), by number, through POST /v1/decisions."""
-import os, sys, unittest
+import os, shutil, sys, tempfile, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from troth_flow import POLICY
 from troth_people import REFUSED, People
 
 SHARED = {"national-security": "authority-order", "public-interest-major": "declared-emergency", "justice": "case-document",
@@ -93,6 +94,50 @@ class Order(People):
         self.assertEqual(keep["media-voice-audio"], "children/child.keep")
         self.assertEqual(keep["log-visit-time"], "children/child.keep")
         self.assertEqual(keep["survey-answers"], "group/keep.time")
+
+
+class ServiceClause(Ward):
+    """The same with a clause that the service has for children: shorter than the annex, and nothing else."""
+    TEXT = """# Children in music
+
+```document
+document music-children "Children in music".
+applies to service music.
+applies to subject child.
+prevails over children, games, music, group.
+revision 1 in force from 2025-01-01.
+```
+
+```rule voice.keep
+we may store media-voice until 30 days after collected.
+```
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        home = tempfile.mkdtemp(prefix="troth-clause-")
+        cls.addClassCleanup(shutil.rmtree, home)
+        folder = os.path.join(home, "policy")
+        shutil.copytree(POLICY, folder)
+        with open(os.path.join(folder, "music-children.md"), "w", encoding="utf-8") as out:
+            out.write(cls.TEXT)
+        cls.daemon_options = {"policy": folder}
+        super().setUpClass()
+
+    def test_R179_a_services_own_clause_for_children_comes_first(self):
+        child, guardian = self.child("music", agreed=True, documents=("group", "children", "music"))
+        self.act(child, "music", document="music-children", language="en", actor="guardian", guardian=guardian)
+        self.act(child, "music", need="guardian-consent", actor="guardian", guardian=guardian)
+        kept = lambda field, person=child: self.decide("music", "basic-service", [field], subject=person,
+                                                       operation="store")["fields"][field]
+        got = kept("media-voice-audio")
+        self.assertEqual((got["clause"], got["keep_until"]), ("music-children/voice.keep", "2026-12-23T00:00:00Z"))
+        self.assertEqual(kept("log-visit-time")["clause"], "children/child.keep")  # where it is silent, the annex
+        self.assertEqual(kept("survey-answers")["clause"], "group/keep.time")      # and where both are, the group's text
+        teen = self.person("2010-03-01", "music")
+        for document in ("group", "music"):
+            self.act(teen, "music", document=document)
+        self.assertEqual(kept("media-voice-audio", teen)["clause"], "music/voice.keep")
 
 
 class Collecting(Ward):

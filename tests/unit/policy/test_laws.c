@@ -17,6 +17,8 @@ static void expect_same(const struct policy *p, const struct policy *other, cons
     EXPECT_INT(a.mask, b.mask);
     EXPECT_INT(a.needs_used, b.needs_used);
     EXPECT_INT(a.until_event, b.until_event);
+    EXPECT_INT(a.until_number, b.until_number);
+    EXPECT_INT(a.until_unit, b.until_unit);
     EXPECT_INT(__builtin_popcountll(a.deeds), __builtin_popcountll(b.deeds));
 }
 
