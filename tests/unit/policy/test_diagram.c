@@ -4,8 +4,8 @@
 #include "policy_diagram_impl.h"
 #include "policy_random.h"
 
-#define POLICIES  150
-#define REQUESTS  400
+#define POLICIES  2000
+#define REQUESTS  60
 #define REFERENCE "../shared/reference-policy"
 
 static bool same_lists(const struct policy_decision *a, const struct policy_decision *b)
