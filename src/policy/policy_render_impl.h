@@ -26,6 +26,7 @@ struct render {
     size_t n_anchored;
     unsigned n_shown[BLOCK_KIND_COUNT]; /* blocks without an id, so far */
     bool titled;                        /* the level-1 heading was passed */
+    bool opens;                         /* the next word of a block is the first of its sentence */
     unsigned silent;                    /* depth inside an element that is left out */
 };
 

@@ -27,7 +27,7 @@ enum block_kind policy_render_kind(struct span info, struct span *rest)
 
 /* ---- Names */
 
-/* Keywords that open a declaration are names inside rules. */
+/* Keywords that open a declaration are names inside it, and inside rules. */
 static bool is_keyword(struct span word, bool declares)
 {
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
@@ -158,7 +158,8 @@ static struct span word_at(struct span body, size_t at)
 
 static void put_word(struct render *s, enum block_kind kind, struct span word)
 {
-    bool declares = kind == BLOCK_DOCUMENT || kind == BLOCK_CATALOGUE;
+    bool declares = kind == BLOCK_DOCUMENT || (kind == BLOCK_CATALOGUE && s->opens);
+    s->opens = false;
     if (is_keyword(word, declares)) {
         text_str(s->out, "<b>");
         text_put(s->out, word);
@@ -198,6 +199,7 @@ static size_t put_token(struct render *s, enum block_kind kind, struct span body
         part = span_sub(body, at, span_find(body, '\n', at) - at);
         put_marked(s, "comment", part);
     } else {
+        s->opens |= c == '.';
         text_html(s->out, part);
     }
     return part.len;
@@ -234,6 +236,7 @@ static void put_permalink(struct render *s, struct span id)
 static void put_source(struct render *s, enum block_kind kind, struct span body)
 {
     text_str(s->out, "<pre lang=\"en\" tabindex=\"0\"><code>");
+    s->opens = true;
     for (size_t at = 0; at < body.len;)
         at += put_token(s, kind, body, at);
     text_str(s->out, "</code></pre>\n");
