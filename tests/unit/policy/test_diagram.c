@@ -260,6 +260,62 @@ TEST(large_policies_compile_within_their_limits)
     arena_free(a);
 }
 
+#define TANGLED_FACTS 12
+#define TANGLED_RULES 40
+#define TANGLED_TERMS 8
+
+static void put_term(struct made *m, struct text *t)
+{
+    for (int i = 0; i < 3; i++)
+        text_fmt(t, "%s%sf%u", i > 0 ? " and " : "", ONE_OF(m, "", "not "), pick(m, TANGLED_FACTS));
+}
+
+/* Permissions under random formulas: nearly every case of the facts is another set, and their lists are
+ * beyond what a reference of one word can name. */
+static const struct policy *tangled_policy(struct arena *a, struct made *m)
+{
+    struct text words = text_new(a, 4096), rules = text_new(a, 1 << 16);
+    struct policy_messages messages;
+    text_str(&words, WORDS "\n```catalogue\n");
+    for (int i = 0; i < TANGLED_FACTS; i++)
+        text_fmt(&words, "fact f%d \"f\".\n", i);
+    text_str(&words, "```\n");
+    text_str(&rules, DOCUMENT("tangled", "") KEEP);
+    for (int i = 0; i < TANGLED_RULES; i++) {
+        text_fmt(&rules, "\n```rule r%d\nwe may use phone when", i);
+        for (int k = 0; k < TANGLED_TERMS; k++) {
+            text_str(&rules, k > 0 ? " or (" : " (");
+            put_term(m, &rules);
+            text_str(&rules, ")");
+        }
+        text_fmt(&rules, " only with %s.\n```\n", ONE_OF(m, "consent", "paper", "guardian-consent"));
+    }
+    struct policy_source s[] = {{SPAN("words.md"), text_span(&words)},
+                                {SPAN("tangled.md"), text_span(&rules)}};
+    policy_load(a, s, 2, &messages);
+    for (size_t i = 0; i < messages.n && !messages.draft; i++)
+        printf("  %.*s\n", SPAN_F(messages.list[i].message));
+    return messages.draft;
+}
+
+TEST(references_of_two_words_answer_as_the_plain_evaluator)
+{
+    struct arena *a = arena_new(0);
+    struct made m = {.random = 23, .arena = a};
+    const struct policy *p = tangled_policy(a, &m);
+    EXPECT(p && p->diagram->h->ref_words == 2);
+    for (int i = 0; i < 10 * REQUESTS && p; i++) {
+        struct policy_request q = request(&m, p);
+        q.facts = m.random >> 8;
+        if (i % 2 == 0) {
+            q.value[DIM_OPERATION] = (uint16_t)policy_find(p, DIM_OPERATION, SPAN("use"));
+            q.value[DIM_FIELD] = (uint16_t)policy_find(p, DIM_FIELD, SPAN("phone"));
+        }
+        expect_same(p, &q);
+    }
+    arena_free(a);
+}
+
 /* Twenty facts, each with a permission of its own: a million different leaves. */
 TEST(a_policy_beyond_the_limits_names_the_sentence)
 {
@@ -292,4 +348,5 @@ UNIT_MAIN(CASE(the_diagram_answers_as_the_plain_evaluator), CASE(the_reference_p
           CASE(the_reference_encodings_are_enumerated), CASE(the_same_rules_give_the_same_bytes),
           CASE(the_bytes_decide_wherever_they_lie), CASE(values_outside_the_policy_are_denied),
           CASE(large_policies_compile_within_their_limits),
+          CASE(references_of_two_words_answer_as_the_plain_evaluator),
           CASE(a_policy_beyond_the_limits_names_the_sentence))
