@@ -2,8 +2,8 @@
 /* policy_memo.c: see policy_compile_impl.h */
 #include "policy_compile_impl.h"
 
-#define MEMO_FIRST 32   /* slots; a power of two: most are small and there are hundreds */
-#define MEMO_MORE  4096 /* slots up to which room grows by four */
+#define MEMO_FIRST 32    /* slots; a power of two: most are small and there are hundreds */
+#define MEMO_MORE  16384 /* slots up to which room grows by four */
 
 static void make_room(struct memo *m)
 {
