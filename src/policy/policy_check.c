@@ -15,6 +15,52 @@ static bool keeps_for_a_time(const struct policy *p, const struct norm *n)
     return n->kind == NORM_GRANT && n->act.until.event != POLICY_NONE && does;
 }
 
+static size_t first_of(const struct bits *set, const struct bits *scope, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bits_has(set, i) && (!scope || bits_has(scope, i)))
+            return i;
+    return POLICY_NONE;
+}
+
+/* A request that the permission speaks of, for this field; false if its document's scope leaves none. */
+static bool request_of(const struct policy *p, const struct norm *n, size_t field, struct policy_request *q)
+{
+    const struct document *doc = &p->documents[n->document];
+    *q = (struct policy_request){.facts = n->act.when.n ? n->act.when.terms[0].facts_value : 0,
+                                 .facts_known = UINT64_MAX,
+                                 .needs = n->act.needs.n ? n->act.needs.terms[0].needs : 0};
+    for (int d = 0; d < DIM_COUNT; d++) {
+        size_t v = first_of(&n->act.set[d], doc->scoped[d] ? &doc->scope[d] : NULL, p->dim[d].n);
+        if (v == POLICY_NONE)
+            return false;
+        q->value[d] = (uint16_t)v;
+    }
+    q->value[DIM_FIELD] = (uint16_t)field;
+    return true;
+}
+
+/* By which permission there is such a value at all: the first one written. */
+static void say_held(struct load *l, size_t field)
+{
+    const struct policy *p = l->p;
+    const struct norm *first = NULL;
+    struct policy_request q, at;
+    for (size_t i = 0; i < p->n_norms; i++) {
+        const struct norm *n = &p->norms[i];
+        bool earlier = !first || n->order < first->order;
+        if (n->kind != NORM_GRANT || !bits_has(&n->act.set[DIM_FIELD], field) || !earlier ||
+            !request_of(p, n, field, &at))
+            continue;
+        first = n;
+        q = at;
+    }
+    if (!first)
+        return;
+    policy_say_other(l, first->place);
+    policy_say_witness(l, &q);
+}
+
 /* One message for each category: its fields without a keep rule, at the first of them. */
 static void check_category_kept(struct load *l, unsigned category, const struct bits *kept)
 {
@@ -28,9 +74,11 @@ static void check_category_kept(struct load *l, unsigned category, const struct 
         text_put(&names, p->dim[DIM_FIELD].members[i].name);
         first = first ? first : &p->dim[DIM_FIELD].members[i];
     }
-    if (first)
-        policy_say(l, MSG_NO_KEEP_RULE, first->place,
-                   "no 'keep' or 'store' sentence with 'until' covers %.*s", SPAN_F(text_span(&names)));
+    if (!first)
+        return;
+    policy_say(l, MSG_NO_KEEP_RULE, first->place, "no 'keep' or 'store' sentence with 'until' covers %.*s",
+               SPAN_F(text_span(&names)));
+    say_held(l, (size_t)(first - p->dim[DIM_FIELD].members));
 }
 
 static void check_kept(struct load *l)
