@@ -47,7 +47,8 @@ static const struct fault_row {
     enum err code;
     const char *hint;
 } fault_rows[] = {
-    /* The kernel reports a lost write once: after it nobody knows what the disk holds (src/audit/DESIGN.md). */
+    /* The kernel reports a lost write once: after it nobody knows what the disk holds (src/audit/DESIGN.md).
+     */
     [FAULT_SYNC] = {ERR_STOPPED, "restart the service when its disk is well"},
     [FAULT_DISK_FULL] = {ERR_DISK_FULL, "make room on the disk of the data folder; nothing was half written"},
     [FAULT_IO] = {ERR_IO,

@@ -83,8 +83,8 @@ struct store {
     struct store_field field[STORE_FIELD_SLOTS];
     uint16_t field_of[STORE_FIELD_NUMBERS]; /* place + 1 in `field`, by number */
     bool fields_known;
-    bool truncate_due;  /* a WAL still holds forgotten bytes */
-    struct fail lost;   /* why the database gave up the group's transaction by itself; code OK: it stands */
+    bool truncate_due; /* a WAL still holds forgotten bytes */
+    struct fail lost;  /* why the database gave up the group's transaction by itself; code OK: it stands */
     void *result[Q_COUNT];     /* rows open on PostgreSQL */
     bool in_doubt;             /* a server was lost while it committed */
     struct store_forget *owed; /* keys that group may have had to forget */

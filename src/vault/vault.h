@@ -174,8 +174,8 @@ enum err vault_held(struct store *st, const struct vault_person *s, struct span 
                     struct fail *f);
 
 /* The normal form of an identifier. kinds: "phone" (E.164; a Chinese mobile number may lack its +86), "email"
- * (domain in lower case), "document" (capitals and digits). ERR_BAD_VALUE if it is not one; the detail never
- * holds the text. Pure. */
+ * (domain in lower case), "document" (capitals and digits; the check character of a resident identity number,
+ * GB 11643, must fit). ERR_BAD_VALUE if it is not one; the detail never holds the text. Pure. */
 enum err vault_normalise(struct arena *a, struct span kind, struct span plain, struct span *out,
                          struct fail *f);
 /* Blind index: the keyed MAC of a normalised identifier; letter case does not tell two apart. ERR_BAD_VALUE

@@ -121,6 +121,26 @@ static enum err normal_email(struct arena *a, struct span plain, struct span *ou
 
 /* ---- Documents */
 
+#define RESIDENT_DIGITS 18 /* GB 11643-1999: 17 digits and a check character */
+
+/* ISO 7064 MOD 11-2 over all characters: the last may be X, which stands for ten. */
+static bool resident_check_ok(const uint8_t *s)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < RESIDENT_DIGITS; i++)
+        sum = (sum * 2 + (s[i] == 'X' ? 10u : s[i] - (unsigned)'0')) % 11;
+    return sum == 1;
+}
+
+/* A resident identity number by its shape; other documents have no check character that all issuers share. */
+static bool is_resident(const uint8_t *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!is_digit(s[i]) && !(s[i] == 'X' && i == RESIDENT_DIGITS - 1))
+            return false;
+    return n == RESIDENT_DIGITS;
+}
+
 static enum err normal_document(struct arena *a, struct span plain, struct span *out, struct fail *f)
 {
     uint8_t kept[DOCUMENT_MAX];
@@ -136,6 +156,10 @@ static enum err normal_document(struct arena *a, struct span plain, struct span 
     }
     if (!ok || n < DOCUMENT_MIN)
         return fail_set(f, ERR_BAD_VALUE, "this is not a document number");
+    if (is_resident(kept, n) && !resident_check_ok(kept)) {
+        fail_hint(f, "one of its characters is mistyped");
+        return fail_set(f, ERR_BAD_VALUE, "the check character of this identity number does not fit");
+    }
     *out = arena_copy(a, span_of(kept, n));
     return OK;
 }

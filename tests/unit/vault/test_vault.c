@@ -700,6 +700,10 @@ TEST(normal_forms)
         {"email", "an n@example.org", NULL},
         {"email", "ann@-x.org", NULL},
         {"document", "1101 0519491231 002x", "11010519491231002X"},
+        {"document", "110105194912310029", NULL}, /* the check character */
+        {"document", "11010519491231003X", NULL},
+        {"document", "110105194912310X2X", "110105194912310X2X"}, /* no resident number by its shape */
+        {"document", "e 1234 5678", "E12345678"},
         {"document", "12", NULL},
         {"document", "1234/56", NULL},
         {"passport", "1234", NULL},
