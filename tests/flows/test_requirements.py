@@ -135,8 +135,23 @@ class Collecting(Requirements):
         person = self.adult(documents=("group",))
         self.problem(self.put(f"/v1/subjects/{person}/data", {"purpose": "profiling", "values": {"shoe-size": "43"}},
                               token="shop"), 422, "undeclared-field", contains="shoe-size")
-        staff = self.one("shop", "identity-verification", "bio-face", subject=person, operation="display", actor="staff:agent-1")
-        self.assertIn(staff["answer"], REFUSED)
+
+    def test_R122_grade_five_needs_a_separate_act_an_officer_and_a_mask(self):
+        person = self.adult(documents=("group",))
+        ask = lambda **more: self.one("shop", "identity-verification", "bio-face", subject=person, **more)
+        staff = lambda: ask(operation="display", actor="staff:agent-1")
+        approve = lambda need: self.operator("POST", f"/v1/subjects/{person}/consents", {
+            "need": need, "state": "given", "actor": "staff", "staff": "lead-1", "party": "staff:agent-1"}, status=201)
+        self.consent(person, "consent", purpose="identity-verification")
+        self.refused(ask(operation="collect", evidence={"legal-trigger": "law:game-real-name"}), "explicit_required")
+        for need in ("assignment", "identity-verified"):
+            approve(need)
+        self.assertIn(staff()["answer"], REFUSED)
+        self.consent(person, "explicit-consent", purpose="identity-verification")
+        self.allowed(ask(operation="collect", evidence={"legal-trigger": "law:game-real-name"}))
+        self.refused(staff(), "approval_required")
+        approve("officer-approval")
+        self.allowed(staff(), masked=True)
 
     def test_R129_what_does_not_belong_stays_out(self):
         person = self.adult()
