@@ -39,3 +39,10 @@ class Prove(unittest.TestCase):
             self.assertTrue(err)
         self.assertEqual(prove(POLICY, "a", "b")[0], 2)
         self.assertEqual(prove("/nowhere")[0], 2)
+
+    def test_a_request_that_cannot_be_read_is_refused_with_a_reason(self):
+        for request, words in (("nonsense", "NAME=VALUE"), ("colour=red", "dimension 'colour'"), ("field=contact-fone", "contact-phone"),
+                               ("needs=consnt", "'consent'")):
+            done = run_troth("policy", "explain", POLICY, "--request", request)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), request)
+            self.assertIn(words, done.stderr)
