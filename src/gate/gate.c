@@ -384,6 +384,8 @@ void gate_close(struct gate *g)
     snapshot_drop(g->current);
     unit_drop(g->next);
     unit_drop(g->arriving);
+    for (size_t i = 0; i < GATE_SETS_KEPT; i++)
+        unit_drop(g->past[i]);
     if (g->vault)
         vault_close(g->vault);
     epoch_free(g->epoch);

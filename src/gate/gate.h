@@ -380,6 +380,19 @@ enum err gate_revision_at(struct gate_call *c, struct span document, struct inst
 enum err gate_text_at(struct gate_call *c, struct span document, struct span language, struct instant at,
                       struct revision_row *out, struct fail *f);
 enum err gate_revisions(struct gate_call *c, struct revision_row **out, size_t *n, struct fail *f);
+/* The revisions of one document in the order of their numbers, a row for each language, without the texts;
+ * *n is 0 for a document that was never published. Of a number that was taken back and published again only
+ * the rows that hold come first. */
+enum err gate_line(struct gate_call *c, struct span document, struct revision_row **out, size_t *n,
+                   struct fail *f);
+/* The set a revision came with: the first that held, else one that was taken back; 0: none. */
+enum err gate_set_of(struct gate_call *c, struct span document, uint32_t revision, uint32_t *set,
+                     struct fail *f);
+/* The policy of any set, compiled from its stored texts unless it runs or is one of the few kept: tens of
+ * milliseconds, so only on the worker. It lives until the call's arena is reset. ERR_POLICY: this version
+ * finds errors in texts that an earlier one took. */
+#define GATE_SETS_KEPT 4 /* a compiled set is a few MiB */
+enum err gate_set_policy(struct gate_call *c, uint32_t set, const struct policy **out, struct fail *f);
 /* A revision by its number, in force or not. */
 enum err gate_text_of(struct gate_call *c, struct span document, struct span language, uint32_t revision,
                       struct revision_row *out, struct fail *f);

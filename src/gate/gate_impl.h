@@ -77,13 +77,14 @@ struct gate {
     uint64_t erased_again; /* at this start: the database was older than the ledger */
     int offset_minutes;
     char region[3];
-    pthread_mutex_t lock; /* over current, next, arriving and the epoch table */
+    pthread_mutex_t lock; /* over current, next, arriving, past and the epoch table */
     struct snapshot *current;
-    struct unit *next;              /* published, waits for its instant */
-    struct unit *arriving;          /* its publication is being committed */
-    atomic_llong next_at;           /* ms; INSTANT_FOREVER without a next one */
-    atomic_bool turned;             /* a set came into force that the record does not know yet */
-    atomic_ullong swept, postponed; /* by the sweep, since the start */
+    struct unit *next;                 /* published, waits for its instant */
+    struct unit *arriving;             /* its publication is being committed */
+    struct unit *past[GATE_SETS_KEPT]; /* other sets that were asked for, the latest first */
+    atomic_llong next_at;              /* ms; INSTANT_FOREVER without a next one */
+    atomic_bool turned;                /* a set came into force that the record does not know yet */
+    atomic_ullong swept, postponed;    /* by the sweep, since the start */
     atomic_llong swept_at;
     atomic_ullong undeclared;  /* fields offered that the policy does not declare, since the start */
     struct epoch_table *epoch; /* pseudonyms of the living in one epoch, made on demand */

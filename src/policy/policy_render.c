@@ -171,9 +171,7 @@ static void link_open(struct render *s, cmark_node *node)
     const struct policy_document *d = url_document(s->r->policy, url);
     text_str(s->out, "<a href=\"");
     if (d) {
-        text_html(s->out, s->r->base);
-        text_html(s->out, d->name);
-        text_html(s->out, s->r->suffix);
+        policy_render_put_address(s, d->name);
         text_html(s->out, span_sub(url, span_find(url, '#', 0), url.len));
     } else if (url_safe(url)) {
         text_html(s->out, url);

@@ -19,10 +19,11 @@ struct policy_render {
     const struct policy *policy;
     unsigned document;
     struct span language; /* "zh-CN": its translation; a language the document has no text in: its own */
-    struct span base;     /* in front of document names in links: "/policy/" */
+    struct span base;     /* in front of document names in links: "/policies/" */
     struct span
         suffix;       /* behind them, when documents are files: ".en.html"; empty: links open their clause */
     struct span open; /* id of the clause whose box is open; empty: none, "*": all */
+    bool numbered;    /* links lead to the revisions of this policy: base, name, "/12" */
 };
 
 struct policy_heading {

@@ -42,6 +42,8 @@ enum block_kind policy_render_kind(struct span info, struct span *rest);
 /* The box of one block; `clause` is POLICY_NONE for a block that is no clause. */
 void policy_render_block(struct render *s, enum block_kind kind, struct span id, struct span body,
                          unsigned clause);
+/* The address of a document, without a place in it. */
+void policy_render_put_address(struct render *s, struct span document);
 /* <a href> of a clause; the caller closes it. */
 void policy_render_clause_link(struct render *s, struct span document, struct span id);
 

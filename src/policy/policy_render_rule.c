@@ -61,12 +61,20 @@ static struct span words_of(const struct render *s, struct span name)
     return words;
 }
 
+void policy_render_put_address(struct render *s, struct span document)
+{
+    unsigned i = s->r->numbered ? policy_document_find(s->r->policy, document) : POLICY_NONE;
+    text_html(s->out, s->r->base);
+    text_html(s->out, document);
+    if (i != POLICY_NONE && policy_document(s->r->policy, i)->revision)
+        text_fmt(s->out, "/%u", policy_document(s->r->policy, i)->revision);
+    text_html(s->out, s->r->suffix);
+}
+
 static void put_place(struct render *s, struct span document)
 {
     text_str(s->out, "<a href=\"");
-    text_html(s->out, s->r->base);
-    text_html(s->out, document);
-    text_html(s->out, s->r->suffix);
+    policy_render_put_address(s, document);
 }
 
 static void put_name(struct render *s, struct span name)

@@ -90,6 +90,73 @@ void api_policy(struct call *c)
     http_json(c->res, 200, &t);
 }
 
+/* ---- One revision, by its number */
+
+static const char *state_of(const struct call *c, const struct revision_row *r)
+{
+    return r->in_force.ms >= r->ends.ms      ? "withdrawn"
+           : r->in_force.ms > c->gate.now.ms ? "waiting"
+           : r->ends.ms <= c->gate.now.ms    ? "over"
+                                             : "in-force";
+}
+
+static enum err render_languages(struct call *c, struct text *t, const struct revision_row *r)
+{
+    struct revision_row *rows;
+    size_t n = 0;
+    if (gate_line(&c->gate, r->document, &rows, &n, &c->fail) != OK)
+        return c->fail.code;
+    json_open(t, "languages", '[');
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].revision == r->revision && rows[i].ends.ms == r->ends.ms)
+            json_string(t, NULL, rows[i].language);
+    json_close(t, ']');
+    return OK;
+}
+
+static enum err render_changes(struct call *c, struct text *t, const struct revision_row *r)
+{
+    uint32_t set;
+    struct gate_change *changes;
+    size_t n = 0;
+    if (gate_set_of(&c->gate, r->document, r->revision, &set, &c->fail) != OK ||
+        gate_changes(&c->gate, set, r->document, r->language, &changes, &n, &c->fail) != OK)
+        return c->fail.code;
+    json_i64(t, "set", set);
+    json_open(t, "changes", '[');
+    for (size_t i = 0; i < n; i++)
+        render_change(t, &changes[i], 0);
+    json_close(t, ']');
+    return OK;
+}
+
+void api_policy_revision(struct call *c)
+{
+    struct revision_row row;
+    uint64_t number = 0;
+    struct span language;
+    struct text t = text_new(c->arena, 4096);
+    if (!call_query(c, "lang", &language))
+        language = SPAN(POLICY_LANGUAGE);
+    if (!span_u64(c->params.value[1], UINT32_MAX, &number)) {
+        fail_set(&c->fail, ERR_NOT_FOUND, "a revision is a number");
+        return;
+    }
+    if (gate_text_of(&c->gate, c->params.value[0], language, (uint32_t)number, &row, &c->fail) != OK)
+        return;
+    json_open(&t, NULL, '{');
+    render_revision(&t, &row);
+    json_str(&t, "state", state_of(c, &row));
+    if (row.in_force.ms < row.ends.ms && row.ends.ms < INSTANT_FOREVER.ms)
+        json_instant(&t, "until", row.ends);
+    json_bool(&t, "asks_again", row.renews);
+    if (render_languages(c, &t, &row) != OK || render_changes(c, &t, &row) != OK)
+        return;
+    json_string(&t, "text", row.text);
+    json_close(&t, '}');
+    http_json(c->res, 200, &t);
+}
+
 /* ---- A new field (B4.2.p1): nothing is stored, the document is where a field is declared */
 
 /* What a grade brings with it. */

@@ -104,7 +104,7 @@ static void render_set(struct text *t, const struct policy_set_row *s)
     json_str(t, "effect", gate_effect_name(s->effect));
 }
 
-static void render_change(struct text *t, const struct gate_change *g, size_t language)
+void render_change(struct text *t, const struct gate_change *g, size_t language)
 {
     json_open(t, NULL, '{');
     json_str(t, "effect", gate_effect_name(g->effect));

@@ -9,7 +9,8 @@
 #include "ui.h"
 #include "web_impl.h"
 
-#define PAGE_COOKIE_DAYS 365 /* how long a chosen language is kept */
+#define PAGE_COOKIE_DAYS 365          /* how long a chosen language is kept */
+#define PAGE_POLICIES    "/policies/" /* documents are below */
 
 enum page_nav { NAV_NONE, NAV_HOME, NAV_POLICY, NAV_TRY, NAV_RECORD, NAV_COUNT };
 
@@ -38,7 +39,7 @@ struct span page_name(const struct page *p, struct span name);
 struct span page_words(const struct page *p, enum policy_kind k, unsigned index);
 /* The title of a document: the message "document.NAME", or what the document declares. */
 struct span page_document_title(const struct page *p, const struct policy_document *d);
-/* The place of a clause: /policy/DOC?clause=ID#ID. */
+/* The place of a clause: /policies/DOC?clause=ID#ID. */
 struct span page_clause_link(const struct page *p, unsigned clause);
 
 /* "allow", "needs" ...: class, sign and word of an answer, put into a view. */
@@ -47,6 +48,21 @@ void page_answer(const struct page *p, struct view *v, enum policy_answer answer
 /* ---- Numbers and days */
 struct span page_date(const struct page *p, struct date d);
 struct span page_hex(const struct page *p, const struct digest *d);
+/* The day in the operator's calendar, with the time if it is not its first instant. */
+struct span page_when(const struct page *p, struct instant t);
+
+/* ---- The revisions of a document, one after the other (page_line.c) */
+
+struct page_line {
+    struct revision_row *list; /* one row for each number */
+    size_t n, at;              /* at: the one that is shown */
+};
+enum err page_line_read(struct page *p, struct span document, struct page_line *out);
+bool page_line_find(struct page_line *l, uint32_t revision);
+/* /policies/DOC/REVISION; without it for 0. */
+struct span page_revision_link(const struct page *p, struct span document, uint32_t revision);
+/* Where the one that is shown stands, what it changed, and the list of all. p->policy is its policy. */
+enum err page_put_line(struct page *p, const struct page_line *l);
 
 /* The documents in force, as list "documents" of the view. */
 void page_put_documents(struct page *p);

@@ -156,6 +156,8 @@ void render_values(struct call *c, struct text *t, const struct gate_answer *a, 
 void render_provenance(struct text *t, const struct gate_out *v);
 /* A comma separated list as a JSON array. */
 void render_names(struct text *t, const char *name, struct span commas);
+/* One change of a publication, in the language of its column. */
+void render_change(struct text *t, const struct gate_change *g, size_t language);
 /* "name":{"origin":...,"entry":...}: points at the call's first entry. */
 void render_receipt(struct call *c, struct text *t, const char *name);
 /* The worst field of an answer, or null. */

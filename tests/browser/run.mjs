@@ -12,16 +12,21 @@ const shots = process.argv[3] === "--shots" ? process.argv[4] : null;
 const question = "/try?subject=child&service=games&operation=collect&purpose=registration-login&field=contact-phone&field=log-language";
 const pages = {
   home: "/",
-  policy: "/policy",
-  group: "/policy/group",
-  opened: "/policy/children?clause=all",
-  catalogue: "/policy/catalogue",
+  policy: "/policies",
+  group: "/policies/group",
+  opened: "/policies/children?clause=all",
+  catalogue: "/policies/catalogue",
+  over: "/policies/music/1",
+  changed: "/policies/music/2",
+  announced: "/policies/music/3",
+  unpublished: "/policies/music/9",
   try: "/try",
   answer: question,
   unknown: "/try?purpose=delivry&field=contact-phone",
   record: "/record",
   missing: "/no-such-page",
 };
+const missing = ["missing", "unpublished"];
 const languages = ["en", "zh-CN"];
 const views = {
   phone: { viewport: { width: 360, height: 800 }, colorScheme: "light", hasTouch: true },
@@ -52,12 +57,12 @@ async function look(browser, name, path, locale, view) {
   const label = `${name} ${locale} ${view}`;
   const seen = await open(browser, { ...views[view], locale }, path);
   const { page, response } = seen;
-  check(`${label}: answers`, response.status() === (name === "missing" ? 404 : 200) ? null : `status ${response.status()}`);
+  check(`${label}: answers`, response.status() === (missing.includes(name) ? 404 : 200) ? null : `status ${response.status()}`);
   check(`${label}: asks no other host`, seen.foreign.join(" ") || null);
   check(`${label}: nothing broken`, seen.broken.join(" ") || null);
   check(`${label}: language is declared`, (await page.locator(`html[lang="${locale}"]`).count()) === 1 ? null : "no");
   check(`${label}: one h1`, (await page.locator("h1").count()) === 1 ? null : `${await page.locator("h1").count()}`);
-  check(`${label}: one link to the policy at most away`, (await page.locator('a[href="/policy"]').count()) ? null : "no link");
+  check(`${label}: one link to the policy at most away`, (await page.locator('a[href="/policies"]').count()) ? null : "no link");
   if (shots) await page.screenshot({ path: `${shots}/${name}-${locale}-${view}.png`, fullPage: true });
   await seen.context.close();
 }
@@ -78,7 +83,7 @@ async function measure(browser, name, path, locale, view, colorScheme) {
 
 // The document itself is in the language of the page; what it says in Latin letters is code, or a name.
 async function translated(browser) {
-  for (const path of ["/policy/group", "/policy/children", "/policy/games", "/policy/music", "/policy/catalogue"]) {
+  for (const path of ["/policies/group", "/policies/children", "/policies/games", "/policies/music", "/policies/catalogue"]) {
     const { context, page } = await open(browser, { ...views.phone, locale: "zh-CN" }, path + "?clause=all");
     check(`${path} zh-CN: the prose is Chinese`, (await page.locator('article.prose[lang="zh-CN"]').count()) === 1 ? null : "it is not");
     const left = await page.locator("article.prose :is(p, li, th, td, h2, h3):not(:has(code))").allInnerTexts();
@@ -88,9 +93,31 @@ async function translated(browser) {
   }
 }
 
+// From the text in force, by keyboard, to what an announced revision will change, and back.
+async function revisions(browser) {
+  for (const [locale, lost] of [["en", "Your rights shrink"], ["zh-CN", "您的权利有所减少"]]) {
+    const { context, page } = await open(browser, { ...views.phone, locale }, "/policies/music");
+    const first = await page.locator("#changes h3").first().innerText();
+    check(`revisions ${locale}: lost rights come first`, first.startsWith(lost) ? null : first);
+    await page.locator(".standing a").last().focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/music\/3#changes$/, { waitUntil: "load" });
+    await page.locator(".line summary").focus();
+    await page.keyboard.press("Enter");
+    const shown = await page.locator(".line a:visible").count();
+    check(`revisions ${locale}: all of them are listed`, shown === 3 ? null : `${shown}`);
+    await page.locator(".line a").last().focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/music\/1$/, { waitUntil: "load" });
+    await page.emulateMedia({ media: "print" });
+    check(`revisions ${locale}: where it stands is printed`, (await page.locator(".standing").isVisible()) ? null : "it is not");
+    await context.close();
+  }
+}
+
 // On paper: what is for the screen is gone, the prose and the tables are there.
 async function paper(browser) {
-  const { context, page } = await open(browser, { ...views.desk, locale: "zh-CN" }, "/policy/group");
+  const { context, page } = await open(browser, { ...views.desk, locale: "zh-CN" }, "/policies/group");
   await page.emulateMedia({ media: "print" });
   check("paper: no navigation", (await page.locator(".outline").isVisible()) ? "it is printed" : null);
   check("paper: the tables are printed", (await page.locator("#t-keep").isVisible()) ? null : "not visible");
@@ -152,6 +179,7 @@ try {
   await keyboard(browser);
   await translated(browser);
   await paper(browser);
+  await revisions(browser);
   await ask(browser);
   await cookies(browser);
 } finally {

@@ -85,7 +85,7 @@ class Api(Flow):
         api = self.get("/openapi.json").json
         person = self.adult()
         fill = {"id": person, "doc": "group", "field": "profile-gender", "path": "0/000", "index": "0", "name": "ship-b",
-                "slug": "refused", "set": "1",
+                "slug": "refused", "set": "1", "n": "12", "revision": "12",
                 "entry": str(self.get(self.url(person, "/history"), token="shop").json["history"][-1]["entry"])}
         for path, verbs in api["paths"].items():
             for verb, operation in verbs.items():

@@ -2,8 +2,9 @@
 """The pages: over plain HTTP, and in a real browser where one is installed (tests/browser/run.mjs)."""
 import os, re, shutil, subprocess, unittest
 from troth_flow import BUILD, ROOT, Flow
+from troth_publish import Publisher
 
-PAGES = ["/", "/policy", "/policy/group", "/policy/children", "/policy/catalogue", "/try", "/record"]
+PAGES = ["/", "/policies", "/policies/group", "/policies/children", "/policies/catalogue", "/try", "/record"]
 QUESTION = "/try?subject=adult&service=shop&operation=use&purpose=delivery&field=order-address"
 
 
@@ -37,7 +38,7 @@ class Pages(Flow):
 
     def test_R164_the_policy_is_one_step_from_every_page(self):
         for path in PAGES + [QUESTION]:
-            self.assertIn('<a href="/policy"', self.html(path).text, path)
+            self.assertIn('<a href="/policies"', self.html(path).text, path)
 
     def test_pages_hold_no_script_and_no_foreign_address(self):
         for path in PAGES + [QUESTION]:
@@ -49,7 +50,7 @@ class Pages(Flow):
     def test_language_follows_the_browser_then_the_choice(self):
         self.assertIn('<html lang="zh-CN">', self.html("/", lang="zh-CN,zh;q=0.9").text)
         self.assertIn('<html lang="en">', self.html("/", lang="fr").text)
-        chosen = self.html("/policy?lang=zh-CN")
+        chosen = self.html("/policies?lang=zh-CN")
         self.assertIn('<html lang="zh-CN">', chosen.text)
         self.assertRegex(chosen.headers["set-cookie"], r"^lang=zh-CN; Path=/; Max-Age=\d+; SameSite=Lax$")
         self.assertIn('<html lang="zh-CN">', self.html("/", cookie="lang=zh-CN").text)
@@ -61,24 +62,24 @@ class Pages(Flow):
         self.assertNotIn("set-cookie", self.html("/?lang=tlh").headers)
 
     def test_R005_important_sentences_are_strong(self):
-        self.assertIn("<strong>Please read this policy", self.html("/policy/group").text)
+        self.assertIn("<strong>Please read this policy", self.html("/policies/group").text)
 
     def test_R001_a_document_names_its_revision_and_digest(self):
         listed = self.get("/v1/policies").json
-        page = self.html("/policy/group").text
+        page = self.html("/policies/group").text
         self.assertIn("<dd>12</dd>", page)
         for digest in re.findall(r"[0-9a-f]{64}", page):
             self.assertIn(digest, str(listed))
 
     def test_a_clause_opens_where_its_link_leads(self):
-        page = self.html("/policy/group?clause=order.place").text
+        page = self.html("/policies/group?clause=order.place").text
         self.assertRegex(page, r'<details class="clause clause-rule" id="order\.place" open>')
         self.assertNotRegex(page, r'id="source\.record" open')
 
     def test_try_answers_with_clause_and_what_is_missing(self):
         text = self.html(QUESTION).text
         self.assertIn("Something is missing", text)
-        self.assertIn('href="/policy/group?clause=order.place#order.place"', text)
+        self.assertIn('href="/policies/group?clause=order.place#order.place"', text)
         self.assertIn("<strong>Allowed</strong>", self.html(QUESTION + "&need=agreement").text)
 
     def test_try_leaves_nothing_on_record(self):
@@ -109,7 +110,14 @@ class Pages(Flow):
     def test_an_unknown_address_is_a_page_for_people(self):
         text = self.html("/no-such-page", 404, "zh-CN").text
         self.assertIn('<html lang="zh-CN">', text)
-        self.html("/policy/no-such-document", 404)
+        self.html("/policies/no-such-document", 404)
+
+
+class Browser(Publisher):
+    """The document of the music service has a revision that is over, one in force, and one that waits."""
+
+    def voice(self, revision, day, keep):
+        return self.draft(revision, day, lambda t: t.replace("6 months after", keep + " months after"), document="music")
 
     def npm_ci(self, folder):
         """The two packages of package-lock.json. Without a registry there is no test; anything else is a failure."""
@@ -129,6 +137,9 @@ class Pages(Flow):
             shutil.copy(os.path.join(ROOT, "tests", "browser", name), folder)
         if not os.path.exists(os.path.join(folder, "node_modules", ".package-lock.json")):
             self.npm_ci(folder)
+        self.publish(self.voice(2, "2026-12-09", "9"))
+        self.at("2026-12-08T16:00:00Z")
+        self.publish(self.voice(3, "2027-01-05", "5"))
         done = subprocess.run(["node", "run.mjs", "http://127.0.0.1:%d" % self.daemon.port], cwd=folder,
                               capture_output=True, text=True, timeout=800)
         bad = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]

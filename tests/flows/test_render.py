@@ -105,19 +105,21 @@ class Served(Flow):
 
     def test_chinese_pages_are_chinese(self):
         for d in DOCUMENTS:
-            page = self.get("/policy/" + d, headers={"accept": "text/html", "accept-language": "zh-CN"})
+            page = self.get("/policies/" + d, headers={"accept": "text/html", "accept-language": "zh-CN"})
             self.assertIn('<article class="prose" lang="zh-CN">', page.text, d)
             body = re.search(r"(?s)<article.*</article>", page.text).group(0)
             self.assertEqual(english_left(body), [], d)
 
     def test_R005_important_sentences_are_strong_in_chinese(self):
-        page = self.get("/policy/group", headers={"accept": "text/html", "accept-language": "zh-CN"}).text
+        page = self.get("/policies/group", headers={"accept": "text/html", "accept-language": "zh-CN"}).text
         self.assertIn("<strong>请您在使用服务之前阅读本政策", page)
         self.assertNotIn("**", prose(page))
 
     def test_an_older_instant_in_the_language_of_the_page(self):
-        page = self.get("/policy/group?at=2025-06-01", headers={"accept": "text/html", "accept-language": "zh-CN"}).text
-        self.assertIn("# 集团隐私政策", page)
+        html = {"accept": "text/html", "accept-language": "zh-CN"}
+        moved = self.get("/policies/group?at=2025-06-01", headers=html)
+        self.assertEqual((moved.status, moved.headers["location"]), (303, "/policies/group/12"))
+        self.assertIn('<pre class="source" lang="zh-CN"', self.get("/policies/catalogue?at=2026-12-01", headers=html).text)
 
 
 class Agreed(People):
