@@ -6,7 +6,7 @@
 #include "file.h"
 #include "id.h"
 #include "policy_folder.h"
-#include "policy_render.h"
+#include "policy_render_changes.h"
 #include "policy_translate.h"
 #include "ui.h"
 
@@ -28,9 +28,74 @@ struct job {
     const char *dir, *lang, *out; /* lang: null, all */
     bool open;
     const struct policy *policy;
+    const struct policy_diff *diff; /* since another folder; null: not asked for */
     struct span style;
     size_t written;
 };
+
+/* ---- What changed since another folder */
+
+/* Where the sentence stands now, or stood. */
+static void place_change(struct job *j, const struct policy_change *c, struct policy_told *t,
+                         struct span *document)
+{
+    bool now = c->clause[DIFF_NEW] != POLICY_NONE;
+    const struct policy *p = now ? j->diff->new : j->diff->old;
+    unsigned clause = c->clause[now ? DIFF_NEW : DIFF_OLD];
+    if (clause == POLICY_NONE)
+        return;
+    const struct policy_clause *at = policy_clause(p, clause);
+    *document = policy_document(p, at->document)->name;
+    t->clause = policy_clause_ref(p, clause, j->arena);
+    if (now)
+        t->link = arena_fmt(j->arena, "#%.*s", SPAN_F(at->id));
+}
+
+static size_t tell_changes(struct job *j, struct span document, struct span language,
+                           struct policy_told *told)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->diff->n; i++) {
+        const struct policy_change *c = &j->diff->list[i];
+        struct policy_told t = {.effect = c->effect};
+        struct span whose = SPAN_EMPTY;
+        struct text html = text_new(j->arena, 256);
+        place_change(j, c, &t, &whose);
+        if (whose.len && !span_eq(whose, document))
+            continue;
+        policy_change_say(j->diff, c, language, &html);
+        t.html = text_span(&html);
+        told[n++] = t;
+    }
+    return n;
+}
+
+/* The banner and the section of a document with a number. */
+static struct span story_of(struct job *j, unsigned document, struct span language)
+{
+    const struct policy_document *d = policy_document(j->policy, document);
+    struct text html = text_new(j->arena, 4096);
+    char from[INSTANT_TEXT_MAX];
+    if (!j->diff || !d->revision)
+        return SPAN_EMPTY;
+    unsigned old = policy_document_find(j->diff->old, d->name);
+    struct policy_told *told = ARENA_ARRAY(j->arena, j->diff->n + 1, struct policy_told);
+    date_put(from, d->in_force);
+    struct policy_story s = {.language = language,
+                             .standing = STANDING_DATED,
+                             .from = span_str(from),
+                             .compared = true,
+                             .told = told,
+                             .n_told = tell_changes(j, d->name, language, told)};
+    if (old != POLICY_NONE)
+        s.before.revision = policy_document(j->diff->old, old)->revision;
+    if (s.before.revision == d->revision && s.n_told == 0) { /* the same document */
+        s.before.revision = 0;
+        s.compared = false;
+    }
+    policy_story_html(&s, &html);
+    return text_span(&html);
+}
 
 static enum err write_page(struct job *j, unsigned document, struct span language, struct span source,
                            struct fail *f)
@@ -44,6 +109,7 @@ static enum err write_page(struct job *j, unsigned document, struct span languag
                    .open = j->open ? SPAN("*") : SPAN_EMPTY},
         .style = j->style,
         .digest = digest_hex(j->arena, source),
+        .changes = story_of(j, document, language),
     };
     struct text html = text_new(j->arena, 1 << 17);
     policy_publish_html(&w, &html);
@@ -89,6 +155,17 @@ static int no_such_language(const struct job *j)
     return CLI_FAILED;
 }
 
+static enum err compare(struct job *j, const char *since, struct policy_messages *m, struct fail *f)
+{
+    struct policy *old;
+    struct policy_diff *d = ARENA_NEW(j->arena, struct policy_diff);
+    enum err e = policy_folder_load(j->arena, since, &old, m, f);
+    if (e == OK)
+        e = policy_diff(old, j->policy, j->arena, d, f);
+    j->diff = d;
+    return e;
+}
+
 int cmd_policy_render(struct cli *c)
 {
     struct policy *p;
@@ -100,12 +177,15 @@ int cmd_policy_render(struct cli *c)
                     .lang = cli_get(c, "lang"),
                     .out = out ? out : "published",
                     .open = cli_get(c, "open") != NULL};
+    const char *since = cli_get(c, "since");
     enum err e = policy_folder_load(c->arena, j.dir, &p, &m, &f);
+    j.policy = p;
+    if (e == OK && since)
+        e = compare(&j, since, &m, &f);
     if (e == ERR_POLICY) {
         cli_policy_messages(&m);
         return CLI_FAILED;
     }
-    j.policy = p;
     if (e != OK || !ui_file(SPAN("style.css"), &j.style))
         return unusable(&f);
     if (write_all(&j, &f) != OK)

@@ -169,6 +169,7 @@ static const struct cli_option render_options[] = {
     {"lang", CLI_STRING, "TAG", false, NULL, "only this language: en, zh-CN, ... (default: all there are)"},
     {"out", CLI_STRING, "FOLDER", false, NULL, "where to (default: published)"},
     {"open", CLI_FLAG, NULL, false, NULL, "with the boxes under the clauses open, for paper"},
+    {"since", CLI_STRING, "OLDDIR", false, NULL, "say what changed since the documents of this folder"},
     {0},
 };
 static const struct cli_option publish_options[] = {

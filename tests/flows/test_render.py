@@ -80,6 +80,25 @@ class Files(unittest.TestCase):
         self.render("--out", self.out, "--lang", "en", "--open")
         self.assertNotRegex(read(os.path.join(self.out, "music.en.html")), r'<details class="clause[^>]*id="[^"]+">')
 
+    def test_changes_since_another_folder(self):
+        draft = os.path.join(self.out, "draft")
+        shutil.copytree(POLICY, draft)
+        music = read(os.path.join(draft, "music.md"))
+        with open(os.path.join(draft, "music.md"), "w") as f:
+            f.write(music.replace("6 months", "9 months").replace("revision 1 in force from 2025-01-01",
+                                                                  "revision 2 in force from 2027-01-01"))
+        self.render("--out", self.out, "--since", POLICY, policy=draft)
+        page = read(os.path.join(self.out, "music.en.html"))
+        self.assertIn("In force from <time>2027-01-01</time>, in place of revision 1.", page)
+        self.assertLess(page.index("Changes since revision 1"), page.index("Your rights shrink (1)"))
+        self.assertIn('<a href="#voice.keep">music/voice.keep</a>', page)
+        chinese = read(os.path.join(self.out, "music.zh-CN.html"))
+        self.assertLess(chinese.index("自修订 1以来的变化"), chinese.index("您的权利有所减少 (1)"))
+        same = read(os.path.join(self.out, "games.en.html"))
+        self.assertIn("In force from <time>2025-01-01</time>.", same)
+        self.assertNotIn('id="changes"', same)
+        self.render("--since", os.path.join(self.out, "none"), "--out", self.out, code=2)
+
     def test_what_cannot_be_rendered_says_why(self):
         self.assertIn("no document", self.render("--lang", "tlh", "--out", self.out, code=1).stderr)
         self.assertIn("--bold", self.render("--bold", code=2).stderr)
