@@ -165,7 +165,8 @@ struct span page_clause_link(const struct page *p, unsigned clause)
 {
     const struct policy_clause *c = policy_clause(p->policy, clause);
     struct span doc = policy_document(p->policy, c->document)->name;
-    return arena_fmt(p->arena, PAGE_POLICIES "%.*s?clause=%.*s#%.*s", SPAN_F(doc), SPAN_F(c->id), SPAN_F(c->id));
+    return arena_fmt(p->arena, PAGE_POLICIES "%.*s?clause=%.*s#%.*s", SPAN_F(doc), SPAN_F(c->id),
+                     SPAN_F(c->id));
 }
 
 /* The sign says the same as the colour, the word the same as the sign. */
