@@ -128,6 +128,8 @@ class Browser(Publisher):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_in_a_real_browser(self):
+        if "variant" in BUILD:
+            self.skipTest("a sanitizer's daemon serves the same pages; the plain run looks at them in a browser")
         missing = [tool for tool in ("chromium", "node", "npm") if not shutil.which(tool)]
         if missing:
             self.skipTest("not installed: " + " ".join(missing))
