@@ -143,6 +143,6 @@ class Browser(Publisher):
         self.at("2026-12-08T16:00:00Z")
         self.publish(self.voice(3, "2027-01-05", "5"))
         done = subprocess.run(["node", "run.mjs", "http://127.0.0.1:%d" % self.daemon.port], cwd=folder,
-                              capture_output=True, text=True, timeout=800)
+                              capture_output=True, text=True, timeout=1600)
         bad = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
         self.assertEqual((bad, done.returncode), ([], 0), done.stdout[-3000:] + done.stderr[-3000:])
