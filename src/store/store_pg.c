@@ -154,7 +154,7 @@ static enum err settle(struct store_pg *pg, struct fail *f)
 enum err pg_connect(struct store_pg *pg, struct fail *f)
 {
     const char *const keys[] = {"dbname", "connect_timeout", "application_name", "client_encoding", NULL};
-    const char *const values[] = {pg->url, "3", "troth", "UTF8", NULL};
+    const char *const values[] = {pg->url, PG_CONNECT_S, "troth", "UTF8", NULL};
     PQfinish(pg->c);
     memset(pg->prepared, PG_UNKNOWN, sizeof pg->prepared);
     pg->unanswered = 0;

@@ -23,7 +23,7 @@
 
 #include <libpq-fe.h>
 
-#define PG_CONNECT_S      3    /* one try to connect */
+#define PG_CONNECT_S      "3"  /* one try to connect, as libpq takes it */
 #define PG_BACKOFF_MIN_MS 100  /* between tries, doubled ... */
 #define PG_BACKOFF_MAX_MS 2000 /* ... up to this */
 #define PG_UNANSWERED_MAX 64   /* commands sent and not waited for: their answers fit any socket buffer */
