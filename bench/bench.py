@@ -146,6 +146,15 @@ def people(server, table, n):
     os.remove(path)
 
 
+def inside(server, table, build):
+    """What a read costs without HTTP: one thread, no socket. The daemon must be down."""
+    done = subprocess.run([os.path.join(build, "bench", "read"), server.data, server.ids], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    for line in done.stdout.splitlines()[1:]:
+        name, *values, unit = line.split()
+        table.add(name, [float(v) for v in values], unit, "no HTTP, one thread, CPU")
+
+
 def starts(server, table, suffix=""):
     ready, rss = [], []
     for _ in range(RUNS):
@@ -206,6 +215,7 @@ def main():
     people(server, table, n)
     if not o.quick:
         starts(server, table, "-%dk" % (n // 1000))
+        inside(server, table, o.build)
     server.start()
     reads(server, table, seconds, [128] if o.quick else [32, 128, 512])
     server.stop()

@@ -25,6 +25,8 @@ struct sign_key; /* Ed25519 secret key */
 /* Once, before anything else: initialises the libraries, turns core files of this process off. ERR_INTERNAL.
  */
 enum err crypto_start(struct fail *f);
+/* The kernel's. Drawn ahead by each thread, a page at a time, into guarded memory, and wiped there when
+ * taken; a child process never gets what its parent drew. */
 void crypto_random(void *out, size_t len);
 void crypto_sha256(struct span s, struct digest *out);
 /* Several spans as one message. */
@@ -35,6 +37,7 @@ void crypto_hmac(struct span key, struct span msg, uint8_t out[MAC_LEN]);
 bool crypto_equal(struct span a, struct span b);
 void crypto_wipe(void *p, size_t len);
 
+/* Its bytes come from the kernel straight into the key. */
 struct key *key_random(void);
 /* Reads a key from a file of 64 hex digits (and a line end). Refused: missing, unreadable, wrong length or
  * digits, readable by group or others, not a regular file. ERR_NO_KEY with the reason and the remedy. */

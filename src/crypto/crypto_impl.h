@@ -12,15 +12,16 @@ struct key {
     uint8_t b[KEY_LEN];
 };
 
-enum { NONCE_LEN = 12, NONCES_AHEAD = 32 };
+enum { NONCE_LEN = 12, RANDOM_AHEAD = 4096 };
 
-/* OpenSSL contexts of one thread, made at first use and freed when the thread ends: making one costs more
- * than sealing a field. */
+/* What one thread has, made at first use and freed when the thread ends: making an OpenSSL context, and
+ * asking the kernel for random bytes, each cost more than sealing a field. */
 struct crypto_thread {
-    EVP_MD_CTX *sha;
     EVP_CIPHER_CTX *enc, *dec;
-    uint8_t nonces[NONCES_AHEAD * NONCE_LEN]; /* drawn ahead: a system call costs more than sealing a field */
-    unsigned n_nonces;
+    uint8_t
+        *ahead; /* random bytes, RANDOM_AHEAD of them when full, in guarded memory; wiped as they are taken */
+    size_t n_ahead;      /* those at the front are not taken yet */
+    unsigned generation; /* of the process they were drawn in */
 };
 struct crypto_thread *crypto_thread(void);
 

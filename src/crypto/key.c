@@ -101,23 +101,13 @@ static const struct seal_row seal_rows[] = {
     [SEAL_EVP_FOR_TESTS] = {evp_seal, evp_open},
 };
 
-static void put_nonce(uint8_t *out)
-{
-    struct crypto_thread *t = crypto_thread();
-    if (t->n_nonces == 0) {
-        crypto_random(t->nonces, sizeof t->nonces);
-        t->n_nonces = NONCES_AHEAD;
-    }
-    memcpy(out, t->nonces + (size_t)--t->n_nonces * NONCE_LEN, NONCE_LEN);
-}
-
 enum err seal_with(enum seal_algorithm alg, const struct key *k, struct span bind, struct span plain,
                    uint8_t *out, struct fail *f)
 {
     if (plain.len > INT_MAX || bind.len > INT_MAX)
         return fail_set(f, ERR_TOO_LARGE, "a value of %zu bytes is too long to seal", plain.len);
     out[0] = alg == SEAL_EVP_FOR_TESTS ? SEAL_AES_256_GCM : (uint8_t)alg;
-    put_nonce(out + 1);
+    crypto_random(out + 1, NONCE_LEN);
     if (!seal_rows[alg].seal(k, bind, plain, out))
         return fail_set(f, ERR_INTERNAL, "sealing failed");
     return OK;
@@ -173,7 +163,7 @@ enum err key_unwrap(const struct key *by, struct span bind, struct span wrapped,
 struct key *key_random(void)
 {
     struct key *k = key_slot();
-    crypto_random(k->b, KEY_LEN);
+    randombytes_buf(k->b, KEY_LEN);
     return k;
 }
 

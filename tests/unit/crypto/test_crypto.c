@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct span unhex(struct arena *a, const char *hex)
@@ -484,6 +485,41 @@ TEST(equal_and_random)
     EXPECT(memcmp(r1, r2, sizeof r1) != 0);
 }
 
+TEST(random_bytes_drawn_ahead_are_wiped_when_taken)
+{
+    uint8_t r[32], zero[32] = {0};
+    const struct crypto_thread *t = crypto_thread();
+    crypto_random(r, sizeof r);
+    EXPECT(memcmp(r, zero, sizeof r) != 0);
+    EXPECT(memcmp(t->ahead + t->n_ahead, zero, sizeof zero) == 0);
+    for (size_t i = 0; i < 3 * RANDOM_AHEAD / sizeof r; i++) {
+        uint8_t next[32];
+        crypto_random(next, sizeof next);
+        EXPECT(memcmp(r, next, sizeof r) != 0 && memcmp(next, zero, sizeof zero) != 0);
+        memcpy(r, next, sizeof r);
+    }
+}
+
+TEST(a_child_draws_its_own_random_bytes)
+{
+    uint8_t mine[32], other[32] = {0};
+    int ends[2];
+    crypto_random(mine, sizeof mine);
+    EXPECT(pipe(ends) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        crypto_random(mine, sizeof mine);
+        _exit(write(ends[1], mine, sizeof mine) != sizeof mine);
+    }
+    crypto_random(mine, sizeof mine);
+    EXPECT(child > 0 && read(ends[0], other, sizeof other) == sizeof other);
+    EXPECT(memcmp(mine, other, sizeof mine) != 0);
+    int status = 1;
+    EXPECT(waitpid(child, &status, 0) == child && status == 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 TEST(start_turns_core_files_off)
 {
     struct fail f = {0};
@@ -500,4 +536,5 @@ UNIT_MAIN(CASE(sha256_fips_180), CASE(hmac_rfc_4231), CASE(hkdf_rfc_5869), CASE(
           CASE(wrap_and_unwrap), CASE(derived_keys_differ), CASE(key_files_that_are_refused),
           CASE(key_files_are_never_overwritten), CASE(pool_gives_distinct_slots_and_wipes),
           CASE(threads_share_the_pool), CASE(base64_rfc_4648), CASE(base64_takes_64_digits_only),
-          CASE(equal_and_random), CASE(start_turns_core_files_off))
+          CASE(equal_and_random), CASE(random_bytes_drawn_ahead_are_wiped_when_taken),
+          CASE(a_child_draws_its_own_random_bytes), CASE(start_turns_core_files_off))
