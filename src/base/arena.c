@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* see arena.h */
+/* see arena.h. In a chunk everything behind `used` is zero: what is given back is wiped there and then, so
+ * nothing needs to be zeroed when it is taken. */
+#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "arena.h"
 
 #include <stdalign.h>
@@ -20,6 +22,7 @@
 struct chunk {
     struct chunk *next;
     size_t cap, used;
+    bool raw; /* holds one large table of arena_room: neither zeroed nor wiped */
     alignas(max_align_t) uint8_t bytes[];
 };
 
@@ -59,7 +62,7 @@ static _Thread_local unsigned n_spare;
 
 static bool spare_keep(struct chunk *c)
 {
-    if (ARENA_ONE_BY_ONE || c->cap != ARENA_CHUNK_DEFAULT || n_spare == SPARE_MAX)
+    if (ARENA_ONE_BY_ONE || c->raw || c->cap != ARENA_CHUNK_DEFAULT || n_spare == SPARE_MAX)
         return false;
     c->next = spare;
     spare = c;
@@ -77,10 +80,19 @@ static struct chunk *spare_take(size_t cap)
     return c;
 }
 
+/* Back to `used` bytes. Not memset: the compiler may leave that out before free. */
+static void chunk_wipe(struct chunk *c, size_t used)
+{
+    if (!c->raw)
+        explicit_bzero(c->bytes + used, c->used - used);
+    c->used = used;
+}
+
 static void chunks_free(struct chunk *c)
 {
     while (c) {
         struct chunk *next = c->next;
+        chunk_wipe(c, 0);
         if (!spare_keep(c))
             free(c);
         c = next;
@@ -127,7 +139,7 @@ void arena_reset(struct arena *a)
     if (worth_keeping(a, a->head)) {
         chunks_free(a->head->next);
         a->head->next = NULL;
-        a->head->used = 0;
+        chunk_wipe(a->head, 0);
     } else {
         chunks_free(a->head);
         a->head = NULL;
@@ -151,10 +163,12 @@ struct arena_mark arena_mark(const struct arena *a)
 static void chunk_drop(struct arena *a, struct chunk *c)
 {
     c->next = NULL;
-    if (worth_keeping(a, c) && !a->spare)
+    if (worth_keeping(a, c) && !a->spare) {
+        chunk_wipe(c, 0);
         a->spare = c;
-    else
+    } else {
         chunks_free(c);
+    }
 }
 
 static void chunks_drop(struct arena *a, struct chunk **from, const struct chunk *until)
@@ -172,36 +186,38 @@ void arena_release(struct arena *a, struct arena_mark m)
     chunks_drop(a, &a->head, m.head);
     if (a->head) {
         chunks_drop(a, &a->head->next, m.behind);
-        a->head->used = m.head_used;
+        chunk_wipe(a->head, m.head_used);
     }
     a->used = m.used;
 }
 
 /* ---- Taking. */
 
-static struct chunk *chunk_new(struct arena *a, size_t cap)
+static struct chunk *chunk_new(struct arena *a, size_t cap, bool raw)
 {
     if (cap > SIZE_MAX - sizeof(struct chunk))
         out_of_memory();
-    struct chunk *c = a->spare && cap == a->spare->cap ? a->spare : spare_take(cap);
-    if (c == a->spare)
+    struct chunk *c = NULL;
+    if (!raw)
+        c = a->spare && cap == a->spare->cap ? a->spare : spare_take(cap);
+    if (c && c == a->spare)
         a->spare = NULL;
     if (!c)
-        c = malloc(sizeof *c + cap);
+        c = raw ? malloc(sizeof *c + cap) : calloc(1, sizeof *c + cap);
     if (!c)
         out_of_memory();
-    *c = (struct chunk){.cap = cap};
+    *c = (struct chunk){.cap = cap, .raw = raw};
     return c;
 }
 
 /* A chunk with room for len, hooked in. An outsized one goes behind the head, which stays open for small
  * ones. */
-static struct chunk *chunk_with_room(struct arena *a, size_t len)
+static struct chunk *chunk_with_room(struct arena *a, size_t len, bool raw)
 {
     if (!ARENA_ONE_BY_ONE && a->head && a->head->cap - a->head->used >= len)
         return a->head;
     bool own = ARENA_ONE_BY_ONE || len > a->chunk;
-    struct chunk *c = chunk_new(a, own ? len : a->chunk);
+    struct chunk *c = chunk_new(a, own ? len : a->chunk, own && raw);
     if (own && a->head) {
         c->next = a->head->next;
         a->head->next = c;
@@ -221,9 +237,9 @@ static size_t round_up(size_t len)
     return len ? (len + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN : ARENA_ALIGN;
 }
 
-static void *take(struct arena *a, size_t len, size_t room)
+static void *take(struct arena *a, size_t len, size_t room, bool raw)
 {
-    struct chunk *c = chunk_with_room(a, room);
+    struct chunk *c = chunk_with_room(a, room, raw);
     uint8_t *p = c->bytes + c->used;
     c->used += room;
     a->used += len;
@@ -232,8 +248,7 @@ static void *take(struct arena *a, size_t len, size_t room)
 
 void *arena_alloc(struct arena *a, size_t len)
 {
-    size_t room = round_up(len);
-    return memset(take(a, len, room), 0, room);
+    return take(a, len, round_up(len), false);
 }
 
 static size_t product(size_t n, size_t size)
@@ -252,7 +267,7 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 void *arena_room(struct arena *a, size_t n, size_t size)
 {
     size_t len = product(n, size);
-    return take(a, len, round_up(len));
+    return take(a, len, round_up(len), true);
 }
 
 void arena_defer(struct arena *a, void (*fn)(void *), void *arg)

@@ -15,7 +15,8 @@ struct arena;
 
 /* A new arena; free it with arena_free. `chunk` bytes is the growth step (0: 16 KiB). */
 struct arena *arena_new(size_t chunk);
-/* Runs the deferred calls, newest first, wipes nothing, frees everything. Null is allowed. */
+/* Runs the deferred calls, newest first, wipes what was handed out (a request leaves no value behind), frees
+ * everything. Null is allowed. */
 void arena_free(struct arena *a);
 /* As arena_free, but keeps one chunk for the next use: for a worker's loop. */
 void arena_reset(struct arena *a);
@@ -25,7 +26,8 @@ void arena_thread_end(void);
 void *arena_alloc(struct arena *a, size_t len);
 /* Zeroed array; the product is checked. */
 void *arena_array(struct arena *a, size_t n, size_t size);
-/* The same, not zeroed: for large tables that are filled before they are read. */
+/* The same, neither zeroed nor wiped: for large tables that are filled before they are read, and hold nothing
+ * personal. */
 void *arena_room(struct arena *a, size_t n, size_t size);
 /* Where the arena stands. arena_release gives back all that was taken since, newest marks first, and runs
  * what was deferred since: for the workspace of one step among many. */

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* see json.h; struct json is cJSON's node under another name, so that no other file sees cJSON. */
+#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "json_impl.h"
 
 #include <cjson/cJSON.h>
+#include <malloc.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -117,6 +120,19 @@ static enum err check_members(const cJSON *v, const struct place *at, struct fai
 
 /* ---- Parsing */
 
+/* The strings of a request are people's values: wiped as the arena wipes its own. */
+static void node_free(void *p)
+{
+    if (p)
+        explicit_bzero(p, malloc_usable_size(p));
+    free(p);
+}
+
+static void hooks_set(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = malloc, .free_fn = node_free});
+}
+
 static void tree_free(void *tree)
 {
     cJSON_Delete(tree);
@@ -132,6 +148,8 @@ enum err json_parse(struct arena *a, struct span s, const struct json **out, str
     enum err err = json_scan(s, f);
     if (err != OK)
         return err;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, hooks_set);
     cJSON *tree = cJSON_ParseWithLength((const char *)s.p, s.len);
     if (!tree)
         return fail_set(f, ERR_INTERNAL, "the JSON text could not be held in memory");

@@ -17,10 +17,13 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
-#define HTTP_SOCKETS_MAX     2     /* the address and the operator's path */
-#define HTTP_BACKLOG         1024  /* connections not yet accepted: a burst of callers */
-#define HTTP_POOL_BYTES      32768 /* libmicrohttpd's memory for a connection: headers of both directions */
-#define HTTP_REQUEST_S       60    /* a whole request; a client that sends byte by byte is cut off */
+#define HTTP_SOCKETS_MAX 2    /* the address and the operator's path */
+#define HTTP_BACKLOG     1024 /* connections not yet accepted: a burst of callers */
+#define HTTP_POOL_BYTES                                                                                      \
+    36864 /* libmicrohttpd's memory for a connection: headers of both directions, the body                   \
+           * piece by piece. It wipes it after each request; beyond 32 KiB it maps it, so                    \
+           * that with the connection's end it is gone instead of lying in the heap */
+#define HTTP_REQUEST_S       60 /* a whole request; a client that sends byte by byte is cut off */
 #define HTTP_STOP_POLL_MS    5
 #define HTTP_STOP_NAPS_QUIET 200  /* a second, before the log says what is waited for */
 #define HTTP_BODY_FIRST      4096 /* first piece of memory for a body */

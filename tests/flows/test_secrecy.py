@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing readable: a thousand known values go in and out, and afterwards are in no file and nowhere in the daemon's memory."""
+import http.client, json, os, re, secrets, socket, time, unittest
+
+from troth_flow import POLICY, SERVER, on_files, run_troth
+from troth_people import People
+
+PERSONS = 22
+VALUES = 1000
+REGION_MAX = 1 << 31  # the shadow of a sanitizer is larger than any memory
+FORMS = (
+    ("phone", lambda s: "+86138%08d" % (int(s, 16) % 10 ** 8)),
+    ("email", lambda s: "known-%s@example.com" % s),
+)
+
+
+RANDOM = re.compile(rb"known-[0-9a-f]{16}|138\d{8}")
+
+
+def known_value(field):
+    """Text nobody else writes, in the form that the field takes."""
+    random = secrets.token_hex(8)
+    return next((form(random) for word, form in FORMS if word in field), "known-" + random)
+
+
+def memory_of(pid):
+    """(region, bytes) of everything the process can read. Only root may ask: the daemon is not dumpable."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for line in maps:
+            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+\s*(.*)", line)
+            if "r" not in m[3] or m[4] in ("[vvar]", "[vsyscall]"):
+                continue
+            start, end = int(m[1], 16), int(m[2], 16)
+            if end - start > REGION_MAX:
+                continue
+            try:
+                mem.seek(start)
+                yield f"{m[1]} {m[4]}", mem.read(end - start)
+            except OSError:
+                continue
+
+
+@unittest.skipIf(os.geteuid() != 0, "reads another process's memory: needs root")
+class Memory(People):
+    """Loaded once; each test looks somewhere else."""
+    decided_again = False  # asked for more fields at once than the detail of an entry names
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.known = set()
+        cls.load(cls("load"))
+
+    def load(self):
+        catalogue = json.loads(run_troth("policy", "export", POLICY).stdout)["catalogue"]
+        fields, purposes = catalogue["fields"], [p["name"] for p in catalogue["purposes"]]
+        names = [f["name"] for f in fields]
+        ways = {}
+        for person in [self.adult() for _ in range(PERSONS)]:
+            ways = ways or self.ways(person, names, purposes)
+            for purpose, some in ways.items():
+                self.put_known(person, purpose, some)
+        assert len(self.known) >= VALUES, len(self.known)
+
+    @property
+    def link(self):
+        """One connection that stays open, as a service's does."""
+        if "kept" not in Memory.__dict__:
+            Memory.kept = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=60)
+        return Memory.kept
+
+    def ask(self, method, path, body):
+        self.link.request(method, path, json.dumps(body),
+                          {"content-type": "application/json", "authorization": "Bearer " + self.daemon.tokens["shop"]})
+        got = self.link.getresponse()
+        return got.status, got.read()
+
+    def ways(self, person, names, purposes):
+        """For each purpose the fields that may be collected for it, each field once."""
+        found, taken = {}, set()
+        for p in purposes:
+            got = self.decide("shop", p, names, operation="collect", subject=person)["fields"]
+            some = [f for f in names if got[f]["answer"].startswith("allow") and f not in taken]
+            taken.update(some)
+            if some:
+                found[p] = some
+        return found
+
+    def put_known(self, person, purpose, names):
+        values = {f: known_value(f) for f in names}
+        Memory.known.update(RANDOM.search(v.encode())[0] for v in values.values())
+        status, body = self.ask("PUT", f"/v1/subjects/{person}/data", {"purpose": purpose, "values": values})
+        assert status == 200, body
+        read = {"purpose": purpose, "fields": names}
+        for path, body in ((f"subjects/{person}/read", read), (f"subjects/{person}/read", {**read, "operation": "display"}),
+                           ("read", {**read, "subjects": [person]})):
+            status, body = self.ask("POST", "/v1/" + path, body)
+            assert status in (200, 403), body
+        self.ask("PUT", f"/v1/subjects/{person}/data", {"purpose": purpose, "values": {**values, "no-such": "x"}})
+
+    def hits(self, blob):
+        """By the random part that each has: one pass, however many they are."""
+        return {k for k in RANDOM.findall(blob) if k in self.known}
+
+    def test_R118_nothing_is_left_in_the_memory_of_the_daemon_at_rest(self):
+        for still in ("open", "closed"):
+            with self.subTest("the connection is " + still):
+                self.assertEqual(self.in_memory(), {})
+            self.link.close()
+
+    def test_R118_the_search_finds_what_is_under_way(self):
+        """The control: a value in a request that has not ended is seen, and goes with its connection."""
+        text = "known-" + secrets.token_hex(8)
+        Memory.known.add(text.encode())
+        link = socket.create_connection(("127.0.0.1", self.daemon.port))
+        link.sendall(b"PUT /v1/subjects/x/data HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n" + text.encode())
+        self.wait(self.in_memory)
+        link.close()
+        self.wait(lambda: not self.in_memory())
+
+    def test_R118_nothing_is_in_a_file_or_in_what_the_daemon_said(self):
+        where = [os.path.join(folder, name) for folder, _, names in os.walk(self.daemon.home) for name in names]
+        found = {}
+        for path in where:
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    found[path] = len(self.hits(f.read()))
+        self.assertIn(os.path.join(self.daemon.home, "stderr"), found)
+        self.assertEqual({path: n for path, n in found.items() if n}, {})
+
+    def test_R118_the_daemon_leaves_no_core_file(self):
+        with open(f"/proc/{self.daemon.process.pid}/limits") as f:
+            self.assertRegex(f.read(), r"Max core file size +0 +0 ")
+
+    def wait(self, holds):
+        end = time.monotonic() + 30
+        while not holds():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+
+    def in_memory(self):
+        found = {name: len(self.hits(blob)) for name, blob in memory_of(self.daemon.process.pid)}
+        return {name: n for name, n in found.items() if n}
+
+
+if __name__ == "__main__":
+    unittest.main()
