@@ -45,6 +45,7 @@ enum audit_kind {
     AUDIT_REFUSED = 15,  /* an attempt the guard or the policy refused */
     AUDIT_EXPORT = 16
 };
+#define AUDIT_KINDS 17 /* one more than the highest */
 
 /* The leaf, before it is laid out. Fixed binary layout, documented in src/audit/DESIGN.md. */
 struct audit_leaf {
@@ -120,6 +121,17 @@ enum err audit_receipt(struct audit *au, uint64_t index, struct span opening, st
  */
 enum err audit_consistency(struct audit *au, uint64_t old_size, struct arena *a, struct digest **proof,
                            size_t *n, struct span *note, struct fail *f);
+
+/* That the record contains a head of it which was kept elsewhere: a signed note, or a receipt with one in it.
+ * ERR_CONFLICT: the record is older (shorter), or another history stands where that one was. ERR_BAD_VALUE:
+ * not a head of this log. `head` may be null. */
+enum err audit_known(struct audit *au, struct span kept, struct merkle_checkpoint *head, struct arena *a,
+                     struct fail *f);
+/* Calls each for every sealed entry whose pending id is higher, in order; it stops at the first failure. */
+typedef enum err (*audit_each_fn)(void *ctx, uint64_t index, struct span leaf, struct span detail,
+                                  struct fail *f);
+enum err audit_after_pending(struct audit *au, uint64_t pending_id, audit_each_fn each, void *ctx,
+                             struct fail *f);
 
 /* ---- Receipts, checked without the log */
 

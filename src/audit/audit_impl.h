@@ -258,6 +258,8 @@ bool tile_covered(const struct tiles *t, unsigned level, uint64_t index, size_t 
 /* The first n hashes of a tile: of the unfinished one from memory, else from its file. */
 bool tile_hashes(struct audit *au, const struct tiles *t, unsigned level, uint64_t index, size_t n,
                  struct digest row[MERKLE_TILE_WIDTH]);
+/* The tree of the first n entries, n at most t's, out of tiles. False: a tile is missing. */
+bool tiles_at(struct audit *au, const struct tiles *t, uint64_t n, struct tiles *out);
 enum err entry_absent(struct fail *f, uint64_t index);
 
 #endif

@@ -69,6 +69,8 @@ int cmd_serve(struct cli *c)
                                 .master_key_command = cli_master_command(c),
                                 .listen = listen ? listen : LISTEN_DEFAULT,
                                 .clock_file = c->clock_file,
+                                .known_checkpoint = cli_get(c, "known-checkpoint"),
+                                .accept_loss = cli_get(c, "accept-loss") != NULL,
                                 .readers = readers ? (unsigned)atoi(readers) : 0,
                                 .version = c->version,
                                 .commit = c->commit};

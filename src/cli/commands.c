@@ -43,6 +43,10 @@ static const struct cli_option serve_options[] = {
     {"master-key", CLI_STRING, "FILE", false, NULL, "the master key (default: DIR/master-key)"},
     {"master-key-command", CLI_STRING, "COMMAND", false, NULL,
      "a shell command that prints the master key (default: $TROTH_MASTER_KEY_COMMAND)"},
+    {"known-checkpoint", CLI_STRING, "FILE", false, NULL,
+     "a head of the record that was kept elsewhere, as a signed note or a receipt: refuse to start on an older one"},
+    {"accept-loss", CLI_FLAG, NULL, false, NULL,
+     "start though a backup that was put back lacks what the record, or the database, has; that goes on record"},
     {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
     {0},
 };

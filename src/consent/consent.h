@@ -99,5 +99,8 @@ enum consent_holding consent_agreed(const struct consent_event *e, size_t n, con
 const char *consent_state_dpv(enum consent_state s);
 /* One event as an ISO/IEC TS 27560 style record. */
 void consent_event_json(struct text *t, const struct consent_event *e);
+/* The reverse, of what an entry of the record holds; spans into v and the arena. False: it is not one. */
+struct json;
+bool consent_event_read(struct arena *a, const struct json *v, struct consent_event *out);
 
 #endif

@@ -23,6 +23,10 @@
 #define JOB_ENTRIES_OWN     8    /* what nearly every job leaves fits into the job itself */
 #define JOB_ENTRIES_MAX     1024 /* a read of 1,000 persons leaves an entry for each */
 
+/* Row of `meta`: the highest outbox id the database has committed. The record never holds a higher one unless
+ * the database was put back from an earlier time (gate.h, gate_reconcile). */
+#define ENGINE_WATERMARK "pending"
+
 enum job_kind { JOB_READ, JOB_WRITE };
 
 struct job {

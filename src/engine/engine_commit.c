@@ -83,8 +83,16 @@ static enum err write_run(struct engine *e, struct job *j, struct fail *f)
     return outbox_add(e, j, f);
 }
 
+/* In the same transaction as the changes: which of database and record is older can be told by it. */
+static enum err watermark_set(struct engine *e, struct fail *f)
+{
+    return store_run(e->store, Q_META_PUT,
+                     ARGS(ARG_T(SPAN(ENGINE_WATERMARK)), ARG_I(e->pending_next - 1), ARG_NULL), NULL, f);
+}
+
 static enum err writes_run(struct engine *e, struct group *g, struct fail *f)
 {
+    uint64_t before = e->pending_next;
     enum err err = store_begin_write(e->store, f);
     if (err == OK && e->pending_drop)
         err = store_run(e->store, Q_PENDING_DROP, ARGS(ARG_I(e->pending_drop)), NULL, f);
@@ -92,6 +100,8 @@ static enum err writes_run(struct engine *e, struct group *g, struct fail *f)
         err = write_run(e, g->write[i], f);
         g->registers_changed |= g->write[i]->registers_changed && !g->write[i]->undo;
     }
+    if (err == OK && e->pending_next != before)
+        err = watermark_set(e, f);
     if (err == OK)
         return store_commit(e->store, f);
     store_rollback(e->store);

@@ -73,6 +73,16 @@ bool gate_turned(struct gate *g);
 void gate_turn_noted(struct gate *g);
 /* When the next set takes effect; INSTANT_FOREVER if none waits. */
 struct instant gate_next(struct gate *g);
+/*
+ * The database held against the record, at a start (docs/security.md T20). What the record has and the
+ * database lacks was done after the copy that was put back: erasures are done again (vault.h, the ledger),
+ * consents and withdrawals are taken from their entries, what the sweep deleted it deletes again.
+ * ERR_CONFLICT if more is missing, or the record is the older one, and `accept` is false: nothing was
+ * changed. Otherwise what came back and what stays lost is put on record by gate_loss_note. Other is what
+ * else the caller accepts, as JSON members; may be empty.
+ */
+enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool accept, struct span other,
+                        struct instant now, struct arena *a, struct fail *f);
 /* Persons that this start erased again: the database was restored from a time before (vault.h, the ledger).
  */
 uint64_t gate_erased_again(const struct gate *g);
@@ -99,6 +109,10 @@ struct gate_call {
     bool undo;           /* the change must be rolled back, the entries stay */
     bool forget_history; /* the person of entry 0 was erased: their rows of history.db go (engine.h) */
 };
+
+/* The members that gate_reconcile left for the entry of the start, once; empty: nothing was lost. In a WRITE
+ * job. */
+enum err gate_loss_note(struct gate_call *c, struct span *members, struct fail *f);
 
 struct evidence {
     struct span name, reference;

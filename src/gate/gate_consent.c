@@ -302,6 +302,12 @@ static enum err update_state(struct gate_call *c, const struct consent_event *e,
     return subject_set_state(c->st, s, next, f);
 }
 
+enum err consent_apply(struct gate_call *c, struct subject *s, const struct consent_event *e, struct fail *f)
+{
+    enum err err = consent_add(c->st, s->sid, e, f);
+    return err ? err : update_state(c, e, s, f);
+}
+
 /* ---- All of it */
 
 static struct span event_members(struct gate_call *c, const struct consent_event *e)
@@ -334,9 +340,7 @@ enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_
         e->state = CONSENT_DEEMED;
     e->time = c->now;
     crypto_random(e->id.b, ID_LEN);
-    err = consent_add(c->st, out->sid, e, f);
-    if (!err)
-        err = update_state(c, e, out, f);
+    err = consent_apply(c, out, e, f);
     if (!err)
         err = record_person(c, narrows(e) ? AUDIT_WITHDRAW : AUDIT_CONSENT, out, event_members(c, e), f);
     if (!err && out->band == BAND_CHILD && e->actor == CONSENT_BY_SUBJECT && e->kind == CONSENT_NEED &&

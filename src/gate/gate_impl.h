@@ -162,6 +162,9 @@ void question_request(const struct question *q, unsigned field, const struct sta
 struct instant storing_until(const struct question *q, unsigned field, const char *event,
                              struct instant from);
 
+/* gate_consent.c: the event becomes one of the person's, with what follows for their state. */
+enum err consent_apply(struct gate_call *c, struct subject *s, const struct consent_event *e, struct fail *f);
+
 /* gate_age.c: the device's memory of ages, before the person's key is made. */
 enum err age_of_device(struct gate_call *c, struct span device, struct subject *s, struct fail *f);
 

@@ -95,6 +95,8 @@ static void *sweeper_main(void *arg)
         if (dispatch_own(s->web, &row, &f) != OK)
             log_line(LOG_LVL_WARN, "sweep", "what is kept beyond its time stays until the next turn: %s",
                      f.detail);
+        if (!__atomic_load_n(&s->more, __ATOMIC_RELAXED))
+            known_remember(s->web);
     } while (__atomic_load_n(&s->more, __ATOMIC_RELAXED) ? !stopping(s) : wait_turn(s));
     return NULL;
 }

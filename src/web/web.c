@@ -77,6 +77,12 @@ static void stop_audit(struct web *w)
         audit_close(w->audit);
 }
 
+static enum err start_known(struct web *w, struct start *s, struct fail *f)
+{
+    (void)s;
+    return known_check(w, f);
+}
+
 static void on_registers(void *ctx, struct store *st)
 {
     struct web *w = ctx;
@@ -113,8 +119,10 @@ static enum err start_engine(struct web *w, struct start *s, struct fail *f)
 
 static void stop_engine(struct web *w)
 {
-    if (w->engine)
-        engine_stop(w->engine);
+    if (!w->engine)
+        return;
+    engine_stop(w->engine);
+    known_remember(w);
 }
 
 static enum err start_worker(struct web *w, struct start *s, struct fail *f)
@@ -130,7 +138,10 @@ static void note_start(struct call *c)
 {
     struct text t = text_new(c->arena, 128);
     uint64_t again = gate_erased_again(c->web->gate);
-    if (gate_note_policy(&c->gate, &c->fail) != OK || (!c->web->config.listen && !again))
+    struct span loss = SPAN_EMPTY;
+    if (gate_note_policy(&c->gate, &c->fail) != OK || gate_loss_note(&c->gate, &loss, &c->fail) != OK)
+        return;
+    if (!c->web->config.listen && !again && !loss.len)
         return;
     json_open(&t, NULL, '{');
     json_str(&t, "version", c->web->config.version);
@@ -138,6 +149,8 @@ static void note_start(struct call *c)
     json_str(&t, "policy", c->gate.view->revision);
     if (again)
         json_i64(&t, "erased_again", (int64_t)again);
+    if (loss.len)
+        json_raw(&t, "restored", arena_fmt(c->arena, "{%.*s}", SPAN_F(loss)));
     json_close(&t, '}');
     gate_note(&c->gate, AUDIT_START, text_span(&t), &c->fail);
 }
@@ -151,7 +164,10 @@ static enum err start_note(struct web *w, struct start *s, struct fail *f)
                                      .kind = KIND_WRITE,
                                      .response = "none"};
     (void)s;
-    return dispatch_own(w, &row, f);
+    enum err err = dispatch_own(w, &row, f);
+    if (err == OK && w->config.accept_loss) /* once is enough */
+        known_remember(w);
+    return err;
 }
 
 static enum err start_sweep(struct web *w, struct start *s, struct fail *f)
@@ -204,9 +220,10 @@ static const struct {
     enum err (*start)(struct web *w, struct start *s, struct fail *f);
     void (*stop)(struct web *w);
 } steps[] = {
-    {start_clock, NULL},       {start_lock, stop_lock},     {start_gate, stop_gate},
-    {start_audit, stop_audit}, {start_engine, stop_engine}, {start_worker, worker_stop},
-    {start_note, NULL},        {start_sweep, sweeper_stop}, {start_http, stop_http},
+    {start_clock, NULL},         {start_lock, stop_lock}, {start_gate, stop_gate},
+    {start_audit, stop_audit},   {start_known, NULL},     {start_engine, stop_engine},
+    {start_worker, worker_stop}, {start_note, NULL},      {start_sweep, sweeper_stop},
+    {start_http, stop_http},
 };
 #define N_STEPS (sizeof steps / sizeof steps[0])
 

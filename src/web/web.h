@@ -21,6 +21,11 @@ struct web_config {
     const char *clock_file; /* tests: a file holding an RFC 3339 instant, read again for each request; null:
                                the clock */
     unsigned readers;       /* reader threads; 0: WEB_READERS_DEFAULT */
+    /* A head of the record that somebody kept (a signed note, or a receipt): the start is refused unless the
+     * record contains it. Null: none but the one that DATA/known-checkpoint remembers. */
+    const char *known_checkpoint;
+    bool accept_loss; /* start though the database, or the record, is older than the other: it goes on record
+                       */
     const char *version, *commit;
 };
 

@@ -60,6 +60,7 @@ struct web {
     pthread_mutex_t turning; /* a set that came into force is being put on record */
     struct span openapi;     /* rendered once at start */
     struct span listen;      /* host:port in use */
+    uint64_t remembered;     /* size of the head in DATA/known-checkpoint */
     int64_t heavy_second;    /* RATE_HEAVY: which second, and how many in it (atomics) */
     int64_t heavy_count;
 };
@@ -197,6 +198,10 @@ void worker_run(struct web *w, struct call *c);
 
 /* The folder's lock: held as long as the descriptor is open. */
 enum err folder_lock(const char *data, int *fd, struct fail *f);
+/* known.c: the record held against what is remembered of it elsewhere, and against the database. */
+enum err known_check(struct web *w, struct fail *f);
+/* Writes the newest head to DATA/known-checkpoint, outside the record's folder. One thread at a time. */
+void known_remember(struct web *w);
 /* Deletes what is kept beyond its time, at the start and every WEB_SWEEP_S. api_retention.c */
 enum err sweeper_start(struct web *w, struct fail *f);
 void sweeper_stop(struct web *w);

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A database that was put back from an earlier time, under a record that went on. See gate.h.
+ *
+ * The database keeps the highest outbox id it committed (engine.h, ENGINE_WATERMARK); each entry of a change
+ * carries its id. Entries beyond the mark are changes the database does not have.
+ */
+#include "gate_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define WATERMARK "pending" /* ENGINE_WATERMARK; the gate does not include the engine */
+#define LOSS      "loss"    /* what is still to be put on record */
+
+enum fate { FATE_NOTHING, FATE_AGAIN, FATE_LOST }; /* changed nothing; done again; lost */
+
+struct missing {
+    struct gate *gate;
+    struct gate_call *call;
+    struct audit *au;
+    struct epoch_table *pseudonyms;
+    struct arena *scratch;
+    bool any;
+    struct instant from, until;
+    uint64_t again[AUDIT_KINDS], lost[AUDIT_KINDS];
+};
+
+/* ---- One entry */
+
+/* The person's key, or null where the detail is under the node's. False: nobody living has this pseudonym. */
+static bool entry_key(struct missing *m, const struct audit_leaf *l, struct subject *s,
+                      struct person_key **key)
+{
+    static const uint8_t nobody[sizeof l->subject];
+    struct subject_id id;
+    struct fail gone = {0};
+    *key = NULL;
+    if (memcmp(l->subject, nobody, sizeof nobody) == 0)
+        return true;
+    if (!epoch_find(&m->pseudonyms, m->gate->vault, m->call->st, l, &id) ||
+        subject_get(m->call->st, id, m->call->now, s, &gone))
+        return false;
+    struct vault_person person = vault_of(s);
+    return vault_key_read(m->gate->vault, m->call->st, &person, key, &gone) == OK;
+}
+
+static const struct json *entry_event(struct missing *m, const struct audit_leaf *l, struct span sealed,
+                                      struct subject *s)
+{
+    struct person_key *key;
+    struct span text = SPAN_EMPTY;
+    const struct json *detail = NULL;
+    struct fail unread = {0};
+    if (!entry_key(m, l, s, &key))
+        return NULL;
+    if (detail_open(m->gate->vault, key, sealed, l, m->scratch, &text, &unread) ||
+        json_parse(m->scratch, text, &detail, &unread))
+        detail = NULL;
+    vault_key_close(key);
+    return json_get(detail, "event");
+}
+
+static enum err apply_consent(struct missing *m, const struct json *event, struct subject *s, enum fate *fate,
+                              struct fail *f)
+{
+    struct consent_event e;
+    *fate = FATE_LOST;
+    if (!event || !consent_event_read(m->scratch, event, &e))
+        return OK;
+    *fate = FATE_AGAIN;
+    enum err err = consent_apply(m->call, s, &e, f);
+    return err ? err : subject_epoch_step(m->call->st, s, f);
+}
+
+/* What the sweep did it does again by itself; that a set came into force is noted again, if it was published
+ * before the copy was made. */
+static bool by_itself(const struct json *event)
+{
+    return span_is(json_span(event), "the time to keep is over") || span_is(json_span(event), "turned 14") ||
+           span_is(json_span(json_get(event, "event")), "in-force");
+}
+
+static enum err take(struct missing *m, const struct audit_leaf *l, struct span sealed, enum fate *fate,
+                     struct fail *f)
+{
+    struct subject s;
+    switch (l->kind) {
+    case AUDIT_DECISION:
+    case AUDIT_READ:
+    case AUDIT_REFUSED:
+    case AUDIT_START:
+    case AUDIT_EXPORT:
+        *fate = FATE_NOTHING;
+        return OK;
+    case AUDIT_ERASE: /* the ledger */
+        *fate = FATE_AGAIN;
+        return OK;
+    case AUDIT_CONSENT:
+    case AUDIT_WITHDRAW:
+        return apply_consent(m, entry_event(m, l, sealed, &s), &s, fate, f);
+    case AUDIT_DELETE:
+    case AUDIT_SUBJECT:
+    case AUDIT_POLICY:
+        *fate = by_itself(entry_event(m, l, sealed, &s)) ? FATE_AGAIN : FATE_LOST;
+        return OK;
+    default:
+        *fate = FATE_LOST;
+        return OK;
+    }
+}
+
+static enum err take_entry(void *ctx, uint64_t index, struct span leaf, struct span sealed, struct fail *f)
+{
+    struct missing *m = ctx;
+    struct audit_leaf l;
+    enum fate fate = FATE_NOTHING;
+    if (!audit_leaf_get(leaf, &l))
+        return fail_set(f, ERR_CORRUPT, "entry %" PRIu64 " of the record cannot be read", index);
+    enum err e = take(m, &l, sealed, &fate, f);
+    arena_reset(m->scratch);
+    if (e || fate == FATE_NOTHING)
+        return e;
+    if (!m->any)
+        m->from = l.time;
+    m->any = true;
+    m->until = l.time;
+    (fate == FATE_AGAIN ? m->again : m->lost)[l.kind]++;
+    return OK;
+}
+
+/* ---- Telling */
+
+static uint64_t total(const uint64_t counts[AUDIT_KINDS])
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < AUDIT_KINDS; i++)
+        n += counts[i];
+    return n;
+}
+
+static void put_counts(struct text *t, const char *name, const uint64_t counts[AUDIT_KINDS])
+{
+    if (total(counts) == 0)
+        return;
+    json_open(t, name, '{');
+    for (size_t i = 0; i < AUDIT_KINDS; i++)
+        if (counts[i])
+            json_i64(t, audit_kind_name((enum audit_kind)i), (int64_t)counts[i]);
+    json_close(t, '}');
+}
+
+static struct span loss_members(struct arena *a, const struct missing *m, struct span other)
+{
+    struct text t = text_new(a, 512);
+    if (m->any) {
+        json_instant(&t, "changes_from", m->from);
+        json_instant(&t, "changes_until", m->until);
+        put_counts(&t, "done_again", m->again);
+        put_counts(&t, "lost", m->lost);
+    }
+    if (other.len) {
+        if (t.len)
+            text_char(&t, ',');
+        text_put(&t, other);
+    }
+    return text_span(&t);
+}
+
+static struct span kinds_text(struct arena *a, const uint64_t counts[AUDIT_KINDS])
+{
+    struct text t = text_new(a, 256);
+    for (size_t i = 0; i < AUDIT_KINDS; i++)
+        if (counts[i])
+            text_fmt(&t, "%s%" PRIu64 " %s", t.len ? ", " : "", counts[i],
+                     audit_kind_name((enum audit_kind)i));
+    return text_span(&t);
+}
+
+static enum err refuse(struct arena *a, const struct missing *m, struct fail *f)
+{
+    char from[INSTANT_TEXT_MAX], until[INSTANT_TEXT_MAX];
+    instant_put(from, m->from);
+    instant_put(until, m->until);
+    fail_hint(
+        f,
+        "Put the newest copies of the databases back. If there are none, start once with --accept-loss: "
+        "%" PRIu64 " more are done again from the record, the loss goes on record.",
+        total(m->again));
+    return fail_set(
+        f, ERR_CONFLICT,
+        "The database is older than the record: changes made from %s to %s are on record and not in "
+        "the database: %.*s.",
+        from, until, SPAN_F(kinds_text(a, m->lost)));
+}
+
+/* ---- All of it */
+
+static enum err meta_get(struct store *st, const char *name, bool *found, int64_t *number, struct arena *a,
+                         struct span *bytes, struct fail *f)
+{
+    struct store_rows rows;
+    *found = store_one(st, Q_META_GET, ARGS(ARG_T(span_str(name))), &rows, f);
+    if (!*found)
+        return rows.err;
+    *number = store_i(&rows, 0);
+    if (bytes)
+        *bytes = arena_copy(a, store_t(&rows, 1));
+    store_done(&rows);
+    return OK;
+}
+
+/* The highest id that committed changes have, in the outbox or before it. False in *known: not kept yet. */
+static enum err last_change(struct store *st, bool *known, uint64_t *mark, uint64_t *waiting, struct fail *f)
+{
+    struct store_rows rows;
+    int64_t number = 0;
+    *waiting = 0;
+    enum err e = meta_get(st, WATERMARK, known, &number, NULL, NULL, f);
+    *mark = (uint64_t)number;
+    if (e || !store_one(st, Q_PENDING_LAST, NO_ARGS, &rows, f))
+        return e ? e : rows.err;
+    *waiting = (uint64_t)store_i(&rows, 0);
+    store_done(&rows);
+    return OK;
+}
+
+static enum err record_older(uint64_t mark, uint64_t have, bool accept, struct text *other, struct fail *f)
+{
+    if (accept) {
+        json_i64(other, "changes_without_entry", (int64_t)(mark - have));
+        return OK;
+    }
+    fail_hint(
+        f,
+        "Put the newest copy of the record (audit/) back. If there is none, start once with --accept-loss: "
+        "the loss goes on record.");
+    return fail_set(f, ERR_CONFLICT,
+                    "The record is older than the database: the entries of its last %" PRIu64
+                    " changes are not in it.",
+                    mark - have);
+}
+
+static enum err keep_loss(struct store *st, struct audit *au, struct span members, struct fail *f)
+{
+    enum err e = store_run(st, Q_META_PUT, ARGS(ARG_T(SPAN(LOSS)), ARG_NULL, ARG_B(members)), NULL, f);
+    return e ? e
+             : store_run(st, Q_META_PUT,
+                         ARGS(ARG_T(SPAN(WATERMARK)), ARG_I(audit_pending_done(au)), ARG_NULL), NULL, f);
+}
+
+static enum err compare(struct missing *m, bool accept, struct text *other, struct fail *f)
+{
+    bool known = false;
+    uint64_t mark = 0, waiting = 0, have = audit_pending_done(m->au);
+    struct arena *a = m->call->arena;
+    enum err e = last_change(m->call->st, &known, &mark, &waiting, f);
+    if (e || !known)
+        return e;
+    if (mark > have && waiting < mark)
+        e = record_older(mark, have, accept, other, f);
+    else if (have > mark)
+        e = audit_after_pending(m->au, mark, take_entry, m, f);
+    if (!e && total(m->lost) && !accept)
+        e = refuse(a, m, f);
+    struct span members = loss_members(a, m, text_span(other));
+    return e || members.len == 0 ? e : keep_loss(m->call->st, m->au, members, f);
+}
+
+static enum err in_group(struct missing *m, bool accept, struct text *other, struct fail *f)
+{
+    enum err e = store_begin_write(m->call->st, f);
+    if (e)
+        return e;
+    e = compare(m, accept, other, f);
+    if (e) {
+        store_rollback(m->call->st);
+        return e;
+    }
+    return store_commit(m->call->st, f);
+}
+
+enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool accept, struct span other,
+                        struct instant now, struct arena *a, struct fail *f)
+{
+    struct gate_call call = {.gate = g, .view = gate_hold(g), .st = st, .arena = a, .now = now};
+    struct missing m = {.gate = g, .call = &call, .au = au, .scratch = arena_new(0)};
+    struct text more = text_new(a, 128);
+    text_put(&more, other);
+    more.comma = other.len > 0;
+    enum err e = in_group(&m, accept, &more, f);
+    if (!e && m.any)
+        log_line(LOG_LVL_WARN, "gate",
+                 "the database is older than the record: %" PRIu64 " changes were done again, %" PRIu64
+                 " are lost",
+                 total(m.again), total(m.lost));
+    epoch_free(m.pseudonyms);
+    arena_free(m.scratch);
+    gate_release(g, call.view);
+    return e;
+}
+
+enum err gate_loss_note(struct gate_call *c, struct span *members, struct fail *f)
+{
+    bool found = false;
+    int64_t number = 0;
+    *members = SPAN_EMPTY;
+    enum err e = meta_get(c->st, LOSS, &found, &number, c->arena, members, f);
+    if (e || members->len == 0)
+        return e;
+    return store_run(c->st, Q_META_PUT, ARGS(ARG_T(SPAN(LOSS)), ARG_NULL, ARG_NULL), NULL, f);
+}
