@@ -213,6 +213,11 @@ const struct json *json_at(const struct json *v, size_t i)
     return value(m);
 }
 
+const struct json *json_next(const struct json *v)
+{
+    return v ? value(node(v)->next) : NULL;
+}
+
 struct span json_name(const struct json *v)
 {
     return v ? span_str(node(v)->string) : SPAN_EMPTY;

@@ -29,6 +29,8 @@ const struct json *json_get(const struct json *v, const char *name);
 size_t json_count(const struct json *v);
 /* Element of an array, or member value of an object, by position. */
 const struct json *json_at(const struct json *v, size_t i);
+/* The element or member after it; null after the last. */
+const struct json *json_next(const struct json *v);
 /* The member's name; empty for array elements. */
 struct span json_name(const struct json *v);
 /* The string's bytes; empty if it is not a string. */

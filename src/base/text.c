@@ -3,6 +3,9 @@
 #include "text.h"
 #include "id.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,11 +24,9 @@ struct span text_span(const struct text *t)
     return span_of(t->p, t->len);
 }
 
-/* Room for n more bytes. The old buffer stays in the arena: doubling bounds the waste by what is kept. */
-static uint8_t *reserve(struct text *t, size_t n)
+/* The old buffer stays in the arena: doubling bounds the waste by what is kept. */
+static void grow(struct text *t, size_t n)
 {
-    if (t->cap - t->len >= n)
-        return t->p + t->len;
     size_t cap = t->cap;
     while (cap - t->len < n) {
         if (cap > SIZE_MAX / 2)
@@ -36,6 +37,13 @@ static uint8_t *reserve(struct text *t, size_t n)
     memcpy(p, t->p, t->len);
     t->p = p;
     t->cap = cap;
+}
+
+/* Room for n more bytes. */
+static inline uint8_t *reserve(struct text *t, size_t n)
+{
+    if (t->cap - t->len < n)
+        grow(t, n);
     return t->p + t->len;
 }
 
@@ -157,27 +165,54 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* A byte eight times; and the top bit of every byte that is zero (exact, as far as no byte is above 0x7f:
- * those are marked by themselves). */
-#define EIGHT(c)  (0x0101010101010101u * (uint8_t)(c))
-#define ZEROES(w) ((w)-EIGHT(1))
+#ifdef __SSE2__
+/* Sixteen at a time; what is left over is looked at together with bytes before it. Compared as signed: bytes
+ * from 0x80 on are below the blank. */
+static bool all_plain_wide(struct span s)
+{
+    const __m128i blank = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
+                  del = _mm_set1_epi8(0x7f);
+    __m128i odd = _mm_setzero_si128();
+    for (size_t i = 0; i < s.len; i += 16) {
+        size_t at = i + 16 <= s.len ? i : s.len - 16;
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.p + at));
+        odd = _mm_or_si128(odd, _mm_or_si128(_mm_cmplt_epi8(v, blank), _mm_cmpeq_epi8(v, del)));
+        odd = _mm_or_si128(odd, _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+    }
+    return _mm_movemask_epi8(odd) == 0;
+}
+#else
+static bool all_plain_wide(struct span s)
+{
+    bool plain = true;
+    for (size_t i = 0; i < s.len; i++)
+        plain &= is_plain(s.p[i]);
+    return plain;
+}
+#endif
+
+static bool all_plain(struct span s)
+{
+    bool plain = true;
+    if (s.len >= 16)
+        return all_plain_wide(s);
+    if (s.len >= 8) { /* the first eight bytes and the last eight */
+        uint8_t both[16];
+        memcpy(both, s.p, 8);
+        memcpy(both + 8, s.p + s.len - 8, 8);
+        return all_plain_wide(span_of(both, sizeof both));
+    }
+    for (size_t i = 0; i < s.len; i++)
+        plain &= is_plain(s.p[i]);
+    return plain;
+}
 
 /* Nearly every text is plain as a whole: found out in one pass, and copied in one piece. */
 static bool quoted_plain(struct text *t, struct span s)
 {
-    uint8_t *p = reserve(t, s.len + 2);
-    size_t i = 0;
-    uint64_t marked = 0; /* the top bit of a byte that is not plain, eight bytes at a time */
-    for (uint64_t w; i + sizeof w <= s.len; i += sizeof w) {
-        memcpy(&w, s.p + i, sizeof w);
-        marked |= w | (w - EIGHT(0x20)) | ZEROES(w ^ EIGHT('"')) | ZEROES(w ^ EIGHT('\\')) |
-                  ZEROES(w ^ EIGHT(0x7f));
-    }
-    bool plain = !(marked & EIGHT(0x80));
-    for (; i < s.len; i++)
-        plain &= is_plain(s.p[i]);
-    if (!plain)
+    if (!all_plain(s))
         return false;
+    uint8_t *p = reserve(t, s.len + 2);
     p[0] = '"';
     if (s.len)
         memcpy(p + 1, s.p, s.len);

@@ -74,11 +74,29 @@ static void read_event(const struct store_rows *rows, struct arena *a, struct co
     }
 }
 
-/* Most have a handful: the list doubles. */
+/* Q_CONSENT_HELD */
+static void read_held(const struct store_rows *rows, struct arena *a, struct consent_event *e)
+{
+    *e = (struct consent_event){.kind = (enum consent_kind)store_i(rows, 0),
+                                .state = (enum consent_state)store_i(rows, 1),
+                                .actor = (enum consent_actor)store_i(rows, 2),
+                                .name = arena_copy(a, store_t(rows, 3)),
+                                .purpose = arena_copy(a, store_t(rows, 4)),
+                                .party = arena_copy(a, store_t(rows, 5)),
+                                .service = arena_copy(a, store_t(rows, 6)),
+                                .device = arena_copy(a, store_t(rows, 7)),
+                                .topic = arena_copy(a, store_t(rows, 8)),
+                                .time = {store_i(rows, 9)},
+                                .until = {store_i(rows, 10)},
+                                .revision = (uint32_t)store_i(rows, 11),
+                                .fields = arena_copy(a, store_t(rows, 12))};
+}
+
+/* Most have one or a few: the list doubles. */
 static struct consent_event *list_add(struct consent_event **list, size_t *n, size_t *cap, struct arena *a)
 {
     if (*n == *cap) {
-        *cap = *cap ? *cap * 2 : 4;
+        *cap = *cap ? *cap * 2 : 2;
         struct consent_event *wider = ARENA_ARRAY(a, *cap, struct consent_event);
         if (*n)
             memcpy(wider, *list, *n * sizeof *wider);
@@ -87,21 +105,35 @@ static struct consent_event *list_add(struct consent_event **list, size_t *n, si
     return &(*list)[(*n)++];
 }
 
-enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
-                      struct fail *f)
+typedef void (*read_fn)(const struct store_rows *rows, struct arena *a, struct consent_event *e);
+
+static enum err read_all(struct store *st, enum store_query_id q, read_fn read, int64_t sid, struct arena *a,
+                         struct consent_event **out, size_t *n, struct fail *f)
 {
     struct store_rows rows;
     size_t cap = 0;
     *out = NULL;
     *n = 0;
-    enum err e = store_query(st, Q_CONSENT_LIST, ARGS(ARG_I(sid)), &rows, f);
+    enum err e = store_query(st, q, ARGS(ARG_I(sid)), &rows, f);
     if (e)
         return e;
     while (store_next(&rows, f))
-        read_event(&rows, a, list_add(out, n, &cap, a));
+        read(&rows, a, list_add(out, n, &cap, a));
     e = rows.err;
     store_done(&rows);
     return e;
+}
+
+enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
+                      struct fail *f)
+{
+    return read_all(st, Q_CONSENT_LIST, read_event, sid, a, out, n, f);
+}
+
+enum err consent_held(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
+                      struct fail *f)
+{
+    return read_all(st, Q_CONSENT_HELD, read_held, sid, a, out, n, f);
 }
 
 /* ---- Printed form */

@@ -57,6 +57,10 @@ enum err consent_add(struct store *st, int64_t sid, const struct consent_event *
 /* All events of the person, oldest first. */
 enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
                       struct fail *f);
+/* The same with what the functions below look at alone: no ids, operations, digests, language, channel,
+ * evidence, nor who recorded it. */
+enum err consent_held(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
+                      struct fail *f);
 
 /* The scope a decision asks for. Empty spans: not applicable. */
 struct consent_scope {

@@ -57,7 +57,18 @@ static void *allocate(size_t size)
     return p;
 }
 
-static enum err registers_copy(struct store *st, struct register_copy **out, struct fail *f)
+/* The record's names of the services: a MAC each, made once for all reads. */
+static void actors_make(const struct vault *v, struct register_copy *r)
+{
+    r->actors = ARENA_ARRAY(r->arena, r->list->n_services, struct service_actor);
+    for (size_t i = 0; i < r->list->n_services; i++) {
+        r->actors[i].name = arena_join(r->arena, SPAN("service"), ':', r->list->services[i].name);
+        vault_actor_pseudonym(v, r->actors[i].name, r->actors[i].pseudonym);
+    }
+}
+
+static enum err registers_copy(const struct vault *v, struct store *st, struct register_copy **out,
+                               struct fail *f)
 {
     struct register_copy *r = allocate(sizeof *r);
     r->arena = arena_new(0);
@@ -69,6 +80,7 @@ static enum err registers_copy(struct store *st, struct register_copy **out, str
         registers_drop(r);
         return e;
     }
+    actors_make(v, r);
     *out = r;
     return OK;
 }
@@ -83,6 +95,7 @@ static struct snapshot *snapshot_of(struct unit *u, struct register_copy *r)
                                  .registers = r->list,
                                  .generation = r->generation + u->number,
                                  .sources = &u->sources,
+                                 .actors = r->actors,
                                  .agreed_from = u->agreed_from,
                                  .number = u->number,
                                  .digest = u->digest,
@@ -191,7 +204,7 @@ void gate_registers_changed(struct gate *g, struct store *st)
 {
     struct fail f = {0};
     struct register_copy *r = NULL;
-    if (registers_copy(st, &r, &f) || follow_sets(g, st, &f)) {
+    if (registers_copy(g->vault, st, &r, &f) || follow_sets(g, st, &f)) {
         log_line(LOG_LVL_ERROR, "gate", "the registers could not be read again, the old ones stay: %s",
                  f.detail);
         registers_drop(r);
@@ -346,7 +359,7 @@ static enum err open_policy(struct gate *g, const struct gate_config *c, struct 
     if (!e)
         e = settle(g, st, u, now, f);
     if (!e)
-        e = registers_copy(st, &r, f);
+        e = registers_copy(g->vault, st, &r, f);
     if (e) {
         unit_drop(u);
         return e;

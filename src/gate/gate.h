@@ -57,13 +57,14 @@ struct sources;
 struct gate_view {
     const struct policy *policy;
     const struct registers *registers;
-    uint64_t generation;           /* grows with every change of the registers, and with every set */
-    const struct sources *sources; /* where needs and facts come from: the gate's own */
-    const uint32_t *agreed_from;   /* by document: the earliest revision whose agreement still counts */
-    uint32_t number;               /* of the set, in the order of publishing */
-    struct digest digest;          /* of the policy set in force */
-    struct digest compiled;        /* of its compiled form, which decides */
-    char revision[16 + 1];         /* the set's first 16 hex digits: `revision` in answers */
+    uint64_t generation;                /* grows with every change of the registers, and with every set */
+    const struct sources *sources;      /* where needs and facts come from: the gate's own */
+    const struct service_actor *actors; /* how the record names the services; the gate's own */
+    const uint32_t *agreed_from;        /* by document: the earliest revision whose agreement still counts */
+    uint32_t number;                    /* of the set, in the order of publishing */
+    struct digest digest;               /* of the policy set in force */
+    struct digest compiled;             /* of its compiled form, which decides */
+    char revision[16 + 1];              /* the set's first 16 hex digits: `revision` in answers */
 };
 const struct gate_view *gate_hold(struct gate *g);
 /* The same at an instant: a published set whose time has come takes effect by this call. */
@@ -141,6 +142,8 @@ struct gate_request {
     /* gate_read: a tag for each field's values is made (gate_field.tag), and a field whose tag is the one in
      * `known`, at the place of the field, is told as unchanged instead of handed out again. */
     bool tags;
+    bool brief; /* nobody asks where values come from: source, purpose and region of what is read may stay
+                   empty */
     struct span known[GATE_FIELDS_MAX];
     bool explain; /* fill trace */
 };
@@ -151,8 +154,9 @@ struct gate_field {
     struct span asked; /* as the caller wrote it */
     unsigned field;    /* index in the policy; POLICY_NONE for "anything at all" */
     enum policy_answer answer;
-    struct span clause; /* document/clause-id */
-    struct span reason; /* closed list, with underscores: "consent_required"; empty when allowed */
+    struct span clause;     /* document/clause-id */
+    unsigned clause_number; /* its number in the policy; POLICY_NONE */
+    struct span reason;     /* closed list, with underscores: "consent_required"; empty when allowed */
     struct span needs[GATE_NEEDS_MAX]; /* names missing, smallest set, as the policy spells them */
     size_t n_needs;
     struct span mask;          /* mask's name, empty */

@@ -37,16 +37,20 @@ static struct span clause_of(const struct question *q, unsigned clause)
     return clause == POLICY_NONE ? SPAN_EMPTY : policy_clause_ref(q->policy, clause, q->call->arena);
 }
 
-static void fill_field(const struct question *q, const struct asked_field *in, struct gate_field *out)
+/* `before`: the field filled last, or null. Most fields of a question rest on one clause. */
+static void fill_field(const struct question *q, const struct asked_field *in,
+                       const struct gate_field *before, struct gate_field *out)
 {
     const struct policy_decision *d = &in->v.d;
     struct span reason = in->v.overruled ? in->v.reason : d->reason;
-    *out = (struct gate_field){.asked = in->asked,
-                               .field = in->whole ? POLICY_NONE : in->field,
-                               .answer = d->answer,
-                               .clause = clause_of(q, d->clause),
-                               .keep_until = in->keep_until,
-                               .deeds = verdict_allowed(&in->v) ? d->deeds : 0};
+    *out = (struct gate_field){
+        .asked = in->asked,
+        .field = in->whole ? POLICY_NONE : in->field,
+        .answer = d->answer,
+        .clause = before && before->clause_number == d->clause ? before->clause : clause_of(q, d->clause),
+        .clause_number = d->clause,
+        .keep_until = in->keep_until,
+        .deeds = verdict_allowed(&in->v) ? d->deeds : 0};
     if (!verdict_allowed(&in->v))
         out->reason = code(q->call->arena, reason);
     if (d->answer == ANSWER_ALLOW_MASKED)
@@ -143,7 +147,7 @@ void answer_fill(struct question *q, const struct asked_field *fields, size_t n,
     out->epoch = q->call->view->generation + (q->has_subject ? q->subject.epoch : 0);
     out->fields = ARENA_ARRAY(q->call->arena, n, struct gate_field);
     for (size_t i = 0; i < n; i++) {
-        fill_field(q, &fields[i], &out->fields[i]);
+        fill_field(q, &fields[i], i ? &out->fields[i - 1] : NULL, &out->fields[i]);
         deeds |= out->fields[i].deeds;
         if (out->fields[i].answer > out->answer)
             out->answer = out->fields[i].answer;

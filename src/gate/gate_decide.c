@@ -90,12 +90,12 @@ static void judge(const struct question *q, unsigned field, struct verdict *v)
     apply_recipient(q, field, &s, v);
 }
 
-static struct asked_field judge_field(const struct question *q, size_t i)
+static void judge_field(const struct question *q, size_t i, struct asked_field *out)
 {
-    struct asked_field out = {
-        .asked = q->asked->fields[i], .field = q->fields[i], .keep_until = INSTANT_FOREVER};
-    judge(q, q->fields[i], &out.v);
-    return out;
+    out->asked = q->asked->fields[i];
+    out->field = q->fields[i];
+    out->keep_until = INSTANT_FOREVER;
+    judge(q, q->fields[i], &out->v);
 }
 
 /* "Is there anything at all this purpose may process?": the best answer over the whole catalogue. */
@@ -143,7 +143,7 @@ static void judge_all(struct question *q, struct gate_answer *out)
     if (q->n_fields == 0)
         fields[0] = judge_whole(q);
     for (size_t i = 0; i < q->n_fields; i++) {
-        fields[i] = judge_field(q, i);
+        judge_field(q, i, &fields[i]);
         if (keeping(q))
             fields[i].keep_until = storing_until(q, q->fields[i], "collected", q->call->now);
     }

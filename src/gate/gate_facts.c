@@ -13,14 +13,20 @@ static enum consent_actor giver(const struct question *q)
     return q->has_subject && q->subject.band == BAND_CHILD ? CONSENT_BY_GUARDIAN : CONSENT_BY_SUBJECT;
 }
 
-static struct consent_scope scope(const struct question *q, unsigned field)
+static struct consent_scope scope_of(const struct question *q)
 {
-    return (struct consent_scope){.field = policy_name(q->policy, DIM_FIELD, field),
-                                  .purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]),
+    return (struct consent_scope){.purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]),
                                   .party = q->asked->recipient,
                                   .party_class = policy_name(q->policy, DIM_PARTY, q->value[DIM_PARTY]),
                                   .service = q->service->name,
                                   .now = q->call->now};
+}
+
+static struct consent_scope scope(const struct question *q, unsigned field)
+{
+    struct consent_scope s = q->scope;
+    s.field = policy_name(q->policy, DIM_FIELD, field);
+    return s;
 }
 
 static struct span need_name(const struct question *q, unsigned need)
@@ -147,17 +153,17 @@ static enum consent_holding held_list(const struct question *q, unsigned field, 
 }
 
 static const struct need_source need_sources[] = {
-    {"agreement", held_agreement, "withdrawn", false},
-    {"deemed", held_deemed, "withdrawn", false},
-    {"guardian-agreement", held_guardian_agreement, "withdrawn", false},
-    {"consent", held_consent, "withdrawn", false},
-    {"guardian", held_guardian, "withdrawn", false},
-    {"guardian-link", held_guardian_link, NULL, true},
-    {"device", held_device, "withdrawn", false},
-    {"recipient", held_recipient, "agreement-expired", false},
-    {"staff", held_staff, "expired", false},
-    {"evidence", held_evidence, NULL, true},
-    {"list", held_list, "expired", true},
+    {"agreement", held_agreement, "withdrawn", false, false, RESTS_ON_ITSELF},
+    {"deemed", held_deemed, "withdrawn", false, false, RESTS_ON_ITSELF},
+    {"guardian-agreement", held_guardian_agreement, "withdrawn", false, false, RESTS_ON_ITSELF},
+    {"consent", held_consent, "withdrawn", false, true, RESTS_ON_EVENTS},
+    {"guardian", held_guardian, "withdrawn", false, true, RESTS_ON_EVENTS},
+    {"guardian-link", held_guardian_link, NULL, true, false, RESTS_ON_ITSELF},
+    {"device", held_device, "withdrawn", false, true, RESTS_ON_EVENTS},
+    {"recipient", held_recipient, "agreement-expired", false, false, RESTS_ON_RECIPIENT},
+    {"staff", held_staff, "expired", false, true, RESTS_ON_EVENTS},
+    {"evidence", held_evidence, NULL, true, false, RESTS_ON_EVIDENCE},
+    {"list", held_list, "expired", true, false, RESTS_ON_EVIDENCE},
 };
 
 /* ---- Facts */
@@ -275,10 +281,16 @@ static bool fact_evidence(const struct question *q, unsigned field, unsigned fac
 static const struct {
     const char *name;
     fact_fn fact;
+    bool by_field;
+    enum rests_on on;
 } fact_sources[] = {
-    {"preference", fact_preference}, {"service", fact_service}, {"value", fact_value},
-    {"device", fact_device},         {"origin", fact_origin},   {"order", fact_order},
-    {"evidence", fact_evidence},
+    {"preference", fact_preference, false, RESTS_ON_EVENTS},
+    {"service", fact_service, false, RESTS_ON_ITSELF},
+    {"value", fact_value, true, RESTS_ON_ITSELF},
+    {"device", fact_device, false, RESTS_ON_EVENTS},
+    {"origin", fact_origin, true, RESTS_ON_ITSELF},
+    {"order", fact_order, false, RESTS_ON_ITSELF},
+    {"evidence", fact_evidence, false, RESTS_ON_EVIDENCE},
 };
 
 /* ---- Binding the catalogue's sources */
@@ -299,15 +311,21 @@ static enum err bind_need(const struct policy *p, unsigned i, struct sources *ou
     if (!out->need[i])
         return no_source(p, KIND_NEED, i, f);
     out->evidence_needs |= out->need[i]->evidence ? 1ull << i : 0;
+    out->field_needs |= out->need[i]->by_field ? 1ull << i : 0;
+    out->needs_on[out->need[i]->on] |= 1ull << i;
     return OK;
 }
 
 static enum err bind_fact(const struct policy *p, unsigned i, struct sources *out, struct fail *f)
 {
     struct span from = policy_kind_source(p, KIND_FACT, i);
-    for (size_t k = 0; k < sizeof fact_sources / sizeof fact_sources[0]; k++)
-        if (span_is(from.len ? from : SPAN("evidence"), fact_sources[k].name))
-            out->fact[i] = fact_sources[k].fact;
+    for (size_t k = 0; k < sizeof fact_sources / sizeof fact_sources[0]; k++) {
+        if (!span_is(from.len ? from : SPAN("evidence"), fact_sources[k].name))
+            continue;
+        out->fact[i] = fact_sources[k].fact;
+        out->field_facts |= fact_sources[k].by_field ? 1ull << i : 0;
+        out->facts_on[fact_sources[k].on] |= 1ull << i;
+    }
     if (!out->fact[i])
         return no_source(p, KIND_FACT, i, f);
     out->evidence_facts |= out->fact[i] == fact_evidence ? 1ull << i : 0;
@@ -317,9 +335,10 @@ static enum err bind_fact(const struct policy *p, unsigned i, struct sources *ou
     return OK;
 }
 
-enum err sources_bind(const struct policy *p, struct sources *out, struct fail *f)
+enum err sources_bind(const struct policy *p, struct arena *a, struct sources *out, struct fail *f)
 {
     enum err e = OK;
+    words_bind(p, a, out);
     for (unsigned i = 0; !e && i < policy_kind_count(p, KIND_NEED); i++)
         e = bind_need(p, i, out, f);
     for (unsigned i = 0; !e && i < policy_kind_count(p, KIND_FACT); i++)
@@ -361,7 +380,8 @@ static enum err gather_places(struct question *q, struct fail *f)
     struct span *names = ARENA_ARRAY(c->arena, q->n_fields, struct span);
     for (size_t i = 0; i < q->n_fields; i++)
         names[i] = policy_name(q->policy, DIM_FIELD, q->fields[i]);
-    enum err e = vault_places(c->st, &person, names, q->n_fields, c->arena, &q->places, &q->n_places, f);
+    enum err e = vault_places(c->st, &person, names, q->n_fields, q->asked->brief, c->arena, &q->places,
+                              &q->n_places, f);
     q->has_places = q->n_places < VALUE_PLACES_MAX; /* with more, fields are asked for one by one */
     return e;
 }
@@ -371,7 +391,7 @@ static enum err gather_ties(struct question *q, struct fail *f)
     struct gate_call *c = q->call;
     const struct sources *s = c->view->sources;
     enum err e = OK;
-    if (s->asks_value)
+    if (s->asks_value && !q->subject.unheld)
         e = hold_list(c->st, q->subject.sid, c->arena, &q->holds, &q->n_holds, f);
     if (!e && s->asks_order && q->recipient)
         e = purchase_list(c->st, q->subject.sid, c->arena, &q->purchases, &q->n_purchases, f);
@@ -386,7 +406,7 @@ static enum err gather_person(struct question *q, struct fail *f)
     struct vault_person person = vault_of(&q->subject);
     enum err e = vault_key_open(c->gate->vault, c->st, &person, &q->key, f);
     if (!e)
-        e = consent_list(c->st, q->subject.sid, c->arena, &q->events, &q->n_events, f);
+        e = consent_held(c->st, q->subject.sid, c->arena, &q->events, &q->n_events, f);
     if (!e)
         e = gather_ties(q, f);
     return e ? e : gather_guardian(q, f);
@@ -405,10 +425,23 @@ static enum err gather_listed(struct question *q, const struct sources *s, struc
     return e;
 }
 
-static void ask_needs(const struct question *q, unsigned field, struct standing *out)
+/* Bits of a set from the lowest on. */
+static bool next_bit(uint64_t *set, unsigned *i)
+{
+    if (!*set)
+        return false;
+    *i = (unsigned)__builtin_ctzll(*set);
+    *set &= *set - 1;
+    return true;
+}
+
+static void ask_needs(const struct question *q, unsigned field, uint64_t which, struct standing *out)
 {
     const struct sources *s = q->call->view->sources;
-    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_NEED); i++) {
+    out->needs &= ~which;
+    out->ended &= ~which;
+    out->outside &= ~which;
+    for (unsigned i; next_bit(&which, &i);) {
         enum consent_holding h = s->need[i]->held(q, field, i);
         uint64_t bit = 1ull << i;
         out->needs |= h == CONSENT_HOLDS ? bit : 0;
@@ -417,14 +450,16 @@ static void ask_needs(const struct question *q, unsigned field, struct standing 
     }
 }
 
-static void ask_facts(const struct question *q, unsigned field, struct standing *out)
+static void ask_facts(const struct question *q, unsigned field, uint64_t which, struct standing *out)
 {
     const struct sources *s = q->call->view->sources;
-    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_FACT); i++) {
+    out->facts &= ~which;
+    out->facts_known |= which;
+    for (unsigned i; next_bit(&which, &i);) {
         bool known = true;
         uint64_t bit = 1ull << i;
         out->facts |= s->fact[i](q, field, i, &known) ? bit : 0;
-        out->facts_known |= known ? bit : 0;
+        out->facts_known &= known ? UINT64_MAX : ~bit;
     }
 }
 
@@ -432,15 +467,29 @@ static void ask_facts(const struct question *q, unsigned field, struct standing 
 struct standing question_standing(const struct question *q, unsigned field)
 {
     struct standing s = q->standing;
-    if (q->needs_by_field) {
-        s.needs = s.ended = s.outside = 0;
-        ask_needs(q, field, &s);
-    }
-    if (q->facts_by_field) {
-        s.facts = s.facts_known = 0;
-        ask_facts(q, field, &s);
-    }
+    ask_needs(q, field, q->needs_by_field, &s);
+    ask_facts(q, field, q->facts_by_field, &s);
     return s;
+}
+
+/* What there is something to ask about: what rests on events, a recipient or evidence that are not there does
+ * not hold, and that is known. */
+static uint64_t to_ask(const struct question *q, const uint64_t on[RESTS_ON_COUNT])
+{
+    uint64_t which = on[RESTS_ON_ITSELF];
+    which |= q->n_events ? on[RESTS_ON_EVENTS] : 0;
+    which |= q->recipient ? on[RESTS_ON_RECIPIENT] : 0;
+    which |= q->asked->n_evidence ? on[RESTS_ON_EVIDENCE] : 0;
+    return which;
+}
+
+static void ask_all(struct question *q)
+{
+    const struct sources *s = q->call->view->sources;
+    for (unsigned i = 0; i < RESTS_ON_COUNT; i++)
+        q->standing.facts_known |= s->facts_on[i];
+    ask_needs(q, 0, to_ask(q, s->needs_on), &q->standing);
+    ask_facts(q, 0, to_ask(q, s->facts_on), &q->standing);
 }
 
 static bool limited_to_fields(const struct question *q)
@@ -463,9 +512,9 @@ enum err question_gather(struct question *q, struct fail *f)
         return e;
     q->evidence_needs = s->evidence_needs;
     q->evidence_facts = s->evidence_facts;
-    q->needs_by_field = limited_to_fields(q);
-    q->facts_by_field = q->n_holds || q->n_places;
-    ask_needs(q, 0, &q->standing);
-    ask_facts(q, 0, &q->standing);
+    q->needs_by_field = limited_to_fields(q) ? s->field_needs : 0;
+    q->facts_by_field = q->n_holds || q->n_places ? s->field_facts : 0;
+    q->scope = scope_of(q);
+    ask_all(q);
     return OK;
 }

@@ -18,21 +18,36 @@ struct question;
 typedef enum consent_holding (*need_fn)(const struct question *q, unsigned field, unsigned need);
 typedef bool (*fact_fn)(const struct question *q, unsigned field, unsigned fact, bool *known);
 
+/* What a source looks at: without it there is nothing to ask. */
+enum rests_on { RESTS_ON_ITSELF, RESTS_ON_EVENTS, RESTS_ON_RECIPIENT, RESTS_ON_EVIDENCE, RESTS_ON_COUNT };
+
 struct need_source {
     const char *name;
     need_fn held;
     const char *ended; /* the reason when it was held once; null: consent's own */
     bool evidence;     /* stated in the request */
+    bool by_field;     /* may differ from field to field */
+    enum rests_on on;
 };
 
 struct sources {
     const struct need_source *need[POLICY_NEEDS_MAX];
     fact_fn fact[POLICY_FACTS_MAX];
-    uint64_t evidence_needs, evidence_facts;  /* those that rest on the request's word */
+    uint64_t evidence_needs, evidence_facts; /* those that rest on the request's word */
+    uint64_t field_needs, field_facts;       /* those that may differ from field to field */
+    uint64_t needs_on[RESTS_ON_COUNT], facts_on[RESTS_ON_COUNT];
+    struct span actor;  /* the word for a service that asks */
+    uint16_t *words;    /* values of all dimensions, by a hash of their names; 0: free */
+    uint32_t words_top; /* number of slots - 1 */
     bool asks_value, asks_order, asks_origin; /* some fact comes from holds, orders, where values lie */
 };
-/* ERR_POLICY for a source nobody here knows. */
-enum err sources_bind(const struct policy *p, struct sources *out, struct fail *f);
+/* ERR_POLICY for a source nobody here knows. What it makes lives in `a`. */
+enum err sources_bind(const struct policy *p, struct arena *a, struct sources *out, struct fail *f);
+/* gate_words.c. The value of that name as callers write it; POLICY_NONE. The same as policy_find, without
+ * going through all names. */
+void words_bind(const struct policy *p, struct arena *a, struct sources *out);
+unsigned words_find(const struct sources *s, const struct policy *p, enum policy_dimension d,
+                    struct span written);
 
 /* A compiled set of documents (gate_unit.c). */
 struct unit {
@@ -56,10 +71,17 @@ enum err unit_agreements(struct unit *u, struct store *st, struct fail *f);
 struct unit *unit_hold(struct unit *u);
 void unit_drop(struct unit *u);
 
+/* A service as the record knows it. */
+struct service_actor {
+    struct span name; /* "service:shop" */
+    uint8_t pseudonym[16];
+};
+
 /* The registers as they were read once. */
 struct register_copy {
     struct arena *arena;
     struct registers *list;
+    struct service_actor *actors; /* in the order of the services */
     uint64_t generation;
     atomic_uint holders;
 };
@@ -105,9 +127,10 @@ struct question {
     uint16_t value[DIM_COUNT]; /* all but the field */
     bool has_subject;
     struct subject subject;
-    struct person_key *key; /* null for a visitor */
-    struct span actor;      /* "service:shop", "guardian:…", "staff:agent-1": as recorded */
-    bool has_guardian;      /* the acting guardian */
+    struct person_key *key;   /* null for a visitor */
+    struct span actor;        /* "service:shop", "guardian:…", "staff:agent-1": as recorded */
+    const uint8_t *pseudonym; /* of the actor, where the registers have it; else null */
+    bool has_guardian;        /* the acting guardian */
     struct subject_id guardian;
     bool guardian_link; /* the acting or named guardian is verified for the person */
     const struct service *service;
@@ -127,8 +150,9 @@ struct question {
     bool has_places;              /* they were gathered; those of the fields asked for can be opened */
     int listed[POLICY_NEEDS_MAX]; /* the references given, on the operator's lists: 1, 0, -1 */
     struct span order;            /* the order named in the evidence, or empty */
-    bool needs_by_field;          /* a consent is limited to fields */
-    bool facts_by_field;          /* a value is held, or came through another service */
+    uint64_t needs_by_field;      /* a consent is limited to fields: these needs */
+    uint64_t facts_by_field;      /* a value is held, or came through another service: these facts */
+    struct consent_scope scope;   /* of a consent that would be asked for, but for the field */
     struct standing standing;     /* of any field where nothing differs */
     uint64_t evidence_needs, evidence_facts; /* those of the above that rest on the request's word */
 };

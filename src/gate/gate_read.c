@@ -12,7 +12,7 @@ struct outs {
 static struct gate_out *outs_add(struct outs *o, struct arena *a)
 {
     if (o->n == o->cap) {
-        size_t cap = o->cap ? o->cap * 2 : 16;
+        size_t cap = o->cap ? o->cap * 2 : 6;
         struct gate_out *wider = ARENA_ARRAY(a, cap, struct gate_out);
         if (o->n)
             memcpy(wider, o->list, o->n * sizeof *wider);

@@ -223,6 +223,10 @@ static enum err guardian_pseudonym(struct gate_call *c, const struct question *q
 static enum err actor_pseudonym(struct gate_call *c, const struct record *r, uint8_t out[16], struct fail *f)
 {
     struct span actor = r->q ? r->q->actor : r->actor;
+    if (r->q && r->q->pseudonym) {
+        memcpy(out, r->q->pseudonym, 16);
+        return OK;
+    }
     if (r->q && r->q->has_guardian)
         return guardian_pseudonym(c, r->q, out, f);
     if (r->key && span_starts(actor, "subject"))
@@ -245,9 +249,9 @@ static void leaf_question(const struct record *r, struct audit_leaf *leaf)
         return;
     const struct gate_field *d = deciding(r->answer);
     leaf->answer = (uint8_t)(r->answer->answer + 1);
-    leaf->reason = reason_number(spelled(r->q->call->arena, d->reason));
-    if (d->clause.len)
-        leaf->clause = (uint16_t)policy_clause_find(r->q->policy, d->clause);
+    if (d->reason.len)
+        leaf->reason = reason_number(spelled(r->q->call->arena, d->reason));
+    leaf->clause = (uint16_t)d->clause_number;
 }
 
 /* Room for one more entry. */

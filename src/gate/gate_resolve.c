@@ -42,11 +42,16 @@ static enum err unknown(const struct policy *p, enum policy_dimension d, struct 
                     SPAN_F(span_sub(name, 0, 64)));
 }
 
+static unsigned find(const struct question *q, enum policy_dimension d, struct span name)
+{
+    return words_find(q->call->view->sources, q->policy, d, name);
+}
+
 static enum err take(struct question *q, enum policy_dimension d, struct span name, const char *otherwise,
                      struct fail *f)
 {
     struct span n = name.len ? name : span_str(otherwise);
-    unsigned i = policy_find(q->policy, d, n);
+    unsigned i = find(q, d, n);
     if (i == POLICY_NONE)
         return unknown(q->policy, d, n, q->call->arena, f);
     q->value[d] = (uint16_t)i;
@@ -57,7 +62,7 @@ static enum err take(struct question *q, enum policy_dimension d, struct span na
  * apart, and the first stands for all. */
 static void pick(struct question *q, enum policy_dimension d, struct span name)
 {
-    unsigned i = policy_find(q->policy, d, name);
+    unsigned i = find(q, d, name);
     q->value[d] = i == POLICY_NONE ? 0 : (uint16_t)i;
 }
 
@@ -93,16 +98,20 @@ static enum err resolve_guardian(struct question *q, struct span id, struct fail
 
 static enum err resolve_actor(struct question *q, struct fail *f)
 {
-    struct span actor = q->asked->actor.len ? q->asked->actor : gate_actor(q->policy);
+    struct span actor = q->asked->actor.len ? q->asked->actor : q->call->view->sources->actor;
     size_t colon = span_find(actor, ':', 0);
     struct span kind = span_sub(actor, 0, colon), id = span_sub(actor, colon + 1, actor.len);
     enum err e = take(q, DIM_ACTOR, kind, "", f);
     if (!e && span_is(kind, "guardian"))
         e = resolve_guardian(q, id, f);
     q->actor = actor;
-    if (!e && (q->asked->actor.len == 0 || span_is(kind, "service")))
-        q->actor = arena_join(q->call->arena, SPAN("service"), ':', q->service->name);
-    return e;
+    if (e || (q->asked->actor.len && !span_is(kind, "service")))
+        return e;
+    const struct gate_view *v = q->call->view;
+    const struct service_actor *own = &v->actors[q->service - v->registers->services];
+    q->actor = own->name;
+    q->pseudonym = own->pseudonym;
+    return OK;
 }
 
 static struct span nearest_service(const struct registers *r, struct span name)
@@ -210,8 +219,7 @@ static void resolve_unregistered(struct question *q)
                                    SPAN_F(name), SPAN_F(near))
                        : arena_fmt(q->call->arena, "recipient '%.*s' is not registered", SPAN_F(name));
     pick(q, DIM_PARTY,
-         policy_find(q->policy, DIM_PARTY, SPAN("other-party")) != POLICY_NONE ? SPAN("other-party")
-                                                                               : SPAN("own"));
+         find(q, DIM_PARTY, SPAN("other-party")) != POLICY_NONE ? SPAN("other-party") : SPAN("own"));
 }
 
 static void resolve_registered(struct question *q)
@@ -230,7 +238,7 @@ static void resolve_registered(struct question *q)
 /* Everybody, or everybody here: nobody to register, so the policy alone decides (B3.3.1). */
 static bool resolve_audience(struct question *q)
 {
-    unsigned party = policy_find(q->policy, DIM_PARTY, q->asked->recipient);
+    unsigned party = find(q, DIM_PARTY, q->asked->recipient);
     if (party == POLICY_NONE || !policy_in_group(q->policy, DIM_PARTY, party, SPAN("audience")))
         return false;
     q->value[DIM_PARTY] = (uint16_t)party;
@@ -248,7 +256,7 @@ static enum err resolve_party(struct question *q, struct fail *f)
             resolve_unregistered(q);
         return OK;
     }
-    unsigned party = policy_find(q->policy, DIM_PARTY, SPAN("own"));
+    unsigned party = find(q, DIM_PARTY, SPAN("own"));
     enum err e = collecting ? source_party(q->policy, q->asked->source, &party, f) : OK;
     q->value[DIM_PARTY] = party == POLICY_NONE ? 0 : (uint16_t)party;
     return e;
@@ -261,7 +269,7 @@ static unsigned jurisdiction_of(const struct question *q, struct span country)
     for (size_t i = 0; i < country.len; i++)
         if (small[i] >= 'A' && small[i] <= 'Z')
             small[i] = (char)(small[i] + ('a' - 'A'));
-    return policy_find(q->policy, DIM_JURISDICTION, span_of(small, country.len));
+    return find(q, DIM_JURISDICTION, span_of(small, country.len));
 }
 
 /* B4.0.c: where the other side is; with nobody on the other side, at home. A policy that has no word for the
@@ -273,7 +281,7 @@ static void resolve_jurisdiction(struct question *q)
     if (q->recipient && q->recipient->country.len && !span_eq(q->recipient->country, home)) {
         there = jurisdiction_of(q, q->recipient->country);
         if (there == POLICY_NONE)
-            there = policy_find(q->policy, DIM_JURISDICTION, SPAN("overseas"));
+            there = find(q, DIM_JURISDICTION, SPAN("overseas"));
         if (there == POLICY_NONE)
             there = policy_count(q->policy, DIM_JURISDICTION) > 1 && at_home == 0 ? 1 : 0;
     }
@@ -282,10 +290,15 @@ static void resolve_jurisdiction(struct question *q)
 
 /* ---- Fields */
 
+static bool stands_for_all(struct span name)
+{
+    return span_find(name, '*', 0) < name.len || span_is(name, "any") || span_is(name, "all");
+}
+
 bool is_wildcard(const struct policy *p, struct span field, struct arena *a)
 {
     struct span name = spelled(a, field);
-    if (span_find(name, '*', 0) < name.len || span_is(name, "any") || span_is(name, "all"))
+    if (stands_for_all(name))
         return true;
     if (policy_find(p, DIM_FIELD, name) != POLICY_NONE)
         return false;
@@ -300,7 +313,7 @@ bool is_wildcard(const struct policy *p, struct span field, struct arena *a)
 static enum err check_wildcards(struct question *q, struct fail *f)
 {
     for (size_t i = 0; i < q->asked->n_fields; i++)
-        if (is_wildcard(q->policy, q->asked->fields[i], q->call->arena)) {
+        if (q->fields[i] == POLICY_NONE && is_wildcard(q->policy, q->asked->fields[i], q->call->arena)) {
             fail_where(f, "/fields/%zu", i);
             fail_hint(f, "list the fields you need one by one");
             return fail_set(f, ERR_WILDCARD, "'%.*s' is not one field",
@@ -337,22 +350,28 @@ static enum err check_twice(const struct question *q, struct fail *f)
     return OK;
 }
 
+/* No field, whatever the policy calls its own, is asked for by a word that stands for all. */
+static unsigned find_field(const struct question *q, struct span name)
+{
+    return stands_for_all(name) ? POLICY_NONE : find(q, DIM_FIELD, name);
+}
+
 static enum err resolve_fields(struct question *q, struct fail *f)
 {
     struct span bad[GATE_FIELDS_MAX];
     size_t at[GATE_FIELDS_MAX], n_bad = 0;
     if (q->asked->n_fields > GATE_FIELDS_MAX)
         return fail_set(f, ERR_BAD_VALUE, "more than %d fields", GATE_FIELDS_MAX);
-    enum err e = check_wildcards(q, f);
-    if (e)
-        return e;
     for (size_t i = 0; i < q->asked->n_fields; i++) {
-        q->fields[i] = policy_find(q->policy, DIM_FIELD, q->asked->fields[i]);
+        q->fields[i] = find_field(q, q->asked->fields[i]);
         if (q->fields[i] == POLICY_NONE) {
             bad[n_bad] = q->asked->fields[i];
             at[n_bad++] = i;
         }
     }
+    enum err e = n_bad ? check_wildcards(q, f) : OK;
+    if (e)
+        return e;
     q->n_fields = q->asked->n_fields;
     return n_bad ? undeclared(q, bad, at, n_bad, f) : check_twice(q, f);
 }

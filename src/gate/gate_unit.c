@@ -62,7 +62,8 @@ enum err unit_make(const struct policy_source *sources, size_t n, struct unit **
     struct policy_source *kept = ARENA_ARRAY(u->arena, n + 1, struct policy_source);
     sources_keep(u->arena, sources, n, kept);
     struct policy *p = policy_load(u->arena, kept, n, m);
-    enum err e = p ? sources_bind(p, &u->sources, f) : fail_set(f, ERR_POLICY, "the policy has errors");
+    enum err e =
+        p ? sources_bind(p, u->arena, &u->sources, f) : fail_set(f, ERR_POLICY, "the policy has errors");
     *out = u; /* the messages live in its arena: given back even if it is of no use */
     if (e)
         return e;

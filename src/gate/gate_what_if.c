@@ -165,7 +165,7 @@ enum err gate_what_if(const struct what_if_config *c, const struct policy *draft
     *out = (struct what_if){0};
     enum err e = crypto_start(f);
     if (!e)
-        e = sources_bind(draft, &run.sources, f);
+        e = sources_bind(draft, a, &run.sources, f);
     if (!e)
         e = open_folder(&run, c, f);
     if (!e) {

@@ -106,12 +106,15 @@ enum err store_run(struct store *st, enum store_query_id q, const struct store_a
 /* Rows, one at a time. Spans are valid until the next store_next or store_done. One statement has one set of
  * rows open at a time. Arguments that do not fit the statement's signature, and columns that do not, are
  * ERR_INTERNAL. */
+#define STORE_COLUMNS_MAX 32 /* the widest statement gives 24 */
 struct store_rows {
     struct store *st;
     enum store_query_id q;
     void *stmt;   /* SQLite: the statement; PostgreSQL: the result */
     int row;      /* PostgreSQL: which row, from 0 */
     enum err err; /* set when next returned false because of a failure */
+    bool on_pg;
+    void *value[STORE_COLUMNS_MAX]; /* SQLite: of the row, looked up and checked once */
 };
 enum err store_query(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
                      struct store_rows *rows, struct fail *f);

@@ -76,7 +76,7 @@ static enum err prepare_one(struct store *st, enum store_query_id q, struct fail
         return store_file_fail(sf, rc, d->name, f);
     if (tail[0] || !st->stmt[q])
         return wrong_row(d, "more or less than one statement", f);
-    if ((size_t)sqlite3_column_count(st->stmt[q]) != strlen(d->out))
+    if ((size_t)sqlite3_column_count(st->stmt[q]) != strlen(d->out) || strlen(d->out) > STORE_COLUMNS_MAX)
         return wrong_row(d, "the number of columns differs from its result types", f);
     return map_params(st, q, f);
 }
@@ -246,11 +246,6 @@ static bool next_pg(struct store_rows *rows, struct fail *f)
     return false;
 }
 
-static bool on_pg(const struct store_rows *rows)
-{
-    return rows->st->pg[queries[rows->q].db] != NULL;
-}
-
 /* ---- Both */
 
 enum err store_run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
@@ -275,8 +270,12 @@ enum err store_run(struct store *st, enum store_query_id q, const struct store_a
 enum err store_query(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
                      struct store_rows *rows, struct fail *f)
 {
-    *rows = (struct store_rows){.st = st, .q = q};
-    if (on_pg(rows))
+    rows->st = st;
+    rows->q = q;
+    rows->stmt = NULL;
+    rows->row = 0;
+    rows->on_pg = st->pg[queries[q].db] != NULL;
+    if (rows->on_pg)
         return rows->err = query_pg(st, args, n, rows, f);
     /* Copied: the rows may outlive what the arguments point to. */
     rows->err = bind_all(st, q, args, n, SQLITE_TRANSIENT, f);
@@ -293,13 +292,17 @@ static const char kind_of[] = {[SQLITE_INTEGER] = 'i',
                                [SQLITE_BLOB] = 'b',
                                [SQLITE_NULL] = 0};
 
-static enum err check_columns(const struct store_rows *rows, struct fail *f)
+/* The values of a row are asked for once: each way through sqlite3_column_ costs what reading an integer
+ * costs. */
+static enum err check_columns(struct store_rows *rows, struct fail *f)
 {
     const struct query *d = &queries[rows->q];
-    for (int i = 0; d->out[i]; i++)
-        if (!fits(d->out[i], kind_of[sqlite3_column_type(rows->stmt, i)]))
+    for (int i = 0; d->out[i]; i++) {
+        rows->value[i] = sqlite3_column_value(rows->stmt, i);
+        if (!fits(d->out[i], kind_of[sqlite3_value_type(rows->value[i])]))
             return fail_set(f, ERR_INTERNAL, "statement %s: column %d does not fit \"%s\"", d->name, i + 1,
                             d->out);
+    }
     return OK;
 }
 
@@ -307,7 +310,7 @@ bool store_next(struct store_rows *rows, struct fail *f)
 {
     if (!rows->stmt)
         return false;
-    if (on_pg(rows))
+    if (rows->on_pg)
         return next_pg(rows, f);
     int rc = sqlite3_step(rows->stmt);
     if (rc == SQLITE_ROW)
@@ -322,29 +325,28 @@ bool store_next(struct store_rows *rows, struct fail *f)
 
 int64_t store_i(const struct store_rows *rows, unsigned column)
 {
-    return on_pg(rows) ? pg_i(rows->stmt, rows->row, (int)column)
-                       : sqlite3_column_int64(rows->stmt, (int)column);
+    return rows->on_pg ? pg_i(rows->stmt, rows->row, (int)column) : sqlite3_value_int64(rows->value[column]);
 }
 
 struct span store_t(const struct store_rows *rows, unsigned column)
 {
-    if (on_pg(rows))
+    if (rows->on_pg)
         return pg_t(rows->stmt, rows->row, (int)column);
-    const void *p = sqlite3_column_blob(rows->stmt, (int)column); /* first: it fixes the length */
-    return span_of(p, (size_t)sqlite3_column_bytes(rows->stmt, (int)column));
+    const void *p = sqlite3_value_blob(rows->value[column]); /* first: it fixes the length */
+    return span_of(p, (size_t)sqlite3_value_bytes(rows->value[column]));
 }
 
 bool store_is_null(const struct store_rows *rows, unsigned column)
 {
-    return on_pg(rows) ? PQgetisnull(rows->stmt, rows->row, (int)column)
-                       : sqlite3_column_type(rows->stmt, (int)column) == SQLITE_NULL;
+    return rows->on_pg ? PQgetisnull(rows->stmt, rows->row, (int)column)
+                       : sqlite3_value_type(rows->value[column]) == SQLITE_NULL;
 }
 
 void store_done(struct store_rows *rows)
 {
     if (!rows->stmt)
         return;
-    if (on_pg(rows)) {
+    if (rows->on_pg) {
         PQclear(rows->stmt);
         rows->st->result[rows->q] = NULL;
     } else {

@@ -238,11 +238,11 @@ enum err subject_epoch_step(struct store *st, const struct subject *s, struct fa
     return store_run(st, Q_SUBJECT_EPOCH, ARGS(ARG_B(span_of(s->id.b, sizeof s->id.b))), NULL, f);
 }
 
-enum err subject_uses(struct store *st, const struct subject *s, struct span service, bool *out,
-                      struct fail *f)
+enum err subject_uses(struct store *st, struct subject *s, struct span service, bool *out, struct fail *f)
 {
     struct store_rows rows;
     *out = store_one(st, Q_SERVICE_USES, ARGS(ARG_I(s->sid), ARG_T(service)), &rows, f);
+    s->unheld = *out && store_i(&rows, 1) == 0;
     enum err e = *out ? OK : rows.err;
     store_done(&rows);
     return e;

@@ -31,6 +31,7 @@ struct subject {
         teen_from; /* first instant at which the person is 14 (band minor); 0: passed when written */
     struct instant adult_from; /* first instant at which the person is 18; 0: passed when written */
     uint64_t epoch;            /* grows with each change that concerns the person */
+    bool unheld;               /* known to have no holds (share/ties.h) in the snapshot it was read in */
     char region[3];            /* where the data is gathered, ISO 3166-1 alpha-2 */
 };
 
@@ -87,9 +88,8 @@ enum err subject_service_add(struct store *st, const struct subject *s, struct s
                              struct instant now, struct fail *f);
 
 enum err subject_epoch_step(struct store *st, const struct subject *s, struct fail *f);
-/* True if the person has used the service. */
-enum err subject_uses(struct store *st, const struct subject *s, struct span service, bool *out,
-                      struct fail *f);
+/* True if the person has used the service. On the way s->unheld is found out. */
+enum err subject_uses(struct store *st, struct subject *s, struct span service, bool *out, struct fail *f);
 enum err subject_services(struct store *st, const struct subject *s, struct arena *a, struct span **out,
                           size_t *n, struct fail *f);
 

@@ -238,7 +238,7 @@ enum err vault_held(struct store *st, const struct vault_person *s, struct span 
 static struct value_place *place_add(struct value_place **list, size_t *n, size_t *cap, struct arena *a)
 {
     if (*n == *cap) {
-        *cap = *cap ? *cap * 2 : 16;
+        *cap = *cap ? *cap * 2 : 8;
         struct value_place *wider = ARENA_ARRAY(a, *cap, struct value_place);
         if (*n)
             memcpy(wider, *list, *n * sizeof *wider);
@@ -247,46 +247,72 @@ static struct value_place *place_add(struct value_place **list, size_t *n, size_
     return &(*list)[(*n)++];
 }
 
-static bool is_wanted(const int64_t *wanted, size_t n, int64_t number)
+/* What is asked for, in names and numbers. */
+struct wanted {
+    const struct span *names;
+    int64_t *numbers;
+    size_t n;
+    bool brief;
+};
+
+/* The place of the field in the list of those asked for, or their number. */
+static size_t wanted_at(const struct wanted *w, int64_t number)
 {
-    for (size_t i = 0; i < n; i++)
-        if (wanted[i] == number)
-            return true;
-    return false;
+    size_t i = 0;
+    while (i < w->n && w->numbers[i] != number)
+        i++;
+    return i;
 }
 
-static enum err read_place(const struct store_rows *rows, bool whole, struct arena *a, struct value_place *p,
-                           struct fail *f)
+/* The columns of Q_VALUE_BRIEF and Q_VALUE_ALL part ways after the fourth. */
+static void read_origin(const struct store_rows *rows, const struct wanted *w, bool whole, struct arena *a,
+                        struct provenance *p)
+{
+    if (w->brief) {
+        p->service = arena_copy(a, store_t(rows, 4));
+        p->time.ms = store_i(rows, 5);
+        p->keep_until.ms = store_i(rows, 6);
+    } else if (whole) {
+        *p = read_provenance(rows, 4, a);
+    } else {
+        p->service = arena_copy(a, store_t(rows, 5));
+    }
+}
+
+static enum err read_place(const struct store_rows *rows, const struct wanted *w, struct arena *a,
+                           struct value_place *p, struct fail *f)
 {
     p->number = store_i(rows, 0);
+    size_t at = wanted_at(w, p->number);
+    bool whole = at < w->n;
     p->value.item = arena_copy(a, store_t(rows, 1));
     p->value.version = (uint32_t)store_i(rows, 2);
-    if (whole)
-        p->value.from = read_provenance(rows, 4, a);
-    else
-        p->value.from.service = arena_copy(a, store_t(rows, 5));
     p->sealed = whole ? arena_copy(a, store_t(rows, 3)) : SPAN_EMPTY;
-    return store_field_name(rows->st, p->number, a, &p->value.field, f);
+    read_origin(rows, w, whole, a, &p->value.from);
+    if (!whole)
+        return store_field_name(rows->st, p->number, a, &p->value.field, f);
+    p->value.field = w->names[at];
+    return OK;
 }
 
 enum err vault_places(struct store *st, const struct vault_person *s, const struct span *fields,
-                      size_t n_fields, struct arena *a, struct value_place **out, size_t *n, struct fail *f)
+                      size_t n_fields, bool brief, struct arena *a, struct value_place **out, size_t *n,
+                      struct fail *f)
 {
     struct store_rows rows;
     size_t cap = 0;
-    int64_t *wanted = ARENA_ARRAY(a, n_fields, int64_t);
+    struct wanted w = {fields, ARENA_ARRAY(a, n_fields, int64_t), n_fields, brief};
     enum err e = OK;
     *out = NULL;
     *n = 0;
     for (size_t i = 0; !e && i < n_fields; i++)
-        e = store_field_number(st, fields[i], &wanted[i], f);
+        e = store_field_number(st, fields[i], &w.numbers[i], f);
     if (!e)
-        e = store_query(st, Q_VALUE_ALL, ARGS(ARG_I(s->sid)), &rows, f);
+        e = store_query(st, brief ? Q_VALUE_BRIEF : Q_VALUE_ALL, ARGS(ARG_I(s->sid)), &rows, f);
     if (e)
         return e;
     while (!e && *n < VALUE_PLACES_MAX && store_next(&rows, f))
-        e = read_place(&rows, is_wanted(wanted, n_fields, store_i(&rows, 0)), a, place_add(out, n, &cap, a),
-                       f);
+        e = read_place(&rows, &w, a, place_add(out, n, &cap, a), f);
     if (!e)
         e = rows.err;
     store_done(&rows);

@@ -44,7 +44,6 @@ static enum err read_person(struct batch *b, const struct subject *s)
     struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
     struct gate_out *values = NULL;
     size_t n = 0;
-    bool provenance = false;
     q->subject = s->id;
     q->read = s;
     enum err err = gate_read(&c->gate, q, answer, &values, &n, &c->fail);
@@ -55,9 +54,8 @@ static enum err read_person(struct batch *b, const struct subject *s)
     }
     if (err != OK)
         return err;
-    json_read_bool(c->body, "provenance", false, &provenance, NULL);
     json_i64(&b->text, "status", 200);
-    render_values(c, &b->text, answer, values, n, provenance);
+    render_values(c, &b->text, answer, values, n, !q->brief);
     render_decision_members(c, &b->text, answer);
     return OK;
 }
@@ -140,6 +138,7 @@ void api_read_many(struct call *c)
     if (check_lists(c) != OK || call_question(c, q) != OK)
         return;
     q->has_subject = true;
+    q->brief = !call_provenance(c);
     b.text = text_new(c->arena, 16384);
     json_open(&b.text, NULL, '{');
     json_open(&b.text, "answers", '[');

@@ -116,22 +116,27 @@ bool answer_allows_any(const struct gate_answer *a)
     return false;
 }
 
+bool call_provenance(const struct call *c)
+{
+    bool wanted = false;
+    json_read_bool(c->body, "provenance", false, &wanted, NULL);
+    return wanted;
+}
+
 void answer_values(struct call *c, const struct gate_answer *answer, const struct gate_out *values, size_t n,
                    const struct share_id *share)
 {
-    struct text t = text_new(c->arena, 1024);
-    bool provenance = false;
+    struct text t = text_new(c->arena, 2048);
     if (!answer_allows_any(answer)) {
         call_refuse(c, answer);
         return;
     }
-    json_read_bool(c->body, "provenance", false, &provenance, NULL);
     json_open(&t, NULL, '{');
     if (share)
         json_hex(&t, "share", share->b, ID_LEN);
     if (share)
         render_receipt(c, &t, "receipt");
-    render_values(c, &t, answer, values, n, provenance);
+    render_values(c, &t, answer, values, n, call_provenance(c));
     render_decision_members(c, &t, answer);
     json_close(&t, '}');
     http_json(c->res, 200, &t);
@@ -168,6 +173,7 @@ void api_data_read(struct call *c)
     q->subject = s.id;
     q->read = &s;
     q->has_subject = true;
+    q->brief = !call_provenance(c);
     enum err err = gate_read(&c->gate, q, answer, &values, &n, &c->fail);
     if (err == ERR_REFUSED)
         call_refuse(c, answer);

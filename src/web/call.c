@@ -25,7 +25,7 @@ static enum err not_found(struct call *c)
 }
 
 /* B4.3: whoever has no relation with the person learns nothing, not even that there is one. */
-static enum err check_relation(struct call *c, const struct subject *s)
+static enum err check_relation(struct call *c, struct subject *s)
 {
     bool uses = false;
     if (c->role == ROLE_OPERATOR)
@@ -79,9 +79,9 @@ enum err call_relate(struct call *c, const struct subject *s, struct span servic
 
 static void take_fields(const struct call *c, struct gate_request *q)
 {
-    const struct json *fields = json_get(c->body, "fields");
-    for (size_t i = 0; i < json_count(fields) && q->n_fields < GATE_FIELDS_MAX; i++)
-        q->fields[q->n_fields++] = json_span(json_at(fields, i));
+    const struct json *one = json_at(json_get(c->body, "fields"), 0);
+    for (; one && q->n_fields < GATE_FIELDS_MAX; one = json_next(one))
+        q->fields[q->n_fields++] = json_span(one);
 }
 
 static void take_evidence(const struct call *c, struct gate_request *q)

@@ -33,7 +33,7 @@ const size_t n_schemas = sizeof schemas / sizeof schemas[0];
 const struct schema *schema_find(const char *name)
 {
     for (size_t i = 0; i < n_schemas; i++)
-        if (strcmp(schemas[i].name, name) == 0)
+        if (schemas[i].name[0] == name[0] && strcmp(schemas[i].name, name) == 0)
             return &schemas[i];
     return NULL;
 }
@@ -82,11 +82,16 @@ static enum err bad(struct fail *f, const char *name, const char *what)
     return err;
 }
 
-static enum err check_text(const struct member *m, struct span s, struct fail *f)
+static enum err too_long(struct fail *f, const char *name, size_t max)
 {
     char limit[64];
-    size_t max = m->limit ? m->limit : SCHEMA_TEXT_MAX;
     snprintf(limit, sizeof limit, "at most %zu bytes long", max);
+    return bad(f, name, limit);
+}
+
+static enum err check_text(const struct member *m, struct span s, struct fail *f)
+{
+    size_t max = m->limit ? m->limit : SCHEMA_TEXT_MAX;
     if (m->type == TYPE_ID)
         return is_hex(s, ID_LEN) ? OK : bad(f, m->name, "32 hexadecimal digits");
     if (m->type == TYPE_HEX)
@@ -101,7 +106,7 @@ static enum err check_text(const struct member *m, struct span s, struct fail *f
         return bad(f, m->name, "not empty");
     if (m->type == TYPE_NAME && !one_line(s))
         return bad(f, m->name, "one line");
-    return s.len <= max ? OK : bad(f, m->name, limit);
+    return s.len <= max ? OK : too_long(f, m->name, max);
 }
 
 /* ---- Bodies */
@@ -147,8 +152,10 @@ static enum err check_object(const struct member *m, const struct json *body, st
 static enum err check_count(const struct member *m, const struct json *v, struct fail *f)
 {
     char most[64];
+    if (!m->limit || json_count(v) <= m->limit)
+        return OK;
     snprintf(most, sizeof most, "at most %zu long", m->limit);
-    return !m->limit || json_count(v) <= m->limit ? OK : bad(f, m->name, most);
+    return bad(f, m->name, most);
 }
 
 static enum err check_names(const struct member *m, const struct json *body, struct fail *f)
@@ -160,10 +167,10 @@ static enum err check_names(const struct member *m, const struct json *body, str
     enum err err = check_count(m, v, f);
     if (err == OK && m->required && json_count(v) == 0)
         err = bad(f, m->name, "not empty");
-    for (size_t i = 0; i < json_count(v) && err == OK; i++) {
-        if (json_kind(json_at(v, i)) != JSON_STRING)
+    for (const struct json *s = json_at(v, 0); s && err == OK; s = json_next(s)) {
+        if (json_kind(s) != JSON_STRING)
             return wrong(f, m->name, "a list of strings");
-        if (check_text(&one, json_span(json_at(v, i)), NULL) != OK)
+        if (check_text(&one, json_span(s), NULL) != OK)
             err = bad(f, m->name, "a list of names of 1 to 64 bytes");
     }
     return err;

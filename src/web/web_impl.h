@@ -129,6 +129,8 @@ void answer_values(struct call *c, const struct gate_answer *answer, const struc
                    const struct share_id *share);
 /* `known` of a read: tags by field. ERR_BAD_VALUE for a field that is not asked for. */
 enum err call_known_tags(struct call *c, struct gate_request *q, const struct json *known);
+/* True if the body asks where values come from. */
+bool call_provenance(const struct call *c);
 /* True if anything may leave. */
 bool answer_allows_any(const struct gate_answer *a);
 /* One act, or one set of values, of a person, from the body. */

@@ -98,5 +98,32 @@ TEST(json_written_is_json_read)
     arena_free(a);
 }
 
-UNIT_MAIN(CASE(text_grows_and_keeps_what_it_has), CASE(text_i64_at_its_ends), CASE(text_html_and_url_escape),
-          CASE(json_writer_keeps_commas), CASE(json_strings_are_escaped), CASE(json_written_is_json_read))
+/* Texts are looked at many bytes at a time: one odd byte is found wherever it stands. */
+TEST(json_escapes_one_byte_at_any_place)
+{
+    static const struct {
+        char byte;
+        const char *escape;
+    } odd[] = {{'"', "\\\""},       {'\\', "\\\\"},      {'\x01', "\\u0001"}, {'\x1f', "\\u001f"},
+               {'\x7f', "\\u007f"}, {'\x80', "\\ufffd"}, {'\xff', "\\ufffd"}};
+    struct arena *a = arena_new(0);
+    for (size_t len = 1; len <= 40; len++)
+        for (size_t at = 0; at < len; at++)
+            for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+                char raw[40], want[128];
+                memset(raw, 'x', sizeof raw);
+                raw[at] = odd[i].byte;
+                snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at,
+                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", odd[i].escape, (int)(len - at - 1),
+                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+                struct text t = text_new(a, 0);
+                json_string(&t, NULL, span_of(raw, len));
+                EXPECT(span_is(text_span(&t), want));
+                arena_reset(a);
+            }
+    arena_free(a);
+}
+
+UNIT_MAIN(CASE(json_escapes_one_byte_at_any_place), CASE(text_grows_and_keeps_what_it_has),
+          CASE(text_i64_at_its_ends), CASE(text_html_and_url_escape), CASE(json_writer_keeps_commas),
+          CASE(json_strings_are_escaped), CASE(json_written_is_json_read))

@@ -30,7 +30,7 @@ static void under(const char *rule)
     result = (struct what_if){0};
     run =
         (struct what_if_run){.draft = draft(rule), .arena = scratch_a, .scratch = scratch_a, .out = &result};
-    scratch_must(sources_bind(run.draft, &run.sources, &fx_fail), &fx_fail);
+    scratch_must(sources_bind(run.draft, run.arena, &run.sources, &fx_fail), &fx_fail);
     what_if_start(&run);
 }
 
