@@ -55,7 +55,9 @@ static enum err roll(struct audit *au, struct fail *f)
 {
     const struct segment_make m = {
         .dir = au->dir,
-        .head = {.bytes = audit_segment_bytes, .number = au->n_segments, .first = au->next},
+        .head = {.bytes = audit_segment_bytes,
+                 .number = au->segments[au->n_segments - 1].head.number + 1,
+                 .first = au->next},
         .before_name = before_name,
         .ctx = au,
     };
@@ -82,16 +84,9 @@ static enum err make_room(struct audit *au, size_t len, struct fail *f)
     return au->buf_len + len > BUFFER_BYTES ? write_buffer(au, f) : OK;
 }
 
-enum err audit_append(struct audit *au, const struct audit_entry *e, uint64_t *index, struct fail *f)
+static enum err append(struct audit *au, const struct audit_entry *e, uint64_t *index, struct fail *f)
 {
     uint8_t leaf[AUDIT_LEAF_MAX];
-    if (atomic_load(&au->stopped))
-        return stopped(f);
-    if (!au->key)
-        return fail_set(f, ERR_INTERNAL, "the log is open for reading only");
-    if (e->detail.len > AUDIT_DETAIL_MAX)
-        return fail_set(f, ERR_TOO_LARGE, "the detail of an entry has %zu bytes, %d are allowed",
-                        e->detail.len, AUDIT_DETAIL_MAX);
     struct record r = {.index = au->next, .pending_id = e->pending_id, .detail = e->detail};
     r.leaf = span_of(leaf, audit_leaf_put(&e->leaf, leaf));
     enum err err = make_room(au, RECORD_HEAD + r.leaf.len + r.detail.len, f);
@@ -103,6 +98,58 @@ enum err audit_append(struct audit *au, const struct audit_entry *e, uint64_t *i
         au->pending_max = e->pending_id;
     *index = au->next++;
     return OK;
+}
+
+/* ---- The end of an epoch */
+
+/* Up to the end of a bundle, so that a bundle belongs to one epoch. */
+static enum err fill_bundle(struct audit *au, uint32_t next, struct instant now, struct fail *f)
+{
+    struct audit_entry e = {0};
+    uint64_t index;
+    epoch_end_leaf(&(struct epoch_end){au->unit, au->epoch, next}, now, &e.leaf);
+    do {
+        enum err err = append(au, &e, &index, f);
+        if (err)
+            return err;
+    } while (!epoch_is_last(index));
+    au->epoch_next = next;
+    au->closed = true;
+    return OK;
+}
+
+/* Before the first entry of a new epoch. A clock that was put back changes nothing: epochs only follow. What
+ * a full disk interrupts is taken up by the next entry. */
+static enum err epoch_turn(struct audit *au, struct instant now, struct fail *f)
+{
+    uint32_t number = epoch_number(au->unit, now);
+    enum err e = OK;
+    if (au->epoch == EPOCH_NONE)
+        au->epoch = number;
+    if (!au->closed && number <= au->epoch)
+        return OK;
+    if (!au->closed)
+        e = fill_bundle(au, number, now, f);
+    if (!e && au->segments[au->n_segments - 1].head.first != au->next)
+        e = roll(au, f);
+    if (e)
+        return e;
+    au->epoch = number > au->epoch_next ? number : au->epoch_next;
+    au->closed = false;
+    return OK;
+}
+
+enum err audit_append(struct audit *au, const struct audit_entry *e, uint64_t *index, struct fail *f)
+{
+    if (atomic_load(&au->stopped))
+        return stopped(f);
+    if (!au->key)
+        return fail_set(f, ERR_INTERNAL, "the log is open for reading only");
+    if (e->detail.len > AUDIT_DETAIL_MAX)
+        return fail_set(f, ERR_TOO_LARGE, "the detail of an entry has %zu bytes, %d are allowed",
+                        e->detail.len, AUDIT_DETAIL_MAX);
+    enum err err = epoch_turn(au, e->leaf.time, f);
+    return err ? err : append(au, e, index, f);
 }
 
 enum err audit_seal(struct audit *au, struct fail *f)

@@ -43,9 +43,11 @@ enum audit_kind {
     AUDIT_POLICY = 13,   /* a revision came into force */
     AUDIT_START = 14,    /* the daemon started on this log */
     AUDIT_REFUSED = 15,  /* an attempt the guard or the policy refused */
-    AUDIT_EXPORT = 16
+    AUDIT_EXPORT = 16,
+    AUDIT_EPOCH = 17, /* the end of an epoch, made by the log itself */
+    AUDIT_PRUNE = 18  /* closed epochs are to be deleted, or were */
 };
-#define AUDIT_KINDS 17 /* one more than the highest */
+#define AUDIT_KINDS 19 /* one more than the highest */
 
 /* The leaf, before it is laid out. Fixed binary layout, documented in src/audit/DESIGN.md. */
 struct audit_leaf {
@@ -78,6 +80,9 @@ struct audit;
 
 /* Creates DATA/audit with a fresh signing key (DATA/audit-key, 0600). ERR_CONFLICT if it exists. */
 enum err audit_create(const char *data, const char *host, struct instant now, struct fail *f);
+/* How long an epoch of a log just made is: "quarter" (as without this call), "month" or "year".
+ * ERR_BAD_VALUE. */
+enum err audit_set_epoch(const char *data, const char *unit, struct fail *f);
 /* Opens, recovers: cuts a torn tail that was never sealed, rebuilds tiles, refuses (ERR_CORRUPT) when the
  * segments are shorter than, or differ from, the last signed size and root, naming the place. */
 enum err audit_open(const char *data, struct audit **out, struct fail *f);
@@ -102,7 +107,7 @@ uint64_t audit_pending_done(const struct audit *au);
 /* ---- Readers, any thread */
 
 uint64_t audit_sealed_size(const struct audit *au);
-/* One sealed entry: leaf and detail, copied to the arena. */
+/* One sealed entry: leaf and detail, copied to the arena. ERR_GONE: it was pruned. */
 enum err audit_read(struct audit *au, uint64_t index, struct arena *a, struct span *leaf, struct span *detail,
                     struct fail *f);
 /* The published checkpoint note. */
@@ -121,6 +126,34 @@ enum err audit_receipt(struct audit *au, uint64_t index, struct span opening, st
  */
 enum err audit_consistency(struct audit *au, uint64_t old_size, struct arena *a, struct digest **proof,
                            size_t *n, struct span *note, struct fail *f);
+
+/* ---- Epochs and pruning (DESIGN.md)
+ *
+ * One tree, cut by time: the first entry of a new quarter is preceded by the closing entries of the old one,
+ * begins a segment of its own, and the signed head right before it is kept for ever. Entries below the
+ * minimum index are gone; every other proof stays what it was (C2SP tlog-tiles, "Pruning"). */
+
+#define AUDIT_EPOCH_NAME 16
+struct audit_epoch {
+    char name[AUDIT_EPOCH_NAME]; /* 2026q4; 2026-11; 2026 */
+    struct instant ends;         /* the first instant after it */
+    uint64_t first, end;         /* its entries: [first, end) */
+    bool closed, pruned;
+    struct digest root; /* closed: of the tree of the first `end` entries */
+};
+/* Oldest first; the last one is open, once it has an entry. */
+enum err audit_epochs(struct audit *au, struct arena *a, struct audit_epoch **out, size_t *n, struct fail *f);
+/* The minimum index: entries below it were pruned. Any thread. */
+uint64_t audit_minimum(const struct audit *au);
+/* Makes the end of a closed epoch the minimum, durably; it never falls. From then on what lies below is gone
+ * for everybody, though its files are still there. Called by the thread that appends. ERR_CONFLICT: no closed
+ * epoch ends there; ERR_CORRUPT: the tree does not give the signed root of that end: nothing was changed. */
+enum err audit_prune(struct audit *au, uint64_t minimum, struct fail *f);
+/* Deletes up to `most` segments below the minimum, each with its tiles and summary; *left: how many there are
+ * still. After a crash it goes on where it was. One thread at a time. */
+enum err audit_prune_files(struct audit *au, size_t most, uint64_t *left, struct fail *f);
+/* How many bytes the segments of [first, end) take on disk. */
+uint64_t audit_segment_bytes_of(struct audit *au, uint64_t first, uint64_t end);
 
 /* That the record contains a head of it which was kept elsewhere: a signed note, or a receipt with one in it.
  * ERR_CONFLICT: the record is older (shorter), or another history stands where that one was. ERR_BAD_VALUE:
@@ -154,7 +187,11 @@ enum err audit_receipt_check(struct arena *a, struct span receipt, const uint8_t
 /* ---- Verifying a folder without trusting the daemon */
 
 struct audit_report {
+    uint64_t minimum; /* entries below were pruned: what is said holds from here on */
     uint64_t entries;
+    size_t epochs;         /* closed ones, the pruned among them */
+    size_t n_incomparable; /* heads given that lie below the minimum, and the first of them */
+    const char *incomparable;
     struct digest root;
     bool ok;
     char fault[400]; /* the first fault: file, offset, entry index, what differs */

@@ -136,6 +136,69 @@ struct tile_fault {
 void tile_compare(int dir, unsigned level, uint64_t index, unsigned width, const struct digest *row,
                   struct tile_fault *fault);
 
+/* The two notes and the identity of a log, read and checked. Faults of content are ERR_CORRUPT naming the
+ * file. */
+struct identity {
+    struct span origin;
+    uint8_t pk[SIGN_PK_LEN];
+};
+
+/* ---- Epochs (epoch.c) */
+
+enum epoch_unit { EPOCH_QUARTER, EPOCH_MONTH, EPOCH_YEAR, EPOCH_UNITS };
+#define EPOCH_NONE UINT32_MAX /* of a log without entries */
+
+uint32_t epoch_number(enum epoch_unit u, struct instant t);
+void epoch_name(enum epoch_unit u, uint32_t number, char out[AUDIT_EPOCH_NAME]);
+bool epoch_parse(struct span name, enum epoch_unit *u, uint32_t *number);
+/* The first instant of an epoch. */
+struct instant epoch_start(enum epoch_unit u, uint32_t number);
+/* What a closing entry says. False: the leaf is none. */
+struct epoch_end {
+    enum epoch_unit unit;
+    uint32_t closed, next;
+};
+bool epoch_end_get(struct span leaf, struct epoch_end *out);
+void epoch_end_leaf(const struct epoch_end *e, struct instant now, struct audit_leaf *out);
+/* Closing entries fill the last bundle: the one that does is the epoch's last entry. */
+static inline bool epoch_is_last(uint64_t index)
+{
+    return index % MERKLE_TILE_WIDTH == MERKLE_TILE_WIDTH - 1;
+}
+enum err epoch_unit_read(struct arena *a, int dir, enum epoch_unit *out, struct fail *f);
+/* Finds out which epoch the log is in. */
+enum err epoch_recover(struct audit *au, struct fail *f);
+/* The end of the first epoch that was closed in (from, upto]; upto if none was. */
+enum err epoch_boundary(struct audit *au, uint64_t from, uint64_t upto, uint64_t *out, struct fail *f);
+/* Keeps the published note as the last of the epoch that ends there. */
+enum err epoch_keep(struct audit *au, const struct tiles *t, struct span note, struct fail *f);
+/* The notes kept, oldest first, each checked against the log's key. */
+struct epoch_note {
+    const char *name; /* "epochs/2026q4" */
+    enum epoch_unit unit;
+    uint32_t number;
+    struct merkle_checkpoint head;
+};
+enum err epoch_notes(struct arena *a, int dir, const char *path, const struct identity *id,
+                     struct epoch_note **out, size_t *n, struct fail *f);
+
+/* ---- The minimum (prune.c): what is known of the tree below it */
+
+struct floor {
+    uint64_t size;   /* the minimum index */
+    uint64_t number; /* of the segment that begins there */
+    uint32_t epoch;  /* that begins there */
+    struct tiles tree;
+    struct floor *older; /* readers may still look at it */
+};
+/* *out is null in a log that was never pruned. ERR_CORRUPT: not what the key signed. */
+enum err floor_read(struct arena *a, int dir, const uint8_t pk[SIGN_PK_LEN], struct floor **out,
+                    struct fail *f);
+/* The hash of child i of a tile, if it lies below the minimum. */
+bool floor_hash(const struct floor *fl, unsigned level, uint64_t index, size_t i, struct digest *out);
+/* True if nothing of the tile is left. */
+bool floor_covers(const struct floor *fl, unsigned level, uint64_t index);
+
 /* ---- The log */
 
 struct segment {
@@ -160,10 +223,15 @@ struct audit {
     uint64_t next;   /* index of the next entry */
     uint64_t pending_max;
     uint64_t synced; /* entries before this one are on disk */
+    enum epoch_unit unit;
+    uint32_t epoch;      /* that is open; EPOCH_NONE */
+    uint32_t epoch_next; /* once it is closed: the one that follows */
+    bool closed;         /* its last entry is there, the next one's first is not */
 
     /* Shared with readers. */
     atomic_bool stopped;
     atomic_uint_fast64_t sealed, pending_done;
+    _Atomic(struct floor *) floor; /* null: never pruned */
     pthread_mutex_t lock_segments;
     struct segment *segments; /* under lock_segments */
     size_t n_segments, cap_segments;
@@ -197,13 +265,6 @@ enum err segment_create(const struct segment_make *m, int *fd, struct fail *f);
 enum err integrate(struct audit *au, struct tiles *t, uint64_t upto, tile_full_fn full, void *ctx,
                    struct fail *f);
 
-/* The two notes and the identity of a log, read and checked. Faults of content are ERR_CORRUPT naming the
- * file. */
-struct identity {
-    struct span origin;
-    uint8_t pk[SIGN_PK_LEN];
-};
-
 /* ---- Summaries of finished segments (summary.c): what an open needs to know of them without reading them */
 
 struct summary {
@@ -233,7 +294,7 @@ struct recovery {
     struct merkle_checkpoint goal;      /* what must be there: `signed`, or for tools `checkpoint` */
     struct merkle_checkpoint published; /* `checkpoint` */
     struct span note;                   /* of goal */
-    uint64_t n_segments;
+    uint64_t n_segments;                /* number behind the last one */
     struct tiles *start; /* the tree up to the end of the last summary; null: none, begin at nothing */
     struct tile_fault fault;
     uint64_t end; /* offset behind the last good record */
@@ -248,8 +309,8 @@ enum err small_read(struct arena *a, int dir, const char *name, size_t max, stru
 /* Signs the state and writes `signed`, then `checkpoint`. *note in the arena. */
 enum err note_publish(struct arena *a, const char *path, const struct sign_key *key,
                       const struct identity *id, const struct tiles *t, struct span *note, struct fail *f);
-/* Names of segments, checked to be 0..n-1. */
-enum err segments_count(struct arena *a, const char *path, uint64_t *n, struct fail *f);
+/* Names of segments, checked to be from..*behind-1; those below `from` are not looked at. */
+enum err segments_count(struct arena *a, const char *path, uint64_t from, uint64_t *behind, struct fail *f);
 void published_set(struct audit *au, struct tiles *t, struct span note);
 /* The published state, malloc'd, with the note of the same moment. */
 struct tiles *published_copy(struct audit *au, struct arena *a, struct span *note);
@@ -261,5 +322,8 @@ bool tile_hashes(struct audit *au, const struct tiles *t, unsigned level, uint64
 /* The tree of the first n entries, n at most t's, out of tiles. False: a tile is missing. */
 bool tiles_at(struct audit *au, const struct tiles *t, uint64_t n, struct tiles *out);
 enum err entry_absent(struct fail *f, uint64_t index);
+enum err entry_pruned(struct fail *f, uint64_t index);
+/* One sealed or buffered entry's leaf, copied to the arena. */
+enum err leaf_read(struct audit *au, uint64_t index, struct arena *a, struct span *leaf, struct fail *f);
 
 #endif

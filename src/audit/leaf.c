@@ -11,7 +11,7 @@ static const char *const kind_names[] = {
     [AUDIT_ERASE] = "erase",       [AUDIT_SUBJECT] = "subject",   [AUDIT_GUARDIAN] = "guardian",
     [AUDIT_CONSENT] = "consent",   [AUDIT_WITHDRAW] = "withdraw", [AUDIT_REGISTER] = "register",
     [AUDIT_POLICY] = "policy",     [AUDIT_START] = "start",       [AUDIT_REFUSED] = "refused",
-    [AUDIT_EXPORT] = "export",
+    [AUDIT_EXPORT] = "export",     [AUDIT_EPOCH] = "epoch",       [AUDIT_PRUNE] = "prune",
 };
 #define KINDS (sizeof kind_names / sizeof kind_names[0])
 

@@ -123,10 +123,14 @@ static enum err scan_segment(struct recovery *r, uint64_t number, struct fail *f
 
 static enum err scan_segments(struct recovery *r, struct fail *f)
 {
-    enum err e = segments_count(r->a, r->au->path, &r->n_segments, f);
-    if (!e && r->n_segments == 0)
-        e = fail_set(f, ERR_CORRUPT, "audit/segment-00000000 is missing");
-    for (uint64_t i = 0; i < r->n_segments && !e; i++)
+    const struct floor *fl = atomic_load(&r->au->floor);
+    uint64_t from = fl ? fl->number : 0;
+    enum err e = segments_count(r->a, r->au->path, from, &r->n_segments, f);
+    if (!e && r->n_segments == from)
+        e = fail_set(f, ERR_CORRUPT, "audit/segment-%08llu is missing", (ull)from);
+    r->au->next = fl ? fl->size : 0;
+    r->au->pending_max = fl ? fl->tree.pending_max : 0;
+    for (uint64_t i = from; i < r->n_segments && !e; i++)
         e = scan_segment(r, i, f);
     return e;
 }
@@ -229,6 +233,23 @@ static enum err open_folder(struct audit *au, const char *data, bool write, stru
     return sign_key_read_file(arena_str(au->arena, arena_fmt(au->arena, "%s/audit-key", data)), &au->key, f);
 }
 
+static enum err read_floor(struct recovery *r, struct fail *f)
+{
+    struct floor *fl = NULL;
+    enum err e = epoch_unit_read(r->a, r->au->dir, &r->au->unit, f);
+    if (!e)
+        e = floor_read(r->a, r->au->dir, r->id.pk, &fl, f);
+    atomic_store(&r->au->floor, fl);
+    return e;
+}
+
+/* What a crash left between the last head of an epoch and its being kept. */
+static enum err settle_epoch(struct recovery *r, const struct tiles *t, struct fail *f)
+{
+    enum err e = epoch_recover(r->au, f);
+    return !e && r->au->key ? epoch_keep(r->au, t, r->note, f) : e;
+}
+
 static enum err recover(struct recovery *r, struct tiles *t, struct fail *f)
 {
     struct audit *au = r->au;
@@ -237,6 +258,8 @@ static enum err recover(struct recovery *r, struct tiles *t, struct fail *f)
         e = check_key(au, &r->id, f);
     if (!e)
         e = read_notes(r, f);
+    if (!e)
+        e = read_floor(r, f);
     if (!e)
         e = scan_segments(r, f);
     if (!e)
@@ -250,7 +273,7 @@ static enum err recover(struct recovery *r, struct tiles *t, struct fail *f)
     au->synced = au->next;
     atomic_store(&au->sealed, au->next);
     atomic_store(&au->pending_done, au->pending_max);
-    return OK;
+    return settle_epoch(r, t, f);
 }
 
 static struct audit *audit_new(void)
@@ -259,13 +282,14 @@ static struct audit *audit_new(void)
     uint8_t *buf = malloc(BUFFER_BYTES + RECORD_MAX);
     if (!au || !buf)
         abort();
-    *au = (struct audit){.dir = -1, .lock = -1, .fd = -1, .buf = buf, .arena = arena_new(0)};
+    *au = (struct audit){
+        .dir = -1, .lock = -1, .fd = -1, .buf = buf, .arena = arena_new(0), .epoch = EPOCH_NONE};
     pthread_mutex_init(&au->lock_segments, NULL);
     pthread_mutex_init(&au->lock_published, NULL);
     return au;
 }
 
-static enum err open_log(const char *data, bool write, struct audit **out, struct fail *f)
+static enum err open_once(const char *data, bool write, struct audit **out, struct fail *f)
 {
     struct audit *au = audit_new();
     struct tiles *t = calloc(1, sizeof *t);
@@ -285,6 +309,19 @@ static enum err open_log(const char *data, bool write, struct audit **out, struc
     }
     free(r.start);
     arena_free(r.a);
+    return e;
+}
+
+/* A tool may meet a daemon that is pruning: the files it was about to read are gone, and the floor is
+ * another. */
+static enum err open_log(const char *data, bool write, struct audit **out, struct fail *f)
+{
+    struct fail first = {0};
+    enum err e = open_once(data, write, out, &first);
+    if (e == ERR_CORRUPT && !write)
+        return open_once(data, write, out, f);
+    if (e && f)
+        *f = first;
     return e;
 }
 
@@ -313,6 +350,10 @@ void audit_close(struct audit *au)
     close_fd(au->dir);
     for (size_t i = 0; i < au->n_segments; i++)
         free(au->segments[i].sparse);
+    for (struct floor *fl = atomic_load(&au->floor), *older; fl; fl = older) {
+        older = fl->older;
+        free(fl);
+    }
     free(au->segments);
     free(au->published);
     free(au->note);

@@ -39,13 +39,20 @@ static enum err check_root(const struct recovery *r, const struct tiles *t, cons
                     name, (ull)c->size);
 }
 
+/* The tree that is known without reading a segment. */
+static void begin(const struct recovery *r, struct tiles *t)
+{
+    const struct floor *fl = atomic_load(&r->au->floor);
+    *t = fl ? fl->tree : (struct tiles){0};
+}
+
 static enum err rebuild(struct recovery *r, struct tiles *t, struct fail *f)
 {
     if (r->fault.any) {
         log_line(LOG_LVL_WARN, "audit",
                  "tile %u/%llu is missing or differs: rebuilding tiles from the segments", r->fault.level,
                  (ull)r->fault.index);
-        *t = (struct tiles){0};
+        begin(r, t);
         enum err e = integrate(r->au, t, r->goal.size, write_full, r, f);
         if (e)
             return e;
@@ -82,6 +89,7 @@ static enum err reach(struct recovery *r, struct tiles *t, const struct merkle_c
 /* From the last summary if it is not beyond the checkpoint; else the segments are read from the first. */
 static enum err reach_both(struct recovery *r, struct tiles *t, struct fail *f)
 {
+    begin(r, t);
     if (r->start && r->start->size <= r->published.size)
         *t = *r->start;
     enum err e = reach(r, t, &r->published, "checkpoint", f);

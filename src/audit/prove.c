@@ -119,6 +119,9 @@ enum err audit_consistency(struct audit *au, uint64_t old_size, struct arena *a,
     if (old_size > t->size)
         e = fail_set(f, ERR_NOT_FOUND, "the checkpoint covers %llu entries, not %llu",
                      (unsigned long long)t->size, (unsigned long long)old_size);
+    else if (old_size > 0 && old_size < audit_minimum(au))
+        e = fail_set(f, ERR_GONE, "entries below %llu were pruned: no proof begins at %llu",
+                     (unsigned long long)audit_minimum(au), (unsigned long long)old_size);
     else if (old_size > 0 && old_size < t->size)
         e = merkle_consistency(prover_read, p, old_size, t->size, *proof, n, f);
     free(p);

@@ -119,11 +119,30 @@ static enum err publish(struct audit *au, struct tiles *work, uint64_t sealed, s
         return e;
     struct arena *a = arena_new(0);
     e = note_publish(a, au->path, au->key, &id, work, &note, f);
+    if (!e)
+        e = epoch_keep(au, work, note, f);
     if (!e) {
         remove_partials(au, au->published, work); /* only this thread replaces it */
         published_set(au, work, note);
     }
     arena_free(a);
+    return e;
+}
+
+/* Up to the end of an epoch, if one lies there: its last head is signed like any, and kept. */
+static enum err publish_next(struct audit *au, uint64_t sealed, struct fail *f)
+{
+    uint64_t upto;
+    enum err e = epoch_boundary(au, au->published->size, sealed, &upto, f);
+    if (e)
+        return e;
+    struct tiles *work = malloc(sizeof *work);
+    if (!work)
+        abort();
+    *work = *au->published;
+    e = publish(au, work, upto, f);
+    if (e)
+        free(work);
     return e;
 }
 
@@ -135,14 +154,8 @@ enum err audit_publish(struct audit *au, struct instant now, struct fail *f)
     if (atomic_load(&au->stopped))
         return fail_set(f, ERR_STOPPED, "the record could not be written; nothing is signed any more");
     uint64_t sealed = audit_sealed_size(au);
-    if (sealed == au->published->size)
-        return OK;
-    struct tiles *work = malloc(sizeof *work);
-    if (!work)
-        abort();
-    *work = *au->published;
-    enum err e = publish(au, work, sealed, f);
-    if (e)
-        free(work);
+    enum err e = OK;
+    while (!e && au->published->size < sealed)
+        e = publish_next(au, sealed, f);
     return e;
 }

@@ -38,9 +38,13 @@ enum err audit_read(struct audit *au, uint64_t index, struct arena *a, struct sp
     struct record r;
     if (index >= audit_sealed_size(au))
         return entry_absent(f, index);
-    enum err e = segments_seek(au, index, CURSOR_POINT, &c, f);
+    if (index < audit_minimum(au))
+        return entry_pruned(f, index);
+    struct fail why = {0};
+    enum err e = segments_seek(au, index, CURSOR_POINT, &c, &why);
     if (e)
-        return e;
+        return index < audit_minimum(au) ? entry_pruned(f, index) /* meanwhile */
+                                         : fail_set(f, e, "%s", why.detail);
     if (cursor_next(&c, &r) == STEP_RECORD) {
         *leaf = arena_copy(a, r.leaf);
         *detail = arena_copy(a, r.detail);
@@ -132,7 +136,10 @@ static bool full_tile(struct audit *au, unsigned level, uint64_t index, struct d
 static bool fold_below(struct audit *au, unsigned level, uint64_t index, struct digest row[MERKLE_TILE_WIDTH])
 {
     struct digest below[MERKLE_TILE_WIDTH];
+    const struct floor *fl = atomic_load(&au->floor);
     for (size_t i = 0; i < MERKLE_TILE_WIDTH; i++) {
+        if (floor_hash(fl, level, index, i, &row[i]))
+            continue;
         if (!full_tile(au, level - 1, index * MERKLE_TILE_WIDTH + i, below))
             return false;
         merkle_fold(below, MERKLE_TILE_WIDTH, &row[i]);
@@ -143,6 +150,8 @@ static bool fold_below(struct audit *au, unsigned level, uint64_t index, struct 
 /* A start does not look for tiles that are missing: who asks for one has it made again. */
 static bool full_tile(struct audit *au, unsigned level, uint64_t index, struct digest row[MERKLE_TILE_WIDTH])
 {
+    if (floor_covers(atomic_load(&au->floor), level, index))
+        return false;
     if (tile_read(au->dir, level, index, 0, row))
         return true;
     if (!(level ? fold_below(au, level, index, row) : leaf_hashes(au, index * MERKLE_TILE_WIDTH, row)))
@@ -167,6 +176,11 @@ bool tile_covered(const struct tiles *t, unsigned level, uint64_t index, size_t 
     return index <= have / MERKLE_TILE_WIDTH && index * MERKLE_TILE_WIDTH + n <= have;
 }
 
+static enum err tile_pruned(struct fail *f, struct span path)
+{
+    return fail_set(f, ERR_GONE, "the tile %.*s lies below the minimum index and was pruned", SPAN_F(path));
+}
+
 enum err audit_tile(struct audit *au, struct span path, struct arena *a, struct span *out, struct fail *f)
 {
     bool entries;
@@ -177,6 +191,8 @@ enum err audit_tile(struct audit *au, struct span path, struct arena *a, struct 
     if (!merkle_tile_parse(path, &entries, &level, &index, &width))
         return no_tile(f, path);
     size_t n = width ? width : MERKLE_TILE_WIDTH;
+    if (floor_covers(atomic_load(&au->floor), level, index))
+        return tile_pruned(f, path);
     struct tiles *t = published_copy(au, a, &note);
     enum err e = OK;
     if (!tile_covered(t, level, index, n)) {

@@ -157,22 +157,24 @@ enum err segment_create(const struct segment_make *m, int *out, struct fail *f)
     return OK;
 }
 
-enum err segments_count(struct arena *a, const char *path, uint64_t *n, struct fail *f)
+enum err segments_count(struct arena *a, const char *path, uint64_t from, uint64_t *behind, struct fail *f)
 {
     struct span *names;
     size_t count = 0;
-    char want[NAME_MAX_LEN];
+    char want[NAME_MAX_LEN], first[NAME_MAX_LEN];
     enum err e = file_list(a, path, "", &names, &count, f);
     if (e)
         return e;
-    *n = 0;
+    *behind = from;
+    segment_name(first, from);
     for (size_t i = 0; i < count; i++) {
-        if (!span_starts(names[i], "segment-") || span_is(names[i], SEGMENT_TMP))
+        if (!span_starts(names[i], "segment-") || span_is(names[i], SEGMENT_TMP) ||
+            span_cmp(names[i], span_str(first)) < 0)
             continue;
-        segment_name(want, *n);
+        segment_name(want, *behind);
         if (!span_is(names[i], want))
             return fail_set(f, ERR_CORRUPT, "%s is missing, %.*s is there", want, SPAN_F(names[i]));
-        (*n)++;
+        (*behind)++;
     }
     return OK;
 }

@@ -21,6 +21,7 @@
 
 typedef unsigned long long ull;
 
+#define WITNESSED "audit/witnessed"
 enum { PROGRESS_EVERY = 4096, SETTLE_TRIES = 5, SETTLE_MS = 30 };
 
 struct verifier {
@@ -36,6 +37,9 @@ struct verifier {
     struct merkle_checkpoint head[AUDIT_OLDER_MAX + 1]; /* of older, and of `witnessed` */
     const char *head_name[AUDIT_OLDER_MAX + 1];
     size_t n_heads;
+    struct epoch_note *epochs; /* the heads that are kept of closed epochs */
+    size_t n_epochs;
+    struct floor *floor;                  /* null: never pruned */
     struct merkle_checkpoint shown, goal; /* `checkpoint`; `signed`, which may be one step ahead */
     bool live;                            /* a daemon has the log open */
     uint64_t n_segments;
@@ -74,6 +78,16 @@ static enum err as_fault(struct verifier *v, enum err e, const struct fail *why,
     return OK;
 }
 
+/* Nothing of the record shows any more what stood there. Of the witnessed head that is as it should be: it
+ * will be newer again. */
+static void incomparable(struct verifier *v, const char *name)
+{
+    if (!strcmp(name, WITNESSED))
+        return;
+    if (v->report->n_incomparable++ == 0)
+        v->report->incomparable = name;
+}
+
 /* A head that somebody kept: signed by this log, so this record must contain it. */
 static void take_head(struct verifier *v, const char *name, struct span note)
 {
@@ -83,6 +97,8 @@ static void take_head(struct verifier *v, const char *name, struct span note)
         fault(v, "%s: %s", name, why.detail);
     else if (!span_eq(c->origin, v->id.origin))
         fault(v, "%s: it is of another log, %.*s", name, SPAN_F(c->origin));
+    else if (v->floor && c->size < v->floor->size)
+        incomparable(v, name);
     else
         v->head_name[v->n_heads++] = name;
 }
@@ -94,7 +110,7 @@ static void take_heads(struct verifier *v)
     for (size_t i = 0; i < v->n_older; i++)
         take_head(v, v->older[i].name, v->older[i].note);
     if (small_read(v->a, v->dir, "witnessed", NOTE_FILE_MAX, &note, NULL) == OK)
-        take_head(v, "audit/witnessed", note);
+        take_head(v, WITNESSED, note);
 }
 
 static void heads_within(struct verifier *v)
@@ -106,6 +122,25 @@ static void heads_within(struct verifier *v)
                   "older copy "
                   "was put in its place",
                   v->head_name[i], (ull)v->head[i].size, (ull)v->goal.size);
+    for (size_t i = 0; i < v->n_epochs; i++)
+        if (v->epochs[i].head.size > v->goal.size)
+            fault(v,
+                  "audit/%s: the epoch ended with %llu entries, the record ends after %llu: its end was cut",
+                  v->epochs[i].name, (ull)v->epochs[i].head.size, (ull)v->goal.size);
+}
+
+/* From where on there are entries, and the heads of what was before. */
+static enum err read_floor(struct verifier *v, struct fail *why)
+{
+    enum err e = floor_read(v->a, v->dir, v->id.pk, &v->floor, why);
+    if (!e)
+        e = epoch_notes(v->a, v->dir, v->path, &v->id, &v->epochs, &v->n_epochs, why);
+    v->report->epochs = v->n_epochs;
+    if (e || !v->floor)
+        return e;
+    *v->t = v->floor->tree;
+    v->index = v->report->minimum = v->floor->size;
+    return OK;
 }
 
 static enum err read_identity(struct verifier *v, struct fail *f)
@@ -113,6 +148,8 @@ static enum err read_identity(struct verifier *v, struct fail *f)
     struct fail why = {0};
     struct span note;
     enum err e = identity_read(v->a, v->dir, &v->id, &why);
+    if (!e)
+        e = read_floor(v, &why);
     if (!e)
         take_heads(v);
     if (!e)
@@ -222,6 +259,40 @@ static bool check_head(struct verifier *v, size_t i)
                  v->head_name[i], (ull)v->head[i].size, (ull)v->head[i].size);
 }
 
+/* The head kept of the epoch that ends here. */
+static bool check_epoch(struct verifier *v)
+{
+    struct digest root;
+    for (size_t i = 0; i < v->n_epochs; i++) {
+        if (v->epochs[i].head.size != v->t->size)
+            continue;
+        tiles_root(v->t, &root);
+        if (memcmp(&root, &v->epochs[i].head.root, sizeof root) != 0)
+            return fault(v, "audit/%s: the epoch ended with another root than the record gives",
+                         v->epochs[i].name);
+    }
+    return true;
+}
+
+/* A closing entry at the end of a bundle: its epoch's head must be kept, under its name. */
+static bool check_closing(struct verifier *v, struct span leaf)
+{
+    struct epoch_end end;
+    char name[AUDIT_EPOCH_NAME];
+    uint64_t size = v->index;
+    if (size > v->shown.size || !epoch_is_last(size - 1) || !epoch_end_get(leaf, &end))
+        return true;
+    for (size_t i = 0; i < v->n_epochs; i++)
+        if (v->epochs[i].head.size == size && v->epochs[i].number == end.closed &&
+            v->epochs[i].unit == end.unit)
+            return true;
+    if (v->live && size == v->shown.size) /* it is being kept right now */
+        return true;
+    epoch_name(end.unit, end.closed, name);
+    return fault(v, "audit/epochs/%s is missing: the head of %llu entries with which the epoch ended", name,
+                 (ull)size);
+}
+
 /* At the sizes that were signed the root must be the signed one; tiles are blamed only when the root is
  * right. */
 static bool check_signed_sizes(struct verifier *v)
@@ -235,7 +306,7 @@ static bool check_signed_sizes(struct verifier *v)
     for (size_t i = 0; i < v->n_heads; i++)
         if (!check_head(v, i))
             return false;
-    return check_root(v, &v->goal, "signed");
+    return check_epoch(v) && check_root(v, &v->goal, "signed");
 }
 
 static bool take_leaf(struct verifier *v, struct span leaf)
@@ -244,6 +315,8 @@ static bool take_leaf(struct verifier *v, struct span leaf)
     if (v->progress && v->index % PROGRESS_EVERY == 0)
         v->progress(v->ctx, v->index, v->goal.size);
     v->index++;
+    if (!check_closing(v, leaf))
+        return false;
     if (v->t->size >= v->goal.size)
         return true;
     merkle_leaf(leaf, &h);
@@ -342,6 +415,14 @@ static bool check_summary(struct verifier *v, const struct segment_head *h)
                        (ull)h->number);
 }
 
+static bool pruned_meanwhile(struct verifier *v)
+{
+    struct floor *now = NULL;
+    bool yes = floor_read(v->a, v->dir, v->id.pk, &now, NULL) == OK && now && now->size > v->index;
+    free(now);
+    return yes;
+}
+
 static bool check_segment(struct verifier *v, uint64_t number)
 {
     char name[NAME_MAX_LEN];
@@ -349,6 +430,8 @@ static bool check_segment(struct verifier *v, uint64_t number)
     struct cursor c;
     segment_name(name, number);
     int fd = openat(v->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && pruned_meanwhile(v))
+        return fault(v, "the record is being pruned: verify it again");
     if (fd < 0)
         return fault(v, "audit/%s: the file cannot be opened (entry %llu is due)", name, (ull)v->index);
     const char *why = head_fault(v, fd, number, &h);
@@ -362,10 +445,23 @@ static bool check_segment(struct verifier *v, uint64_t number)
     return ok && check_summary(v, &h);
 }
 
+/* The floor must be the end of an epoch whose head is kept: else somebody moved it. */
+static bool floor_is_kept(struct verifier *v)
+{
+    bool kept = !v->floor;
+    for (size_t i = 0; i < v->n_epochs; i++)
+        kept |= v->floor && v->epochs[i].head.size == v->floor->size;
+    return kept ||
+           fault(v,
+                 "audit/floor: entries below %llu are said to be pruned, but no epoch is kept that ended "
+                 "there",
+                 (ull)v->floor->size);
+}
+
 static bool check_segments(struct verifier *v)
 {
-    bool ok = check_signed_sizes(v); /* of an empty log */
-    for (uint64_t i = 0; i < v->n_segments && ok; i++)
+    bool ok = floor_is_kept(v) && check_signed_sizes(v); /* of an empty log, or of what was pruned */
+    for (uint64_t i = v->floor ? v->floor->number : 0; i < v->n_segments && ok; i++)
         ok = check_segment(v, i);
     v->report->entries = v->index;
     if (ok && v->index < v->goal.size)
@@ -391,7 +487,8 @@ static enum err verify(struct verifier *v, struct fail *f)
     v->live = is_live(v->dir);
     enum err e = read_identity(v, f);
     if (!e)
-        e = as_fault(v, segments_count(v->a, v->path, &v->n_segments, &why), &why, f);
+        e = as_fault(v, segments_count(v->a, v->path, v->floor ? v->floor->number : 0, &v->n_segments, &why),
+                     &why, f);
     if (!e && !v->report->fault[0])
         v->report->ok = check_segments(v);
     return e;
@@ -420,6 +517,7 @@ enum err audit_verify_older(const char *data, const struct audit_older *older, s
     if (v.dir >= 0)
         close(v.dir);
     free(v.t);
+    free(v.floor);
     arena_free(v.a);
     return e;
 }

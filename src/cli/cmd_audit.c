@@ -110,9 +110,13 @@ static void report_json(struct arena *a, const struct audit_report *r)
     json_open(&t, NULL, '{');
     json_bool(&t, "ok", r->ok);
     json_i64(&t, "entries", (int64_t)r->entries);
+    json_i64(&t, "minimum", (int64_t)r->minimum);
+    json_i64(&t, "closed_epochs", (int64_t)r->epochs);
     json_hex(&t, "root", r->root.b, sizeof r->root.b);
     if (!r->ok)
         json_str(&t, "fault", r->fault);
+    if (r->n_incomparable)
+        json_str(&t, "incomparable", r->incomparable);
     json_close(&t, '}');
     text_char(&t, '\n');
     put(text_span(&t));
@@ -121,11 +125,17 @@ static void report_json(struct arena *a, const struct audit_report *r)
 static void report_text(struct arena *a, const char *data, const struct audit_report *r)
 {
     struct span root = base64_put(a, span_of(r->root.b, sizeof r->root.b));
-    if (r->ok)
+    if (r->ok && r->minimum)
+        printf("%s: entries %llu to %llu, every one as it was recorded; root %.*s\n"
+               "  those below were pruned with their epochs; the head of each closed epoch (%zu) is in audit/epochs\n",
+               data, (unsigned long long)r->minimum, (unsigned long long)r->entries - 1, SPAN_F(root), r->epochs);
+    else if (r->ok)
         printf("%s: %llu entries, every one as it was recorded; root %.*s\n", data,
                (unsigned long long)r->entries, SPAN_F(root));
     else
         printf("%s: the record is NOT as it was written\n  %s\n", data, r->fault);
+    if (r->n_incomparable)
+        printf("%s: it cannot be compared any more: what stood there was pruned\n", r->incomparable);
 }
 
 static enum err read_trust(struct arena *a, const char *path, struct trust **t, struct fail *f)
@@ -193,7 +203,7 @@ int cli_audit_verify(int argc, char **argv)
     enum err e = run_verify(a, &args, &r, show, &f);
     if (show)
         fputs("\r\033[K", stderr);
-    int code = e ? failed(&f) : r.ok ? CLI_OK : CLI_FAILED;
+    int code = e ? failed(&f) : r.ok && !r.n_incomparable ? CLI_OK : CLI_FAILED;
     if (!e && args.json)
         report_json(a, &r);
     else if (!e)

@@ -303,6 +303,8 @@ enum err history_start(struct engine *e, struct fail *f)
     enum err err = store_open(e->config.data, STORE_INDEX, &h->st, f);
     if (err == OK)
         err = mark_read(h->st, &mark, f);
+    if (mark < audit_minimum(e->config.audit)) /* what was pruned concerns nobody any more */
+        mark = audit_minimum(e->config.audit);
     if (err == OK)
         err = catch_up(e, mark, size, f);
     if (err != OK)

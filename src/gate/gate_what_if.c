@@ -72,7 +72,7 @@ static enum err walk(struct what_if_run *run, const struct what_if_config *c, st
 {
     uint64_t n = audit_sealed_size(run->audit);
     enum err e = OK;
-    for (uint64_t i = 0; !e && i < n; i++) {
+    for (uint64_t i = audit_minimum(run->audit); !e && i < n; i++) {
         e = take_entry(run, c, i, f);
         arena_reset(run->scratch);
         if (c->progress && (i % PROGRESS_EVERY == 0 || i + 1 == n))
