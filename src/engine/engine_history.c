@@ -14,13 +14,6 @@
 
 /* ---- Writing (the historian's thread, and the start) */
 
-static enum err row_write(struct store *st, const struct history_row *row, struct fail *f)
-{
-    struct span subject = span_of(row->subject, ID_LEN);
-    return row->drop ? store_run(st, Q_HISTORY_DROP, ARGS(ARG_B(subject)), NULL, f)
-                     : store_run(st, Q_HISTORY_ADD, ARGS(ARG_B(subject), ARG_I(row->entry)), NULL, f);
-}
-
 static enum err finish(struct store *st, enum err err, uint64_t mark, struct fail *f)
 {
     if (err == OK)
@@ -31,46 +24,116 @@ static enum err finish(struct store *st, enum err err, uint64_t mark, struct fai
     return err;
 }
 
-/* By person: neighbours lie on one page. An erasure's row has its person's highest entry, and comes last. */
+/* By person, then by entry. An erasure's row has its person's highest entry, and comes last. */
 static int row_order(const void *a, const void *b)
 {
     const struct history_row *x = a, *y = b;
-    int by_person = memcmp(x->subject, y->subject, ID_LEN);
-    return by_person ? by_person : (x->entry > y->entry) - (x->entry < y->entry);
+    int by_person = memcmp(x->row.subject, y->row.subject, ID_LEN);
+    return by_person ? by_person : (x->row.entry > y->row.entry) - (x->row.entry < y->row.entry);
+}
+
+static bool same_person(const struct history_row *a, const struct history_row *b)
+{
+    return memcmp(a->row.subject, b->row.subject, ID_LEN) == 0;
+}
+
+/* Rows in order, as they are to be added: each once, none of those erased, whose older rows go. */
+static enum err rows_settle(struct store *st, const struct history_row *rows, size_t n,
+                            struct store_history_row *out, size_t *n_out, struct fail *f)
+{
+    enum err err = OK;
+    size_t from = 0; /* of the person's in `out` */
+    *n_out = 0;
+    for (size_t i = 0; i < n && err == OK; i++) {
+        if (i == 0 || !same_person(&rows[i - 1], &rows[i]))
+            from = *n_out;
+        if (rows[i].drop) {
+            *n_out = from;
+            err = store_history_drop(st, span_of(rows[i].row.subject, ID_LEN), f);
+        } else if (*n_out == from || out[*n_out - 1].entry != rows[i].row.entry) {
+            out[(*n_out)++] = rows[i].row;
+        }
+    }
+    return err;
 }
 
 static enum err rows_write(struct store *st, struct history_row *rows, size_t n, uint64_t mark,
                            struct fail *f)
 {
+    struct store_history_row *out = malloc((n ? n : 1) * sizeof *out);
+    size_t n_out = 0;
+    if (!out)
+        abort(); /* out of memory ends the process, as in the arena */
     if (n > 1)
         qsort(rows, n, sizeof *rows, row_order);
     enum err err = store_begin_write(st, f);
-    for (size_t i = 0; i < n && err == OK; i++)
-        err = row_write(st, &rows[i], f);
+    if (err == OK)
+        err = rows_settle(st, rows, n, out, &n_out, f);
+    if (err == OK)
+        err = store_history_add(st, out, n_out, f);
+    free(out);
     return finish(st, err, mark, f);
 }
 
-/* Looks one sealed entry up. */
-static enum err entry_index(struct engine *e, struct arena *a, uint64_t entry, struct fail *f)
+/* Looks one sealed entry up; *found: it concerns somebody. */
+static enum err entry_index(struct engine *e, struct arena *a, uint64_t entry, struct history_row *row,
+                            bool *found, struct fail *f)
 {
     struct span leaf, detail;
-    struct history_row row = {.entry = entry};
+    *row = (struct history_row){.row.entry = entry};
     enum err err = audit_read(e->config.audit, entry, a, &leaf, &detail, f);
-    if (err != OK || !e->config.who(e->config.ctx, e->history.st, leaf, detail, row.subject))
-        return err;
-    return row_write(e->history.st, &row, f);
+    *found = err == OK && e->config.who(e->config.ctx, e->history.st, leaf, detail, row->row.subject);
+    return err;
 }
 
 static enum err batch_index(struct engine *e, uint64_t from, uint64_t to, struct fail *f)
 {
     struct arena *a = arena_new(0);
-    enum err err = store_begin_write(e->history.st, f);
+    struct history_row *rows = malloc(HISTORY_BATCH * sizeof *rows);
+    enum err err = OK;
+    size_t n = 0;
+    if (!rows)
+        abort();
     for (uint64_t i = from; i < to && err == OK; i++) {
-        err = entry_index(e, a, i, f);
+        bool found;
+        err = entry_index(e, a, i, &rows[n], &found, f);
+        n += found;
         arena_reset(a);
     }
+    if (err == OK)
+        err = rows_write(e->history.st, rows, n, to, f);
+    free(rows);
     arena_free(a);
-    return finish(e->history.st, err, to, f);
+    return err;
+}
+
+/* Somebody waits for rows to be written, or to go. */
+static bool is_awaited(struct history *h)
+{
+    pthread_mutex_lock(&h->lock);
+    bool awaited = h->waiting || h->urgent || h->closed;
+    pthread_mutex_unlock(&h->lock);
+    return awaited;
+}
+
+/* Joins what lies in many runs: some of it after each batch of n rows, so that no more comes than is joined.
+ * What fails is left for the next time. */
+static void rows_join(struct engine *e, size_t n)
+{
+    struct store *st = e->history.st;
+    bool more = true;
+    for (size_t done = 0; more && done < n * HISTORY_JOIN; done += HISTORY_BATCH) {
+        struct fail f = {0};
+        enum err err = store_begin_write(st, &f);
+        if (err == OK)
+            err = store_history_join(st, HISTORY_BATCH, &more, &f);
+        if (err == OK)
+            err = store_commit(st, &f);
+        else
+            store_rollback(st);
+        if (err != OK || is_awaited(&e->history))
+            return;
+    }
 }
 
 /* Brings history.db from `from` up to `to` out of the record. */
@@ -84,6 +147,8 @@ static enum err rebuild(struct engine *e, uint64_t from, uint64_t to, struct fai
     while (from < to && err == OK) {
         uint64_t end = to - from > HISTORY_BATCH ? from + HISTORY_BATCH : to;
         err = batch_index(e, from, end, f);
+        if (err == OK)
+            rows_join(e, (size_t)(end - from));
         from = end;
     }
     return err;
@@ -94,7 +159,7 @@ static enum err rebuild(struct engine *e, uint64_t from, uint64_t to, struct fai
 static void row_push(struct history *h, const struct history_row *row)
 {
     if (h->n >= HISTORY_ROWS_MAX && !row->drop) {
-        h->lost_from = row->entry < h->lost_from ? row->entry : h->lost_from;
+        h->lost_from = row->row.entry < h->lost_from ? row->row.entry : h->lost_from;
         return;
     }
     if (h->n == h->cap) {
@@ -112,8 +177,8 @@ static void job_push(struct history *h, const struct job *j)
     for (size_t i = 0; i < j->n_entries; i++) {
         if (j->entry_subject[i].len != ID_LEN)
             continue;
-        struct history_row row = {.entry = j->index[i], .drop = j->forget_history && !j->undo};
-        memcpy(row.subject, j->entry_subject[i].p, ID_LEN);
+        struct history_row row = {.row.entry = j->index[i], .drop = j->forget_history && !j->undo};
+        memcpy(row.row.subject, j->entry_subject[i].p, ID_LEN);
         row_push(h, &row);
     }
 }
@@ -235,7 +300,9 @@ static void *history_main(void *arg)
             batch_write(e, &b, &f);
         } while (batch_end(&e->history, &b, &f));
         free(b.rows);
-        if (f.code != OK)
+        if (f.code == OK)
+            rows_join(e, b.n);
+        else
             break; /* closed on a full disk: the next start rebuilds from the mark */
     }
     return NULL;
@@ -259,8 +326,10 @@ static enum err cut(struct engine *e, uint64_t size, struct fail *f)
 {
     log_line(LOG_LVL_WARN, "engine", "history.db is ahead of the record: cut to %llu entries",
              (unsigned long long)size);
-    enum err err = store_run(e->history.st, Q_HISTORY_CUT, ARGS(ARG_I(size)), NULL, f);
-    return err == OK ? rows_write(e->history.st, NULL, 0, size, f) : err;
+    enum err err = store_begin_write(e->history.st, f);
+    if (err == OK)
+        err = store_history_cut(e->history.st, size, f);
+    return finish(e->history.st, err, size, f);
 }
 
 void history_init(struct engine *e)
@@ -279,7 +348,7 @@ static enum err drop_erased(struct store *st, struct fail *f)
     struct store_rows r;
     enum err err = store_query(st, Q_ERASED_ALL, NO_ARGS, &r, f);
     while (err == OK && store_next(&r, f))
-        err = store_run(st, Q_HISTORY_DROP, ARGS(ARG_B(store_t(&r, 0))), NULL, f);
+        err = store_history_drop(st, store_t(&r, 0), f);
     if (err == OK)
         err = r.err;
     store_done(&r);

@@ -33,6 +33,7 @@
 #define HISTORY_GATHER 16384 /* rows written together: in the order of persons they share pages */
 #define HISTORY_GATHER_MS                                                                                    \
     500                    /* how long rows wait for others, unless a reader or an erasure waits for them */
+#define HISTORY_JOIN  6    /* rows joined for each that comes: what log8 of the largest record asks for */
 #define HISTORY_BATCH 4096 /* entries looked at in one transaction when rebuilding */
 
 /* ---- Queues */
@@ -67,8 +68,7 @@ int64_t monotonic_ms(void);
 /* ---- The historian */
 
 struct history_row {
-    uint8_t subject[ID_LEN];
-    uint64_t entry;
+    struct store_history_row row;
     bool drop; /* the person was erased: all rows go */
 };
 struct history {

@@ -82,23 +82,6 @@ static enum err read_entry(struct gate_call *c, const struct person_key *key, st
     return detail_open(c->gate->vault, key, detail, &l, c->arena, &row->detail, f);
 }
 
-static enum err list_entries(struct gate_call *c, const struct subject *s, size_t limit, uint64_t **out,
-                             size_t *n, struct fail *f)
-{
-    struct store_rows rows;
-    *out = ARENA_ARRAY(c->arena, limit ? limit : 1, uint64_t);
-    *n = 0;
-    enum err e =
-        store_query(c->st, Q_HISTORY_LIST, ARGS(ARG_B(span_of(s->id.b, ID_LEN)), ARG_I(limit)), &rows, f);
-    if (e)
-        return e;
-    while (*n < limit && store_next(&rows, f))
-        (*out)[(*n)++] = (uint64_t)store_i(&rows, 0);
-    e = rows.err;
-    store_done(&rows);
-    return e;
-}
-
 static enum err read_entries(struct gate_call *c, const struct subject *s, const uint64_t *entries,
                              struct gate_history_row *rows, size_t n, struct audit *audit, struct fail *f)
 {
@@ -121,7 +104,7 @@ enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, s
     *n = 0;
     enum err e = subject_get(c->st, id, c->now, &s, f);
     if (!e)
-        e = list_entries(c, &s, limit, &entries, n, f);
+        e = store_history_list(c->st, span_of(s.id.b, ID_LEN), limit, c->arena, &entries, n, f);
     if (e)
         return e;
     *out = ARENA_ARRAY(c->arena, *n ? *n : 1, struct gate_history_row);

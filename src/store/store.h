@@ -133,6 +133,26 @@ enum err store_field_number(struct store *st, struct span name, int64_t *out, st
 enum err store_field_name(struct store *st, int64_t number, struct arena *a, struct span *out,
                           struct fail *f);
 
+/* ---- Which entries of the record concern whom (history.db)
+ *
+ * Few rows go into a table one by one. Many at once are laid down in order, as blocks of a page, and joined
+ * with others like them later: a row costs a 160th of a page a few times instead of a page of its own. */
+struct store_history_row {
+    uint8_t subject[16];
+    uint64_t entry;
+};
+/* Adds rows that come in order, none twice. In a group. */
+enum err store_history_add(struct store *st, const struct store_history_row *rows, size_t n, struct fail *f);
+/* The newest entries of a person, at most `limit`, the newest first, each once. */
+enum err store_history_list(struct store *st, struct span subject, size_t limit, struct arena *a,
+                            uint64_t **out, size_t *n, struct fail *f);
+/* Takes away all rows of a person; all rows from an entry on. In a group. */
+enum err store_history_drop(struct store *st, struct span subject, struct fail *f);
+enum err store_history_cut(struct store *st, uint64_t entry, struct fail *f);
+/* Joins about `most` rows of runs that wait for it. *more: some still wait. In a group of its own; a reader
+ * finds each row before and after it. */
+enum err store_history_join(struct store *st, size_t most, bool *more, struct fail *f);
+
 /* Name and text of a statement, for tests and tools. */
 const char *store_query_name(enum store_query_id q);
 const char *store_query_sql(enum store_query_id q);

@@ -7,6 +7,7 @@
  *   store_schema.c  schema texts, migrations, the PostgreSQL spelling
  *   store_query.c   the statements
  *   store_field.c   numbers of fields, remembered
+ *   store_history.c runs and blocks of history.db
  *   store_write.c   groups, savepoints, forgotten keys
  *   store_pg*.c     a database on PostgreSQL (store_pg.h)
  */

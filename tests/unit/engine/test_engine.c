@@ -159,13 +159,12 @@ static void run_write_undone(struct job *j, struct store *st, void *ctx)
 static void run_history(struct job *j, struct store *st, void *ctx)
 {
     struct ask *a = j->user;
-    struct store_rows r;
+    uint64_t *entries;
+    size_t n = 0;
     struct fail f = {0};
     (void)ctx;
-    a->number = 0;
-    store_query(st, Q_HISTORY_LIST, ARGS(ARG_B(span_str(a->subject)), ARG_I(100000)), &r, &f);
-    while (store_next(&r, &f))
-        a->number++;
+    store_history_list(st, span_str(a->subject), 100000, j->arena, &entries, &n, &f);
+    a->number = (int64_t)n;
     j->res.status = 200;
 }
 
