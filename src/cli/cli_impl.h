@@ -120,6 +120,7 @@ int cmd_init(struct cli *c);
 int cmd_import(struct cli *c);
 int cmd_serve(struct cli *c);
 int cmd_schema(struct cli *c);
+int cmd_audit_prune(struct cli *c);
 int cmd_audit_witness(struct cli *c);
 int cmd_audit_witness_feed(struct cli *c);
 int cmd_help(struct cli *c);

@@ -127,8 +127,10 @@ static void report_text(struct arena *a, const char *data, const struct audit_re
     struct span root = base64_put(a, span_of(r->root.b, sizeof r->root.b));
     if (r->ok && r->minimum)
         printf("%s: entries %llu to %llu, every one as it was recorded; root %.*s\n"
-               "  those below were pruned with their epochs; the head of each closed epoch (%zu) is in audit/epochs\n",
-               data, (unsigned long long)r->minimum, (unsigned long long)r->entries - 1, SPAN_F(root), r->epochs);
+               "  those below were pruned with their epochs; the head of each closed epoch (%zu) is in "
+               "audit/epochs\n",
+               data, (unsigned long long)r->minimum, (unsigned long long)r->entries - 1, SPAN_F(root),
+               r->epochs);
     else if (r->ok)
         printf("%s: %llu entries, every one as it was recorded; root %.*s\n", data,
                (unsigned long long)r->entries, SPAN_F(root));

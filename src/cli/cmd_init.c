@@ -254,7 +254,7 @@ static enum err fill(struct cli *c, const char *folder, struct fail *f)
     if (err == OK)
         err = put_database(c, folder, f);
     if (err == OK)
-        err = web_create(folder, host ? host : "localhost", web_clock(c->clock_file), f);
+        err = web_create(folder, host ? host : "localhost", cli_get(c, "epoch"), web_clock(c->clock_file), f);
     made = err == OK;
     if (err == OK)
         err = cli_send(c, METHOD_GET, SPAN("/healthz"), SPAN_EMPTY, SPAN_EMPTY, &answer, f);

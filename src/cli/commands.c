@@ -25,6 +25,7 @@ static const struct cli_option init_options[] = {
      "a PostgreSQL database for the people's data: postgresql://… (default: $TROTH_DATABASE, then a file)"},
     {"keys-database", CLI_STRING, "URL", false, NULL,
      "another one, in production on another server, for their keys (default: $TROTH_KEYS_DATABASE)"},
+    {"epoch", CLI_STRING, "UNIT", false, NULL, "epochs of the record: quarter (default), month or year"},
     {"demo", CLI_FLAG, NULL, false, NULL,
      "register example services and recipients; tokens go to demo-tokens.json"},
     {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
@@ -218,6 +219,15 @@ static const struct cli_option receipt_options[] = {
     {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
     {0},
 };
+static const struct cli_option prune_options[] = {
+    {"until", CLI_STRING, "EPOCH", false, NULL, "up to and with this one, like 2026q4 (default: all that are due)"},
+    {"dry-run", CLI_FLAG, NULL, false, NULL, "only say what would go"},
+    {0},
+};
+static const struct cli_option keep_options[] = {
+    {"months", CLI_NUMBER, "N", true, "months", "36 or more (default, before it was ever set: 36)"},
+    {0},
+};
 static const struct cli_option witness_options[] = {
     {"logs", CLI_STRING, "FILE", true, NULL, "verifier keys of the logs to watch, one a line"},
     {"name", CLI_STRING, "NAME", false, NULL,
@@ -393,6 +403,20 @@ const struct cli_command cli_commands[] = {
         cli_audit_receipt_verify, receipt_options,
         "Checked are the signature on the head, that the entry is under it, and that the stated detail is what the entry "
         "commits to. Exit codes: 0 genuine, 1 not genuine or unreadable, 2 usage."),
+    ASK("audit epochs", "", 0, "epochs of the record: what is closed, what may be pruned when", NULL, GET,
+        "/v1/audit/epochs", NULL, NULL),
+    ASK("audit retention", "", 0, "say how long closed epochs of the record stay", keep_options, POST,
+        "/v1/audit/retention", NULL, NULL),
+    {.words = "audit prune",
+     .args = "",
+     .summary = "delete closed epochs of the record whose time is over",
+     .run = cmd_audit_prune,
+     .options = prune_options,
+     .asks = true,
+     .more = "An epoch goes when its retention is over and nobody whose data is under a legal hold has entries in it. The "
+             "signed head it ended with stays for ever, and so does every receipt that somebody kept. What was cut short goes on when "
+             "the command is given again, or the daemon runs. Exit codes: 0 done, or nothing is due, 1 refused, with the reason, "
+             "or it stopped, 2 usage."},
     OWN("audit witness", "FOLDER", 1, 1, "be a witness: cosign heads that extend what was seen before",
         cmd_audit_witness, witness_options),
     OWN("audit witness-feed", "DIR", 1, 1, "take the record's heads to witnesses, and keep what they cosign",

@@ -277,6 +277,62 @@ enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span f
 enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const struct purchase *p,
                            struct fail *f);
 
+/* ---- Pruning the record: what must stay, and what may go (audit.h, "Epochs and pruning") */
+
+/* The least there is: an epoch holds logs and records of processing, so that the longer time applies. */
+#define GATE_KEEP_LOGS_MONTHS 6 /* Cybersecurity Law, article 21(3): network logs */
+#define GATE_KEEP_RECORDS_MONTHS                                                                             \
+    36 /* Personal Information Protection Law, article 56: records of processing */
+#define GATE_KEEP_MOST_MONTHS 1200
+#define GATE_PRUNE_SEGMENTS   2  /* deleted in one step: the committer is held up for milliseconds */
+#define GATE_PRUNE_PARTS      64 /* of history.db, by person */
+
+enum gate_epoch_state {
+    GATE_EPOCH_OPEN,
+    GATE_EPOCH_KEPT,   /* its time is not over */
+    GATE_EPOCH_HELD,   /* a person whose data is under a legal hold has entries in it */
+    GATE_EPOCH_BEHIND, /* its time is over, but one before it stays */
+    GATE_EPOCH_DUE,
+    GATE_EPOCH_PRUNED
+};
+struct gate_epoch {
+    struct audit_epoch epoch;
+    enum gate_epoch_state state;
+    struct instant until; /* closed: when its time is over */
+    uint64_t bytes;       /* of its segments */
+};
+struct gate_epochs {
+    struct gate_epoch *list;
+    size_t n;
+    int64_t keep_months;
+    uint64_t minimum;
+    bool pruning; /* one is under way */
+};
+const char *gate_epoch_state_name(enum gate_epoch_state s);
+enum err gate_epochs(struct gate_call *c, struct audit *au, struct gate_epochs *out, struct fail *f);
+/* How long closed epochs stay. ERR_BAD_VALUE below the least there is, naming the article. Leaves an entry.
+ */
+enum err gate_keep_record(struct gate_call *c, int64_t months, struct fail *f);
+/* Begins: puts on record which epochs go, up to and with the named one (empty: all that are due), and
+ * remembers it in the same change; dry: only says what would go. ERR_CONFLICT, with the reason, for an epoch
+ * that is open, not due or held; ERR_NOT_FOUND if there is none of that name. WRITE jobs. */
+struct gate_prune_plan {
+    size_t epochs; /* 0: nothing is due */
+    uint64_t entries, bytes, minimum;
+    bool resumed; /* what was begun before is to be finished first */
+};
+enum err gate_prune(struct gate_call *c, struct audit *au, struct span until, bool dry,
+                    struct gate_prune_plan *out, struct fail *f);
+/* One step of what was begun: first the minimum rises, then files and rows go; the last one puts it on
+ * record. Taken up after a crash where it was. *more: call again. Nothing under way: nothing happens. WRITE
+ * jobs. */
+struct gate_pruning {
+    uint64_t done, total; /* segments and parts, for a progress bar; 0: nothing is under way */
+    uint64_t minimum;
+    bool more;
+};
+enum err gate_prune_step(struct gate_call *c, struct audit *au, struct gate_pruning *out, struct fail *f);
+
 /* ---- What must go in time (B4.0.a) */
 
 #define GATE_SWEEP_VALUES  256              /* of one call: a few milliseconds of the committer */

@@ -276,7 +276,7 @@ static void entries_grow(struct gate_call *c, struct arena *a)
 static bool changes(enum audit_kind kind)
 {
     return kind != AUDIT_DECISION && kind != AUDIT_READ && kind != AUDIT_REFUSED && kind != AUDIT_SHARE &&
-           kind != AUDIT_EXPORT && kind != AUDIT_START && kind != AUDIT_ERASE;
+           kind != AUDIT_EXPORT && kind != AUDIT_START && kind != AUDIT_ERASE && kind != AUDIT_PRUNE;
 }
 
 /* Every change leaves an entry, so no change can forget its step. */

@@ -58,6 +58,14 @@ static void sweep_own(struct call *c)
     __atomic_store_n(&c->web->sweeper->more, s.more && c->fail.code == OK, __ATOMIC_RELAXED);
 }
 
+/* A pruning of the record that was begun, and whose caller is gone. */
+static void prune_own(struct call *c)
+{
+    struct gate_pruning p = {0};
+    gate_prune_step(&c->gate, c->web->audit, &p, &c->fail);
+    __atomic_store_n(&c->web->sweeper->more, p.more && c->fail.code == OK, __ATOMIC_RELAXED);
+}
+
 static bool wait_turn(struct sweeper *s)
 {
     struct timespec until;
@@ -80,24 +88,36 @@ static bool stopping(struct sweeper *s)
 }
 
 /* Batch after batch, each a job like any other: what people ask for goes in between. */
-static void *sweeper_main(void *arg)
+static void run(struct sweeper *s, const struct route *row, const char *stays)
 {
-    static const struct route row = {.name = "sweep",
-                                     .method = METHOD_POST,
-                                     .path = "(sweep)",
-                                     .handler = sweep_own,
-                                     .kind = KIND_WRITE,
-                                     .response = "none"};
-    struct sweeper *s = arg;
     do {
         struct fail f = {0};
-        s->more = false;
-        if (dispatch_own(s->web, &row, &f) != OK)
-            log_line(LOG_LVL_WARN, "sweep", "what is kept beyond its time stays until the next turn: %s",
-                     f.detail);
-        if (!__atomic_load_n(&s->more, __ATOMIC_RELAXED))
-            known_remember(s->web);
-    } while (__atomic_load_n(&s->more, __ATOMIC_RELAXED) ? !stopping(s) : wait_turn(s));
+        __atomic_store_n(&s->more, false, __ATOMIC_RELAXED);
+        if (dispatch_own(s->web, row, &f) != OK)
+            log_line(LOG_LVL_WARN, "sweep", "%s until the next turn: %s", stays, f.detail);
+    } while (__atomic_load_n(&s->more, __ATOMIC_RELAXED) && !stopping(s));
+}
+
+static void *sweeper_main(void *arg)
+{
+    static const struct route values = {.name = "sweep",
+                                        .method = METHOD_POST,
+                                        .path = "(sweep)",
+                                        .handler = sweep_own,
+                                        .kind = KIND_WRITE,
+                                        .response = "none"};
+    static const struct route record = {.name = "prune",
+                                        .method = METHOD_POST,
+                                        .path = "(prune)",
+                                        .handler = prune_own,
+                                        .kind = KIND_WRITE,
+                                        .response = "none"};
+    struct sweeper *s = arg;
+    do {
+        run(s, &values, "what is kept beyond its time stays");
+        run(s, &record, "pruned epochs of the record are not all deleted");
+        known_remember(s->web);
+    } while (!stopping(s) && wait_turn(s));
     return NULL;
 }
 

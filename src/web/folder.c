@@ -63,7 +63,7 @@ enum err folder_lock(const char *data, int *fd, struct fail *f)
 
 /* ---- A new folder */
 
-enum err web_create(const char *data, const char *host, struct instant now, struct fail *f)
+enum err web_create(const char *data, const char *host, const char *epoch, struct instant now, struct fail *f)
 {
     struct arena *a = arena_new(1024);
     const char *master = in_folder(a, data, "master-key");
@@ -82,6 +82,8 @@ enum err web_create(const char *data, const char *host, struct instant now, stru
         store_close(st);
     if (err == OK)
         err = audit_create(data, host, now, f);
+    if (err == OK && epoch)
+        err = audit_set_epoch(data, epoch, f);
     if (err != OK && made)
         store_remove(data);
     arena_free(a);

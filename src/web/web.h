@@ -52,6 +52,8 @@ const char *web_socket_path(struct arena *a, const char *data);
 /* ---- Making a folder (troth init) */
 
 /* Creates databases, master key, record and its key in `data`, which exists and holds policy/. */
-enum err web_create(const char *data, const char *host, struct instant now, struct fail *f);
+/* `epoch`: the record's unit, null: a quarter (audit.h). */
+enum err web_create(const char *data, const char *host, const char *epoch, struct instant now,
+                    struct fail *f);
 
 #endif

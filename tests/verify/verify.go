@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// verify MIRROR [-against NOTE] [RECEIPT...]: checks a copy of a log with the Go team's sumdb packages.
+// verify [-against NOTE] [-pruned NOTE] MIRROR [RECEIPT...]: checks a copy of a log with the Go team's sumdb packages.
 //
 // MIRROR holds key, checkpoint, and tile/ as they are served, bundles of entries included. The entries must give the
 // signed root, and the tiles be those of the entries; -against is a head that must be contained;
-// a receipt is a tlog-proof of this log. Exit code 0: all of it holds; 1: it does not, with the reason.
+// a receipt is a tlog-proof of this log. Of a pruned log -pruned is the head with which its last pruned epoch ended: MIRROR
+// then holds what is served from there on (C2SP tlog-tiles, "Pruning"), and the log must extend that head. Exit code 0: all of it holds; 1: it does not, with the reason.
 package main
 
 import (
@@ -131,6 +132,53 @@ func checkTiles(m mirror, tree tlog.Tree, s store) {
 	}
 }
 
+// The tiles of the mirror, as tlog reads them: each is checked against the signed root before it is used.
+type tiles struct{ m mirror }
+
+func (t tiles) Height() int { return height }
+
+func (t tiles) ReadTiles(want []tlog.Tile) ([][]byte, error) {
+	var out [][]byte
+	for _, one := range want {
+		data, err := os.ReadFile(filepath.Join(string(t.m), path(one)))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, data)
+	}
+	return out, nil
+}
+
+func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
+
+// Entries from the minimum index on are those of the tiles, the tiles give the signed root, and the tree extends the
+// one that was pruned.
+func checkPruned(m mirror, tree, old tlog.Tree) tlog.HashReader {
+	hashes := tlog.TileHashReader(tree, tiles{m})
+	if old.N > tree.N || old.N%(1<<height) != 0 {
+		check(errors.New("an epoch does not end where this one is said to"))
+	}
+	proof, err := tlog.ProveTree(tree.N, old.N, hashes)
+	check(err)
+	check(tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash))
+	for i := old.N; i < tree.N; {
+		data := m.read(bundlePath(i>>height, tree.N))
+		for end := (i>>height + 1) << height; i < end && i < tree.N; i++ {
+			if len(data) < 2 || len(data) < 2+int(binary.BigEndian.Uint16(data)) {
+				check(fmt.Errorf("entry %d is missing", i))
+			}
+			n := 2 + int(binary.BigEndian.Uint16(data))
+			have, err := hashes.ReadHashes([]int64{tlog.StoredHashIndex(0, i)})
+			check(err)
+			if have[0] != tlog.RecordHash(data[2:n]) {
+				check(fmt.Errorf("entry %d is not the one in its tile", i))
+			}
+			data = data[n:]
+		}
+	}
+	return hashes
+}
+
 func checkReceipt(text string, v note.Verifier) error {
 	head, signed, found := strings.Cut(text, "\n\n")
 	lines := strings.Split(head, "\n")
@@ -162,14 +210,25 @@ func checkReceipt(text string, v note.Verifier) error {
 
 func main() {
 	against := flag.String("against", "", "an older head that must be contained")
+	pruned := flag.String("pruned", "", "the head with which the last pruned epoch ended")
 	flag.Parse()
 	m := mirror(flag.Arg(0))
 	v, err := note.NewVerifier(strings.TrimSpace(string(m.read("key"))))
 	check(err)
 	tree, err := open(m.read("checkpoint"), v)
 	check(err)
-	hashes := checkEntries(m, tree)
-	checkTiles(m, tree, hashes)
+	var hashes tlog.HashReader
+	if *pruned == "" {
+		all := checkEntries(m, tree)
+		checkTiles(m, tree, all)
+		hashes = all
+	} else {
+		text, err := os.ReadFile(*pruned)
+		check(err)
+		old, err := open(text, v)
+		check(err)
+		hashes = checkPruned(m, tree, old)
+	}
 	if *against != "" {
 		text, err := os.ReadFile(*against)
 		check(err)

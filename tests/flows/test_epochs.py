@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Epochs of the record: they close, they stay as long as they must, and then they can be pruned."""
+import json, os, shutil, subprocess, time, unittest
+
+from troth_flow import BUILD, ROOT, on_files
+from troth_people import People
+
+GO_PACKAGES = "/usr/share/gocode"
+MIRROR_LEVELS = 3
+
+
+class Epochs(People):
+    fresh = True
+    decided_again = False
+
+    def quarter(self, instant, people=1):
+        """Some work in a quarter; the persons."""
+        self.at(instant)
+        done = [self.adult(contact_phone=self.phone()) for _ in range(people)]
+        for person in done:
+            self.decide("shop", "direct-marketing", subject=person)
+        return done
+
+    def settled(self):
+        for _ in range(100):
+            head = self.get("/audit/checkpoint").body
+            if int(head.split(b"\n")[1]) == self.get("/healthz").json["record"]:
+                return head
+            time.sleep(0.1)
+        self.fail("no checkpoint covers the record")
+
+    def prune(self, *more, code=0):
+        return self.daemon.cli("audit", "prune", *more, *self.daemon.here(), code=code)
+
+    def epochs(self):
+        answer = self.operator("GET", "/v1/audit/epochs", status=200)
+        return {e["name"]: e for e in answer.json["epochs"]}
+
+    def verify(self):
+        return json.loads(self.daemon.cli("audit", "verify", self.daemon.data, "--json").stdout)
+
+    def kept(self, name):
+        return os.path.join(self.daemon.home, name)
+
+    def keep(self, name, content):
+        with open(self.kept(name), "wb") as f:
+            f.write(content)
+        return self.kept(name)
+
+    def test_a_quarter_is_closed_with_a_head_that_stays(self):
+        self.quarter("2026-12-31T23:59:59Z")
+        self.assertEqual([e["state"] for e in self.epochs().values()], ["open"])
+        self.quarter("2027-01-01T00:00:00Z")
+        self.settled()
+        got = self.epochs()
+        self.assertEqual([(n, e["state"]) for n, e in got.items()], [("2026q4", "kept"), ("2027q1", "open")])
+        first = got["2026q4"]
+        self.assertEqual((first["first"], first["entries"] % 256, first["until"]), (0, 0, "2030-01-01T00:00:00Z"))
+        with open(os.path.join(self.daemon.data, "audit", "epochs", "2026q4")) as f:
+            self.assertEqual(f.read().split("\n")[1], str(first["entries"]))
+        self.assertEqual(self.verify()["closed_epochs"], 1)
+        self.daemon.restart()
+        self.quarter("2027-02-01T00:00:00Z")
+        self.assertEqual(list(self.epochs()), ["2026q4", "2027q1"])
+
+    def test_nothing_goes_before_its_time(self):
+        self.quarter("2026-12-01T00:00:00Z")
+        self.quarter("2027-01-15T00:00:00Z")
+        self.at("2029-12-31T23:59:59Z")
+        self.adult()
+        self.settled()
+        before = self.verify()["entries"]
+        self.assertIn("nothing is due", self.prune().stdout)
+        for epoch, why in (("2026q4", "stays until 2030-01-01"), ("2029q4", "is open"), ("2027q1", "article 56"),
+                           ("1999q1", "no epoch")):
+            self.assertIn(why, self.prune("--until", epoch, code=1).stderr)
+            self.assertIn(why, self.prune("--until", epoch, "--dry-run", code=1).stderr)
+        for months in (0, 6, 35, 5000):
+            said = self.daemon.cli("audit", "retention", "--months", str(months), *self.daemon.here(), code=1).stderr
+            self.assertRegex(said, "Personal Information Protection Law, article 56|months")
+        self.settled()
+        self.assertEqual(self.verify()["minimum"], 0)
+        self.assertGreaterEqual(self.verify()["entries"], before)
+        self.at("2030-01-01T00:00:00Z")
+        self.daemon.cli("audit", "retention", "--months", "48", *self.daemon.here())
+        self.assertIn("stays until 2031-01-01", self.prune("--until", "2026q4", code=1).stderr)
+
+    def test_pruned_epochs_are_gone_and_receipts_of_them_stay_good(self):
+        person, = self.quarter("2026-12-01T00:00:00Z")
+        got = self.consent(person, "consent", purpose="direct-marketing")["receipt"]
+        old_head = self.keep("old-head", self.settled())
+        receipt = self.keep("receipt", self.post("/v1/receipts", got).body)
+        key = self.keep("key", self.get("/audit/key").body)
+        self.quarter("2027-01-15T00:00:00Z", people=3)
+        self.quarter("2027-04-15T00:00:00Z")
+        self.at("2030-01-02T00:00:00Z")
+        late = self.consent(person, "consent", purpose="direct-marketing", state="withdrawn")["receipt"]
+        self.settled()
+        told = json.loads(self.prune("--dry-run", "--json").stdout)
+        self.assertEqual((told["epochs"], told["dry_run"]), (1, True))
+        self.assertEqual(self.verify()["minimum"], 0)
+        done = json.loads(self.prune("--json").stdout)
+        self.assertEqual((done["epochs"], done["minimum"]), (1, told["minimum"]))
+        self.settled()
+        checked = self.verify()
+        self.assertEqual((checked["ok"], checked["minimum"]), (True, done["minimum"]))
+        self.assertEqual({n: e["state"] for n, e in self.epochs().items()},
+                         {"2026q4": "pruned", "2027q1": "kept", "2027q2": "kept", "2030q1": "open"})
+        self.assertFalse(os.path.exists(os.path.join(self.daemon.data, "audit", "segment-00000000")))
+        # what was handed out proves what it proved; the record has nothing more to say of it
+        self.daemon.cli("audit", "receipt", "verify", receipt, "--key", key)
+        self.problem(self.post("/v1/receipts", got), 410, "gone", contains="pruned")
+        self.problem(self.get("/audit/proof/%d" % got["entry"]), 410, "gone")
+        self.assertEqual(self.get("/audit/tile/0/000").status, 410)
+        history = self.expect(self.get(f"/v1/subjects/{person}/history", token="shop"), 200)["history"]
+        self.assertTrue(history and all(e["entry"] >= done["minimum"] for e in history))
+        # what is left has its proofs, and new heads go on from the old ones
+        fresh = self.keep("fresh", self.post("/v1/receipts", late).body)
+        self.daemon.cli("audit", "receipt", "verify", fresh, "--key", key)
+        said = self.daemon.cli("audit", "verify", self.daemon.data, "--against", old_head, code=1).stdout
+        self.assertIn("cannot be compared any more", said)
+        self.assertNotIn("NOT as it was", said)
+        self.daemon.restart()
+        self.daemon.restart("--known-checkpoint", old_head)
+        self.assertEqual(self.verify()["ok"], True)
+        self.assertIn("nothing is due", self.prune().stdout)
+        self.others_agree(fresh, receipt)
+
+    def others_agree(self, *receipts):
+        """golang.org/x/mod/sumdb of the Go team, on what is served of a pruned log."""
+        if not shutil.which("go") or not os.path.isdir(GO_PACKAGES + "/src/golang.org/x/mod/sumdb"):
+            return
+        program = os.path.join(BUILD, "verify-go-pruned")
+        env = {**os.environ, "GO111MODULE": "off", "GOPATH": GO_PACKAGES, "GOCACHE": os.path.join(BUILD, "go-cache"),
+               "GOFLAGS": "", "CGO_ENABLED": "0"}
+        subprocess.run(["go", "build", "-o", program, os.path.join(ROOT, "tests", "verify", "verify.go")], env=env, check=True)
+        log, end = self.mirror(), os.path.join(self.daemon.data, "audit", "epochs", "2026q4")
+        run = lambda *args: subprocess.run([program, *args], capture_output=True, text=True)
+        done = run("-pruned", end, log, *receipts)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, "entries, 2 receipts")
+        first = sorted(os.listdir(os.path.join(log, "tile", "entries")))[0]
+        with open(os.path.join(log, "tile", "entries", first), "r+b") as f:
+            f.seek(70)
+            f.write(b"x")
+        self.assertRegex(run("-pruned", end, log).stderr, "is not the one in its tile")
+        self.assertNotEqual(run("-pruned", os.path.join(self.daemon.data, "audit", "epochs", "2027q1"), log).returncode, 2)
+
+    def mirror(self):
+        head = self.settled()
+        size, log = int(head.split(b"\n")[1]), self.kept("mirror")
+        for name, content in (("key", self.get("/audit/key").body), ("checkpoint", head)):
+            os.makedirs(log, exist_ok=True)
+            self.keep("mirror/" + name, content)
+        for level in range(MIRROR_LEVELS):
+            n = size >> 8 * level
+            for tile in range((n + 255) // 256):
+                width = min(256, n - 256 * tile)
+                end = "%03d" % tile + ("" if width == 256 else ".p/%d" % width)
+                for path in ["tile/%d/%s" % (level, end)] + (["tile/entries/" + end] if level == 0 else []):
+                    answer = self.operator("GET", "/audit/" + path)
+                    if answer.status == 410:
+                        continue
+                    self.assertEqual(answer.status, 200, path)
+                    os.makedirs(os.path.dirname(os.path.join(log, path)), exist_ok=True)
+                    self.keep("mirror/" + path, answer.body)
+        return log
+
+    def test_an_epoch_under_a_legal_hold_stays(self):
+        person, = self.quarter("2026-12-01T00:00:00Z")
+        self.quarter("2027-01-15T00:00:00Z")
+        self.at("2030-06-01T00:00:00Z")
+        self.daemon.cli("hold", "add", person, "--fields", "contact-phone", "--reference", "court, file 9", "--until",
+                        "2031-01-01", *self.daemon.here())
+        self.settled()
+        self.assertEqual([e["state"] for e in self.epochs().values()], ["held", "behind", "open"])
+        self.assertIn("nothing is due", self.prune().stdout)
+        self.assertIn("legal hold", self.prune("--until", "2026q4", code=1).stderr)
+        self.at("2031-01-02T00:00:00Z")
+        self.assertEqual(json.loads(self.prune("--json").stdout)["epochs"], 2)
+        self.assertTrue(self.verify()["ok"])
+
+    def test_kill_9_in_the_middle_leaves_a_whole_record_and_the_rest_goes(self):
+        self.quarter("2026-12-01T00:00:00Z")
+        self.quarter("2027-01-15T00:00:00Z")
+        self.at("2030-06-01T00:00:00Z")
+        self.adult()
+        self.settled()
+        for steps in (0, 1, 5):
+            shutil.rmtree(self.kept("before"), ignore_errors=True)
+            self.daemon.stop()
+            shutil.copytree(self.daemon.data, self.kept("before"))
+            self.daemon.start()
+            self.epochs()  # waits for history.db, without which nothing begins
+            self.assertEqual(self.operator("POST", "/v1/audit/prune", {}, 200).json["epochs"], 2)
+            for _ in range(steps):
+                self.assertTrue(self.operator("POST", "/v1/audit/prune/step", {}, 200).json["more"])
+            self.daemon.kill()
+            self.assertTrue(self.verify()["ok"])
+            self.daemon.start()
+            self.wait_pruned()
+            self.assertTrue(self.verify()["ok"])
+            self.assertGreater(self.verify()["minimum"], 0)
+            self.assertIn("nothing is due", self.prune().stdout)
+            self.daemon.stop()
+            shutil.rmtree(self.daemon.data)
+            shutil.copytree(self.kept("before"), self.daemon.data)
+            self.daemon.start()
+            self.settled()
+
+    def wait_pruned(self):
+        for _ in range(200):
+            if not self.operator("GET", "/v1/audit/epochs", status=200).json["pruning"]:
+                return
+            time.sleep(0.05)
+        self.fail("the sweep does not finish what was begun")
+
+    def test_epochs_of_a_month(self):
+        self.daemon.stop()
+        data = self.kept("monthly")
+        self.assertIn("quarter, a month or a year", self.daemon.cli("init", self.kept("weekly"), "--epoch", "week", code=1).stderr)
+        self.assertFalse(os.path.exists(self.kept("weekly")))
+        here = ["--data", data, "--clock-file", self.daemon.clock]
+        self.daemon.cli("init", data, "--epoch", "month", "--clock-file", self.daemon.clock)
+        self.at("2026-12-02T00:00:00Z")
+        self.daemon.cli("service", "add", "shop", "--class", "shop", *here)
+        listed = json.loads(self.daemon.cli("audit", "epochs", "--json", *here).stdout)["epochs"]
+        self.assertEqual([e["name"] for e in listed], ["2026-11", "2026-12"])
+
+
+if __name__ == "__main__":
+    unittest.main()
