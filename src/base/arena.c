@@ -55,8 +55,9 @@ struct arena *arena_new(size_t chunk)
 }
 
 /* Chunks of the usual size wait here for the next arena of the thread: a request takes and gives back two or
- * three, on the same thread, and malloc would cut and join its heap for each. */
-#define SPARE_MAX 64
+ * three, on the same thread, and malloc would cut and join its heap for each. A hundred requests wait
+ * together for their group. */
+#define SPARE_MAX 256
 static _Thread_local struct chunk *spare;
 static _Thread_local unsigned n_spare;
 

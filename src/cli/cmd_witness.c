@@ -50,16 +50,16 @@ static void handle(void *ctx, struct http_exchange *x)
     struct witness *w = ctx;
     struct witness_answer answer = {404, "text/plain; charset=utf-8",
                                     SPAN("POST /add-checkpoint, or GET /key\n")};
-    struct response res = {0};
+    struct response *res = ARENA_NEW(x->arena, struct response);
     if (x->req.method == METHOD_POST && span_is(x->req.path, ADD_PATH))
         witness_add(w, x->req.body, seconds_now(), x->arena, &answer);
     else if (x->req.method == METHOD_GET && span_is(x->req.path, "/key"))
         answer =
             (struct witness_answer){200, answer.type, arena_fmt(x->arena, "%.*s\n", SPAN_F(witness_key(w)))};
-    res.status = answer.status;
-    res.content_type = span_str(answer.type);
-    res.body = answer.body;
-    http_reply(x, &res);
+    res->status = answer.status;
+    res->content_type = span_str(answer.type);
+    res->body = answer.body;
+    http_reply(x, res);
 }
 
 /* One verifier key a line, blank lines and comments left out. */
@@ -106,7 +106,7 @@ int cmd_audit_witness(struct cli *c)
     const char *listen = cli_get(c, "listen");
     block_signals(&set);
     struct http_config config = {.listen = listen ? listen : WITNESS_LISTEN,
-                                 .threads = 2,
+                                 .threads = 1,
                                  .connections_max = CONNECTIONS_MAX,
                                  .body_max = body_max,
                                  .handle = handle};
@@ -122,5 +122,6 @@ int cmd_audit_witness(struct cli *c)
     sigwait(&set, &got);
     http_stop(server, GRACE_S);
     witness_close(w);
+    http_free(server);
     return CLI_OK;
 }

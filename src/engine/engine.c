@@ -47,9 +47,17 @@ static void slots_fill(struct job *j)
 
 void job_release(struct engine *e, struct job *j)
 {
+    bool queued = j->queued;
     slots_fill(j);
     j->done(j);
-    atomic_fetch_sub(&e->in_flight, 1); /* last: engine_stop's caller may free what done() uses */
+    if (queued)
+        atomic_fetch_sub(&e->in_flight, 1); /* last: engine_stop's caller may free what done() uses */
+}
+
+void jobs_released(struct engine *e)
+{
+    if (e->config.released)
+        e->config.released(e->config.ctx);
 }
 
 void job_fail(struct engine *e, struct job *j, const struct fail *f)
@@ -68,6 +76,7 @@ enum err engine_submit(struct engine *e, struct job *j, struct fail *f)
         atomic_fetch_sub(&e->in_flight, 1);
         return fail_set(f, ERR_BUSY, "%d requests are waiting already", ENGINE_QUEUE_MAX);
     }
+    j->queued = true;
     list_reset(&one);
     list_push(&one, j);
     bool write = j->kind == JOB_WRITE;
@@ -129,23 +138,33 @@ static enum err readers_start(struct engine *e, struct fail *f)
         e->seats[i].e = e;
     }
     for (; e->n_readers < e->config.readers && err == OK; e->n_readers += err == OK)
-        if (pthread_create(&e->readers[e->n_readers], NULL, reader_main, &e->seats[e->n_readers]) != 0)
-            err = fail_set(f, ERR_INTERNAL, "no thread could be started");
+        err = thread_start(&e->readers[e->n_readers], "reader", reader_main, &e->seats[e->n_readers], f);
+    return err;
+}
+
+static enum err lanes_open(struct engine *e, struct fail *f)
+{
+    enum err err = OK;
+    for (unsigned i = 0; i < e->config.lanes && err == OK; i++) {
+        list_reset(&e->lanes[i].list);
+        err = store_open(e->config.data, STORE_READ, &e->lanes[i].st, f);
+    }
     return err;
 }
 
 static enum err committer_start(struct engine *e, struct fail *f)
 {
-    if (pthread_create(&e->committer, NULL, commit_main, e) != 0)
-        return fail_set(f, ERR_INTERNAL, "no thread could be started");
-    e->committing = true;
-    return OK;
+    enum err err = thread_start(&e->committer, "committer", commit_main, e, f);
+    e->committing = err == OK;
+    return err;
 }
 
 enum err engine_start(const struct engine_config *c, struct engine **out, struct fail *f)
 {
     if (c->readers < 1 || c->readers > ENGINE_READERS_MAX)
         return fail_set(f, ERR_BAD_VALUE, "readers must be 1 to %d", ENGINE_READERS_MAX);
+    if (c->lanes > ENGINE_LANES_MAX)
+        return fail_set(f, ERR_BAD_VALUE, "lanes must be 0 to %d", ENGINE_LANES_MAX);
     struct engine *e = calloc(1, sizeof *e);
     if (!e)
         abort(); /* out of memory ends the process, as in the arena */
@@ -163,6 +182,8 @@ enum err engine_start(const struct engine_config *c, struct engine **out, struct
         err = publisher_start(e, f);
     if (err == OK)
         err = committer_start(e, f);
+    if (err == OK)
+        err = lanes_open(e, f);
     if (err == OK)
         err = readers_start(e, f);
     if (err != OK) {
@@ -188,6 +209,8 @@ void engine_stop(struct engine *e)
     history_stop(e);
     for (unsigned i = 0; i < ENGINE_READERS_MAX; i++)
         store_close(e->seats[i].st);
+    for (unsigned i = 0; i < ENGINE_LANES_MAX; i++)
+        store_close(e->lanes[i].st);
     store_close(e->store);
     inbox_drop(&e->read_box);
     inbox_drop(&e->commit_box);

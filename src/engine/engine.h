@@ -2,10 +2,11 @@
 /*
  * engine.h: readers and the one committer (docs/architecture.md, "The life of a request").
  *
- * A job is one request on its way to its answer. READ jobs run on reader threads, many of them in one
- * snapshot; WRITE jobs run on the committer, each in a savepoint of the group's transaction. A job leaves
- * record entries behind; its answer is released only after the group's changes and entries are durable. A job
- * without changes and entries is released at once. Knows no routes and no privacy.
+ * A job is one request on its way to its answer. READ jobs run on reader threads or, if they are short, on
+ * threads of the caller's (lanes), many of them in one snapshot; WRITE jobs run on the committer, each in a
+ * savepoint of the group's transaction. A job leaves record entries behind; its answer is released only after
+ * the group's changes and entries are durable. A job without changes and entries is released at once. Knows
+ * no routes and no privacy.
  */
 #ifndef TROTH_ENGINE_H
 #define TROTH_ENGINE_H
@@ -17,6 +18,7 @@
 #include "store.h"
 
 #define ENGINE_READERS_MAX  16
+#define ENGINE_LANES_MAX    16
 #define ENGINE_GROUP_MAX    256  /* jobs sealed together: beyond, latency grows and throughput does not */
 #define ENGINE_SNAPSHOT_MAX 32   /* reads in one snapshot: where the gain levels off */
 #define ENGINE_QUEUE_MAX    8192 /* waiting jobs; beyond, ERR_BUSY at once */
@@ -48,7 +50,7 @@ struct job {
                              * instead    of them, all rows of the person leave history.db */
     void *user;             /* the caller's */
     void (*run)(struct job *j, struct store *st, void *ctx); /* fills res, entries, undo */
-    void (*done)(struct job *j);                             /* any engine thread; res is final */
+    void (*done)(struct job *j); /* any engine thread, or the lane's; res is final */
     void (*fail)(struct job *j,
                  const struct fail *f); /* fills res with a problem document: busy, disk, stopped */
     struct {
@@ -57,6 +59,7 @@ struct job {
         struct span subject[JOB_ENTRIES_OWN];
     } own;
     struct job *next;  /* the engine's queue */
+    bool queued;       /* the engine's: counts among those that wait */
     void *engine_side; /* the engine's */
 };
 
@@ -64,7 +67,10 @@ struct engine_config {
     const char *data; /* the data folder */
     struct audit *audit;
     unsigned readers; /* 1..ENGINE_READERS_MAX */
+    unsigned lanes;   /* 0..ENGINE_LANES_MAX */
     void *ctx;        /* passed to run */
+    /* A thread of the engine has called done() of one or many jobs, and is through with them. May be null. */
+    void (*released)(void *ctx);
     /* Whom a sealed entry concerns: true and the raw id, or false for nobody (any more). Called for the
      * entries history.db lacks after a crash; st reads. An empty leaf begins a new pass: who lives may have
      * changed since the last. May be null: then those stay unattributed. */
@@ -83,6 +89,12 @@ enum err engine_start(const struct engine_config *c, struct engine **out, struct
 void engine_stop(struct engine *e);
 /* Takes the job; done() will be called exactly once. ERR_BUSY when the queue is full (done is not called). */
 enum err engine_submit(struct engine *e, struct job *j, struct fail *f);
+/* A lane: a thread of the caller's that runs READ jobs itself, on a connection of its own. engine_lane_add
+ * puts one aside (not one that waits for history.db), engine_lane_run runs them all; one thread only may use
+ * a lane. Those that left entries are released when their group is durable, by the committer; the others
+ * before engine_lane_run returns. */
+void engine_lane_add(struct engine *e, unsigned lane, struct job *j);
+void engine_lane_run(struct engine *e, unsigned lane);
 /* Submits and waits (for the CLI working on a closed data folder, and tests). */
 void engine_call(struct engine *e, struct job *j);
 /* True once an fdatasync failed: nothing is acknowledged any more. */

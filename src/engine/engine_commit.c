@@ -214,8 +214,10 @@ void *commit_main(void *arg)
 {
     struct engine *e = arg;
     struct group g;
-    while (group_take(e, &g))
+    while (group_take(e, &g)) {
         group_run(e, &g);
+        jobs_released(e);
+    }
     outbox_clear(e);
     return NULL;
 }

@@ -2,14 +2,15 @@
 /*
  * engine_impl.h: the threads and what they hand each other.
  *
- *   submit ─> reads ──> reader threads ──(left entries)──> seals ─┐
+ *   lane ─────────────> caller's thread ─(left entries)──> seals ─┐
+ *   submit ─> reads ──> reader threads ──(left entries)──> seals ─┤
  *          └> writes ────────────────────────────────────────────┴─> committer ─> done()
  *                                                                       ├─> rows ─> historian ─> history.db
  *                                                                       └─> publisher ─> tiles, checkpoint
  *
  *   engine.c          start, stop, submit
  *   engine_inbox.c    queues of jobs
- *   engine_read.c     reader threads
+ *   engine_read.c     reader threads, lanes
  *   engine_commit.c   the committer: groups, outbox, seal
  *   engine_publish.c  the publisher: checkpoints behind the record
  *   engine_history.c  the historian: history.db behind the record
@@ -54,6 +55,9 @@ struct inbox {
 void list_reset(struct job_list *l);
 void list_push(struct job_list *l, struct job *j);
 struct job *list_pop(struct job_list *l);
+
+/* Starts a thread; tools show it by this name. */
+enum err thread_start(pthread_t *t, const char *name, void *(*run)(void *), void *arg, struct fail *f);
 
 void inbox_init(struct inbox *in);
 void inbox_drop(struct inbox *in);
@@ -107,8 +111,14 @@ struct reader_seat {
     struct store *st;
 };
 
+struct lane {
+    struct store *st;
+    struct job_list list;
+};
+
 struct engine {
     struct engine_config config;
+    struct lane lanes[ENGINE_LANES_MAX];
     struct inbox read_box, commit_box; /* commit_box: writes and seals */
     pthread_t readers[ENGINE_READERS_MAX], committer;
     struct reader_seat seats[ENGINE_READERS_MAX];
@@ -127,9 +137,11 @@ struct engine {
 
 /* Sets j->now, runs it, and fails it if it left an entry the record cannot take. */
 enum err job_run(struct engine *e, struct job *j, struct store *st, struct fail *f);
-/* The answer is final: hands the job back. It may be gone when this returns. */
+/* The answer is final: hands the job back. It may be gone when this returns. After the last of several,
+ * jobs_released. */
 void job_release(struct engine *e, struct job *j);
 void job_fail(struct engine *e, struct job *j, const struct fail *f);
+void jobs_released(struct engine *e);
 
 void *reader_main(void *seat);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Queues of jobs: see engine_impl.h. */
+#define _GNU_SOURCE /* pthread_setname_np */
 #include "engine_impl.h"
 
 #include <errno.h>
@@ -59,6 +60,14 @@ bool cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *m, int64_t ms)
     return pthread_cond_timedwait(c, m, &t) != ETIMEDOUT;
 }
 
+enum err thread_start(pthread_t *t, const char *name, void *(*run)(void *), void *arg, struct fail *f)
+{
+    if (pthread_create(t, NULL, run, arg) != 0)
+        return fail_set(f, ERR_INTERNAL, "no thread could be started");
+    pthread_setname_np(*t, name);
+    return OK;
+}
+
 void inbox_init(struct inbox *in)
 {
     pthread_mutex_init(&in->lock, NULL);
@@ -86,9 +95,10 @@ bool inbox_give(struct inbox *in, enum inbox_list which, struct job_list *from)
         to->end = from->end;
         to->n += from->n;
         list_reset(from);
-        pthread_cond_signal(&in->wake);
     }
     pthread_mutex_unlock(&in->lock);
+    if (open) /* after the lock: whoever wakes takes it next */
+        pthread_cond_signal(&in->wake);
     return open;
 }
 

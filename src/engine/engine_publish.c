@@ -71,10 +71,9 @@ static void *publisher_main(void *arg)
 
 enum err publisher_start(struct engine *e, struct fail *f)
 {
-    if (pthread_create(&e->publisher.thread, NULL, publisher_main, e) != 0)
-        return fail_set(f, ERR_INTERNAL, "no thread could be started");
-    e->publisher.runs = true;
-    return OK;
+    enum err err = thread_start(&e->publisher.thread, "publisher", publisher_main, e, f);
+    e->publisher.runs = err == OK;
+    return err;
 }
 
 void publisher_stop(struct engine *e)

@@ -2,8 +2,10 @@
 /*
  * http.h: HTTP/1.1 on libmicrohttpd; router, forms, cookies, problem documents. Knows no word of privacy.
  *
- * The server fills a struct request (message.h), calls handle() on one of its threads and suspends the
- * connection; http_reply may be called from any thread, once, and resumes it.
+ * Each thread of the server is a loop with connections of its own: it waits, reads what came, fills a struct
+ * request (message.h) for each whole request and calls handle(). The answer may be given at once or later, by
+ * any thread, once. After each round of handle() the loop calls after_round(): what handle() put aside may be
+ * done there, for many requests together.
  */
 #ifndef TROTH_HTTP_H
 #define TROTH_HTTP_H
@@ -17,22 +19,26 @@
 #define HTTP_PATH_MAX         2048
 #define HTTP_PARAMS_MAX       4  /* {…} in one route */
 #define HTTP_IDLE_S           30 /* keep-alive and slow clients */
+#define HTTP_THREADS_MAX      16
 
 struct http_exchange {
     struct request req;
     struct arena *arena; /* of this exchange; freed after the response was sent */
+    unsigned loop;       /* of which thread: below config.threads, or that number for the operator's */
     void *server_side;   /* the server's */
 };
 
 struct http_config {
     const char *listen;        /* "127.0.0.1:8080", "[::1]:8080"; port 0 picks one */
     const char *operator_path; /* path of the operator's local socket (mode 0600), or null */
-    unsigned threads;          /* >= 2 (a pool of one collapses at 128 connections) */
-    unsigned connections_max;
+    unsigned threads;          /* 1..HTTP_THREADS_MAX; the operator's socket has one of its own */
+    unsigned connections_max;  /* >= threads, which share them evenly */
     /* The largest body this method and path may carry; beyond it the server answers 413 by itself and reads
      * no more. */
     size_t (*body_max)(void *ctx, enum method m, struct span path);
     void (*handle)(void *ctx, struct http_exchange *x);
+    /* On the thread of a loop, after a round in which it called handle(). May be null. */
+    void (*after_round)(void *ctx, unsigned loop);
     void *ctx;
 };
 
@@ -41,11 +47,17 @@ struct http_server;
 enum err http_start(const struct http_config *c, struct http_server **out, struct fail *f);
 /* The port it listens on. */
 unsigned http_port(const struct http_server *s);
-/* Stops accepting, lets answers under way finish (at most grace_s), closes. */
+/* Stops accepting, lets answers under way finish (at most grace_s), closes. After it no exchange is left. */
 void http_stop(struct http_server *s, unsigned grace_s);
-/* Sends the response of an exchange; its spans must live in x->arena or be static. Security headers (nosniff,
- * CSP, referrer policy, frame options, no-store unless a cache-control was set) are added here. */
+/* After http_stop, when nobody calls http_wake any more. Null is allowed. */
+void http_free(struct http_server *s);
+/* Sends the response of an exchange. It and its spans must live in x->arena or be static. Security headers
+ * (nosniff, CSP, referrer policy, frame options, no-store unless a cache-control was set) are added here. The
+ * exchange may be gone when this returns, unless handle() has not returned yet. */
 void http_reply(struct http_exchange *x, const struct response *res);
+/* The same for many answers: each is put, and http_wake tells the loops once. */
+void http_put(struct http_exchange *x, const struct response *res);
+void http_wake(struct http_server *s);
 
 /* ---- Paths */
 struct http_params {

@@ -2,11 +2,12 @@
 /*
  * One request on its way: see http_impl.h.
  *
- *   begin -> step (headers) -> step (body)* -> step (end): handle() -> [suspended] -> http_reply -> step:
- * answer -> end
+ *   begin -> step (headers) -> step (body)* -> step (end): handle() -> [step: not yet]* -> step: answer ->
+ * end
  *
- * handle() may answer before it returns: then nothing is suspended. Who comes second, the answer or the
- * suspension, resumes the connection; `state` decides.
+ * All of it happens on the loop's thread. Only http_put may be called by another: it leaves the exchange in
+ * the loop's list. A connection that ends while the answer is awaited leaves its exchange behind as an
+ * orphan, which goes when the answer comes.
  */
 #define _GNU_SOURCE /* strcasecmp */
 #include "http_impl.h"
@@ -16,107 +17,108 @@
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 
-enum state { COLLECTING, HANDLING, SUSPENDED, REPLIED };
-
-struct exchange {
-    struct http_exchange pub; /* first: http_reply gets this */
-    struct http_socket *socket;
-    struct MHD_Connection *connection;
-    atomic_int state;
-    struct MHD_Response *response; /* ready to be queued */
-    unsigned status;
-    struct span uri; /* as sent */
-    time_t began;    /* monotonic */
-    bool started;
-    uint8_t *body;
-    size_t body_len, body_cap, body_max;
-};
-
-static time_t monotonic_s(void)
+/* Something moved with this exchange in this run: there may be more to do at once. Not if it ends up held. */
+static void moved(struct exchange *x)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return t.tv_sec;
+    if (x->moved_in == x->loop->run)
+        return;
+    x->moved_in = x->loop->run;
+    x->loop->moved++;
+}
+
+static void settled(struct exchange *x)
+{
+    if (x->moved_in != x->loop->run)
+        return;
+    x->moved_in = 0;
+    x->loop->moved--;
+}
+
+/* Only the loop's thread writes it; http_stop reads. */
+static void open_add(struct http_loop *l, int by)
+{
+    unsigned n = atomic_load_explicit(&l->open, memory_order_relaxed);
+    atomic_store_explicit(&l->open, n + (unsigned)by, memory_order_relaxed);
+}
+
+static void exchange_free(struct exchange *x)
+{
+    open_add(x->loop, -1);
+    arena_free(x->pub.arena);
 }
 
 /* ---- Answers */
 
-/* form-action 'self' and frame-ancestors 'none': pages post to us only and are framed by nobody. same-origin
- * instead of no-referrer, which would blank the Origin of our own forms. */
-static const char *const security_headers[][2] = {
-    {"Content-Security-Policy",
-     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-     "frame-ancestors 'none'; base-uri 'none'"},
-    {"X-Content-Type-Options", "nosniff"},
-    {"X-Frame-Options", "DENY"},
-    {"Referrer-Policy", "same-origin"},
-    {"Cross-Origin-Opener-Policy", "same-origin"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-};
-
-static void header_add(struct MHD_Response *r, const char *name, const char *value)
+void http_put(struct http_exchange *pub, const struct response *res)
 {
-    if (MHD_add_response_header(r, name, value) != MHD_YES)
-        log_line(LOG_LVL_ERROR, "http", "the header %s of an answer cannot be sent", name);
-}
-
-static bool has_header(const struct response *res, const char *name)
-{
-    bool has = false;
-    for (size_t i = 0; i < res->n_headers; i++)
-        has |= res->headers[i].name.len == strlen(name) &&
-               strncasecmp((const char *)res->headers[i].name.p, name, res->headers[i].name.len) == 0;
-    return has;
-}
-
-static struct MHD_Response *response_build(struct exchange *x, const struct response *res)
-{
-    struct arena *a = x->pub.arena;
-    void *body = (void *)(uintptr_t)res->body.p; /* read only there; lives in the arena until the end */
-    struct MHD_Response *r = MHD_create_response_from_buffer(res->body.len, body, MHD_RESPMEM_PERSISTENT);
-    if (!r)
-        return NULL;
-    for (size_t i = 0; i < sizeof security_headers / sizeof security_headers[0]; i++)
-        header_add(r, security_headers[i][0], security_headers[i][1]);
-    if (!has_header(res, "Cache-Control"))
-        header_add(r, "Cache-Control", "no-store");
-    if (res->content_type.len)
-        header_add(r, "Content-Type", arena_str(a, res->content_type));
-    for (size_t i = 0; i < res->n_headers; i++)
-        header_add(r, arena_str(a, res->headers[i].name), arena_str(a, res->headers[i].value));
-    if (atomic_load(&x->socket->server->stopping))
-        header_add(r, "Connection", "close");
-    return r;
-}
-
-static void response_set(struct exchange *x, const struct response *res)
-{
-    x->response = response_build(x, res);
-    x->status = res->status >= 100 && res->status <= 999 ? (unsigned)res->status : 500;
+    struct exchange *x = pub->server_side;
+    struct http_loop *l = x->loop;
+    x->res = res;
+    if (!loop_here(l)) { /* the loop may take it, and x be gone, as soon as it is in the list */
+        x->next = atomic_load_explicit(&l->done, memory_order_relaxed);
+        while (!atomic_compare_exchange_weak(&l->done, &x->next, x))
+            ;
+    } else if (l->handling == x) {
+        l->handling = NULL;
+    } else {
+        x->next = l->own;
+        l->own = x;
+    }
 }
 
 void http_reply(struct http_exchange *pub, const struct response *res)
 {
     struct exchange *x = pub->server_side;
-    struct http_server *s = x->socket->server;
-    struct MHD_Connection *connection = x->connection;
-    response_set(x, res);
-    /* From here on x may be gone, unless the connection is suspended. */
-    if (atomic_exchange(&x->state, REPLIED) == SUSPENDED)
-        MHD_resume_connection(connection);
-    atomic_fetch_sub(&s->handling, 1); /* last: http_stop waits for it */
+    struct http_loop *l = x->loop;
+    struct http_server *s = l->server;
+    if (loop_here(l)) {
+        http_put(pub, res);
+        return;
+    }
+    atomic_fetch_add(&s->replying, 1);
+    http_put(pub, res);
+    loop_wake(l);
+    atomic_fetch_sub(&s->replying, 1);
+}
+
+void http_wake(struct http_server *s)
+{
+    for (unsigned i = 0; i < s->n_loops; i++)
+        if (atomic_load(&s->loop[i].done))
+            loop_wake(&s->loop[i]);
+}
+
+void exchange_done(struct exchange *x)
+{
+    x->loop->held--;
+    x->state = REPLIED;
+    if (x->connection)
+        return; /* libmicrohttpd asks for it in the run that follows */
+    x->loop->orphans--;
+    exchange_free(x);
+}
+
+/* An answer may take longer than a connection may be idle. */
+static void be_patient(struct exchange *x, bool yes)
+{
+    MHD_set_connection_option(x->connection, MHD_CONNECTION_OPTION_TIMEOUT, yes ? 0u : (unsigned)HTTP_IDLE_S);
+    x->patient = yes;
+}
+
+static enum MHD_Result wait_on(struct exchange *x)
+{
+    if (!x->patient && x->loop->now - x->handed > HTTP_PATIENT_S)
+        be_patient(x, true);
+    return MHD_YES;
 }
 
 static enum MHD_Result answer(struct exchange *x)
 {
-    if (!x->response)
-        return MHD_NO;
-    enum MHD_Result queued = MHD_queue_response(x->connection, x->status, x->response);
-    MHD_destroy_response(x->response);
-    x->response = NULL;
-    return queued;
+    if (x->patient)
+        be_patient(x, false);
+    moved(x);
+    return response_queue(x, x->res);
 }
 
 static void problem_fill(struct exchange *x, struct response *res, enum err code, const char *detail)
@@ -134,9 +136,9 @@ static enum MHD_Result refuse(struct exchange *x, enum err code, int status, con
     if (status)
         res.status = status;
     http_header(&res, "Connection", SPAN("close"));
-    response_set(x, &res);
-    atomic_store(&x->state, REPLIED);
-    return answer(x);
+    x->state = REPLIED;
+    moved(x);
+    return response_queue(x, &res);
 }
 
 /* ---- Headers */
@@ -161,6 +163,7 @@ static const struct {
 /* What the framing of a request says, gathered over its headers. */
 struct framing {
     struct request *req;
+    struct arena *arena;
     size_t bytes; /* of all headers */
     unsigned lengths, encodings, hosts;
     bool twice, chunked;
@@ -174,8 +177,8 @@ static void head_take(struct framing *fr, const char *name, struct span value)
         if (strcasecmp(name, heads[i].name) != 0)
             continue;
         fr->twice |= to->p && heads[i].single;
-        if (!to->p)
-            *to = value;
+        if (!to->p) /* a copy: the connection may end before the answer is made */
+            *to = arena_copy(fr->arena, value);
     }
 }
 
@@ -230,13 +233,14 @@ static enum method method_of(const char *name)
 
 static enum MHD_Result start(struct exchange *x, const char *method, const char *version)
 {
-    const struct http_config *c = &x->socket->server->config;
+    const struct http_config *c = &x->loop->server->config;
     struct request *req = &x->pub.req;
-    struct framing fr = {.req = req};
+    struct framing fr = {.req = req, .arena = x->pub.arena};
     size_t mark = span_find(x->uri, '?', 0);
     x->started = true;
+    moved(x);
     req->method = method_of(method);
-    req->operator_socket = x->socket->operator_socket;
+    req->operator_socket = x->loop->socket->operator_socket;
     req->path = span_sub(x->uri, 0, mark);
     req->query = span_sub(x->uri, mark + 1, x->uri.len);
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, header_seen, &fr);
@@ -250,6 +254,7 @@ static enum MHD_Result start(struct exchange *x, const char *method, const char 
     if (!req->path.len || req->path.p[0] != '/')
         return refuse(x, ERR_BAD_REQUEST, 0, "The address must begin with a slash.");
     x->body_max = c->body_max(c->ctx, req->method, req->path);
+    x->body_said = fr.length;
     if (fr.length > x->body_max)
         return refuse(x, ERR_TOO_LARGE, 0, "The body is larger than this address takes.");
     return MHD_YES;
@@ -277,7 +282,8 @@ static enum MHD_Result cut_off(struct exchange *x, enum err code, const char *de
 
 static void body_grow(struct exchange *x, size_t need)
 {
-    size_t cap = x->body_cap ? x->body_cap : HTTP_BODY_FIRST;
+    size_t first = x->body_said && x->body_said < HTTP_BODY_FIRST ? x->body_said : HTTP_BODY_FIRST;
+    size_t cap = x->body_cap ? x->body_cap : first;
     while (cap < need)
         cap *= 2;
     uint8_t *p = arena_alloc(x->pub.arena, cap);
@@ -295,8 +301,9 @@ static enum MHD_Result body_take(struct exchange *x, const char *data, size_t *s
     }
     if (*size > x->body_max - x->body_len)
         return cut_off(x, ERR_TOO_LARGE, "The body is larger than this address takes.");
-    if (monotonic_s() - x->began > HTTP_REQUEST_S)
+    if (x->loop->now - x->began > HTTP_REQUEST_S)
         return MHD_NO;
+    moved(x);
     if (x->body_len + *size > x->body_cap)
         body_grow(x, x->body_len + *size);
     memcpy(x->body + x->body_len, data, *size);
@@ -309,23 +316,22 @@ static enum MHD_Result body_take(struct exchange *x, const char *data, size_t *s
 
 static enum MHD_Result hand_over(struct exchange *x)
 {
-    struct http_server *s = x->socket->server;
-    struct MHD_Connection *connection = x->connection;
-    int handling = HANDLING;
+    struct http_loop *l = x->loop;
+    const struct http_config *c = &l->server->config;
     x->pub.req.body = span_of(x->body, x->body_len);
-    atomic_fetch_add(&s->handling,
-                     1); /* before the look at `closing`: http_stop does it the other way round */
-    if (atomic_load(&s->closing)) {
-        atomic_fetch_sub(&s->handling, 1);
+    if (l->closing)
         return refuse(x, ERR_STOPPED, 0, "The service is stopping.");
-    }
-    atomic_store(&x->state, HANDLING);
-    s->config.handle(s->config.ctx, &x->pub);
-    if (atomic_load(&x->state) == REPLIED)
+    x->state = HELD;
+    x->handed = l->now;
+    l->held++;
+    l->handling = x;
+    c->handle(c->ctx, &x->pub);
+    if (!l->handling) { /* answered already */
+        exchange_done(x);
         return answer(x);
-    MHD_suspend_connection(connection);
-    if (!atomic_compare_exchange_strong(&x->state, &handling, SUSPENDED))
-        MHD_resume_connection(connection);
+    }
+    l->handling = NULL;
+    settled(x);
     return MHD_YES;
 }
 
@@ -334,17 +340,17 @@ static enum MHD_Result hand_over(struct exchange *x)
 /* An identity: paths and queries reach the router as they were sent. */
 void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
-    struct http_socket *socket = cls;
+    struct http_loop *l = cls;
     struct arena *a = arena_new(0);
     struct exchange *x = ARENA_NEW(a, struct exchange);
     x->pub.arena = a;
+    x->pub.loop = l->number;
     x->pub.server_side = x;
-    x->socket = socket;
+    x->loop = l;
     x->connection = connection;
     x->uri = arena_copy(a, span_str(uri));
-    x->began = monotonic_s();
-    atomic_init(&x->state, COLLECTING);
-    atomic_fetch_add(&socket->server->open, 1);
+    x->began = l->now;
+    open_add(l, 1);
     return x;
 }
 
@@ -358,20 +364,23 @@ enum MHD_Result exchange_step(void *cls, struct MHD_Connection *connection, cons
         return start(x, method, version);
     if (*upload_data_size)
         return body_take(x, upload_data, upload_data_size);
-    return atomic_load(&x->state) == REPLIED ? answer(x) : hand_over(x);
+    if (x->state == HELD)
+        return wait_on(x);
+    return x->state == REPLIED ? answer(x) : hand_over(x);
 }
 
 void exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
                   enum MHD_RequestTerminationCode toe)
 {
     struct exchange *x = *con_cls;
-    (void)connection, (void)toe;
+    (void)cls, (void)connection, (void)toe;
     if (!x)
         return;
-    struct http_socket *socket = cls;
     *con_cls = NULL;
-    if (x->response)
-        MHD_destroy_response(x->response);
-    arena_free(x->pub.arena);
-    atomic_fetch_sub(&socket->server->open, 1);
+    if (x->state != HELD) {
+        exchange_free(x);
+        return;
+    }
+    x->connection = NULL;
+    x->loop->orphans++;
 }

@@ -183,9 +183,20 @@ void dispatch_turned(struct web *w)
     pthread_mutex_unlock(&w->turning);
 }
 
+/* Short reads of callers from the network run on the thread of their socket, with those that came with them.
+ */
+static bool in_lane(const struct call *c)
+{
+    return c->route->kind == KIND_READ && c->reply_to && c->reply_to->loop < WEB_HTTP_THREADS;
+}
+
 static void to_engine(struct call *c)
 {
     job_fill(c);
+    if (in_lane(c)) {
+        engine_lane_add(c->web->engine, c->reply_to->loop, c->job);
+        return;
+    }
     if (engine_submit(c->web->engine, c->job, &c->fail) == OK)
         return;
     answer_failure(c);
@@ -195,19 +206,23 @@ static void to_engine(struct call *c)
 /* A handler's answer, or the job of the handler that was prepared. */
 void dispatch_worked(struct call *c)
 {
+    struct web *w = c->web;
     if (c->fail.code != OK)
         answer_failure(c);
     if (c->fail.code != OK || c->route->kind == KIND_WORK)
         c->reply(c);
     else
         to_engine(c);
+    if (w->http)
+        http_wake(w->http);
 }
 
+/* The loops are told at the end of the group, or here, on their own threads. */
 static void reply_http(struct call *c)
 {
     struct http_exchange *x = c->reply_to;
     call_end(c);
-    http_reply(x, c->res);
+    http_put(x, c->res);
 }
 
 void dispatch_http(void *web, struct http_exchange *x)
@@ -226,6 +241,13 @@ void dispatch_http(void *web, struct http_exchange *x)
         answer_failure(c);
         reply_http(c);
     }
+}
+
+void dispatch_round(void *web, unsigned loop)
+{
+    struct web *w = web;
+    if (loop < WEB_HTTP_THREADS)
+        engine_lane_run(w->engine, loop);
 }
 
 void web_handle(struct web *w, const struct request *req, struct arena *a, struct response *res)

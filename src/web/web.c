@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define HTTP_THREADS     2 /* a pool of one collapses at 128 connections */
 #define HTTP_CONNECTIONS 2048
 #define HTTP_GRACE_S     10 /* for answers under way when it stops */
 
@@ -102,6 +101,14 @@ static struct instant engine_now(void *ctx)
     return web_clock(w->config.clock_file);
 }
 
+static void released(void *ctx)
+{
+    struct web *w = ctx;
+    struct http_server *http = w->http;
+    if (http)
+        http_wake(http);
+}
+
 static enum err start_engine(struct web *w, struct start *s, struct fail *f)
 {
     (void)s;
@@ -109,7 +116,9 @@ static enum err start_engine(struct web *w, struct start *s, struct fail *f)
         .data = w->config.data,
         .audit = w->audit,
         .readers = w->config.readers ? w->config.readers : WEB_READERS_DEFAULT,
+        .lanes = w->config.listen ? WEB_HTTP_THREADS : 0,
         .ctx = w,
+        .released = released,
         .who = who,
         .on_registers = on_registers,
         .now = engine_now,
@@ -190,10 +199,11 @@ static enum err start_http(struct web *w, struct start *s, struct fail *f)
     const struct http_config config = {
         .listen = w->config.listen,
         .operator_path = web_socket_path(w->arena, w->config.data),
-        .threads = HTTP_THREADS,
+        .threads = WEB_HTTP_THREADS,
         .connections_max = HTTP_CONNECTIONS,
         .body_max = body_max,
         .handle = dispatch_http,
+        .after_round = dispatch_round,
         .ctx = w,
     };
     w->openapi = openapi_render(w->arena, w->config.version);
@@ -203,10 +213,13 @@ static enum err start_http(struct web *w, struct start *s, struct fail *f)
     size_t colon = listen.len;
     while (colon > 0 && listen.p[colon - 1] != ':')
         colon--;
-    enum err err = http_start(&config, &w->http, f);
-    if (err == OK)
-        w->listen = arena_fmt(w->arena, "%.*s%u", SPAN_F(span_sub(listen, 0, colon)), http_port(w->http));
-    return err;
+    struct http_server *http;
+    enum err err = http_start(&config, &http, f);
+    if (err != OK)
+        return err;
+    w->http = http;
+    w->listen = arena_fmt(w->arena, "%.*s%u", SPAN_F(span_sub(listen, 0, colon)), http_port(http));
+    return OK;
 }
 
 static void stop_http(struct web *w)
@@ -215,12 +228,18 @@ static void stop_http(struct web *w)
         http_stop(w->http, HTTP_GRACE_S);
 }
 
+/* The committer may still be about to wake it when it has stopped. */
+static void free_http(struct web *w)
+{
+    http_free(w->http);
+}
+
 /* In this order up, in the other down. */
 static const struct {
     enum err (*start)(struct web *w, struct start *s, struct fail *f);
     void (*stop)(struct web *w);
 } steps[] = {
-    {start_clock, NULL},         {start_lock, stop_lock}, {start_gate, stop_gate},
+    {start_clock, free_http},    {start_lock, stop_lock}, {start_gate, stop_gate},
     {start_audit, stop_audit},   {start_known, NULL},     {start_engine, stop_engine},
     {start_worker, worker_stop}, {start_note, NULL},      {start_sweep, sweeper_stop},
     {start_http, stop_http},

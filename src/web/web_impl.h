@@ -15,13 +15,14 @@
 #define WEB_OFFSET_MINUTES 480  /* the operator's calendar: China */
 #define WEB_HOME_REGION    "CN" /* B4.0.c: data stays here */
 #define WEB_SWEEP_S        60
+#define WEB_HTTP_THREADS   2   /* each reads for itself: as many lanes of the engine */
 #define WEB_HISTORY_MAX    500 /* rows of one answer */
 #define IMPORT_LINES_MAX   63  /* of one call: their entries fit a job, others wait 10 ms at most */
 
 struct call;
 typedef void (*web_handler)(struct call *c);
 
-enum route_kind { KIND_DIRECT, KIND_READ, KIND_READ_HISTORY, KIND_WRITE, KIND_WORK };
+enum route_kind { KIND_DIRECT, KIND_READ, KIND_READ_LONG, KIND_READ_HISTORY, KIND_WRITE, KIND_WORK };
 enum route_who { WHO_ANYONE, WHO_SERVICE, WHO_OPERATOR, WHO_SERVICE_OR_OPERATOR };
 enum route_csrf { CSRF_NONE, CSRF_JSON, CSRF_FORM };
 enum route_rate { RATE_FREE, RATE_HEAVY };
@@ -54,8 +55,8 @@ struct web {
     struct audit *audit;
     struct gate *gate;
     struct engine *engine;
-    struct sweeper *sweeper; /* while it serves */
-    struct http_server *http;
+    struct sweeper *sweeper;          /* while it serves */
+    struct http_server *_Atomic http; /* set once it runs; what was answered before is nobody's to wake for */
     struct worker *worker;
     pthread_mutex_t turning; /* a set that came into force is being put on record */
     struct span openapi;     /* rendered once at start */
@@ -86,7 +87,7 @@ struct call {
     struct span extra;    /* more members for the problem document, as JSON text */
     struct job job_store; /* what `job` points to */
     void (*reply)(struct call *c); /* how the answer leaves */
-    void *reply_to;
+    struct http_exchange *reply_to;
 };
 
 /* ---- Helpers for handlers */
@@ -175,8 +176,9 @@ size_t route_body_max(enum method m, struct span path);
 const char *method_name(enum method m);
 /* Who calls, may they, is it their own form, is it too often, is the body what the row says. */
 enum err guard_check(struct call *c);
-/* The socket's side of web_handle. */
+/* The socket's side of web_handle, and what it put aside for the end of a round. */
 void dispatch_http(void *web, struct http_exchange *x);
+void dispatch_round(void *web, unsigned loop);
 /* Runs a handler of ours, without a caller, as a call of its own; OK or what it failed with. */
 enum err dispatch_own(struct web *w, const struct route *r, struct fail *f);
 /* Records sets of documents that came into force (gate_turned). */

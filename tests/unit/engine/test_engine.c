@@ -19,7 +19,13 @@
 #include <unistd.h>
 
 static char folder[64];
-static atomic_int registers_seen;
+static atomic_int registers_seen, releases;
+
+static void released(void *ctx)
+{
+    (void)ctx;
+    atomic_fetch_add(&releases, 1);
+}
 
 static struct instant clock_now(void *ctx)
 {
@@ -82,6 +88,8 @@ static struct house house_open(unsigned readers)
         struct engine_config c = {.data = folder,
                                   .audit = h.audit,
                                   .readers = readers,
+                                  .lanes = 2,
+                                  .released = released,
                                   .who = who,
                                   .on_registers = on_registers,
                                   .now = clock_now};
@@ -284,6 +292,40 @@ TEST(indexes_are_patched_into_the_answer)
     EXPECT_INT(a->job.index[1], 6);
     EXPECT_SPAN(a->job.res.body, "[                   6,                   5]");
     arena_free(a->arena);
+    house_close(&h);
+    folder_drop();
+}
+
+/* More than one snapshot holds; every third leaves entries. Those are released by the committer, the others
+ * on this thread before engine_lane_run returns. */
+TEST(a_lane_runs_reads_on_the_callers_thread)
+{
+    enum { N = 3 * ENGINE_SNAPSHOT_MAX };
+    struct ask *asks[N];
+    atomic_int at_once = 0, when_sealed = 0;
+    folder_new();
+    struct house h = house_open(1);
+    EXPECT_INT(write_number(&h, "a", 7), 200);
+    for (int i = 0; i < N; i++) {
+        asks[i] = ask_new(JOB_READ, run_read, "a");
+        asks[i]->entries = i % 3 == 0;
+        asks[i]->subject = ANNA;
+        asks[i]->answered = i % 3 ? &at_once : &when_sealed;
+        engine_lane_add(h.engine, 1, &asks[i]->job);
+    }
+    int before = atomic_load(&releases);
+    engine_lane_run(h.engine, 1);
+    EXPECT_INT(atomic_load(&at_once), N - N / 3);
+    while (atomic_load(&when_sealed) < N / 3 || atomic_load(&releases) == before)
+        usleep(500);
+    EXPECT_INT(audit_sealed_size(h.audit), 1 + N / 3);
+    for (int i = 0; i < N; i++) {
+        EXPECT_INT(asks[i]->number, 7);
+        EXPECT_INT(i % 3 ? 1 : asks[i]->job.index[0] != 0, 1);
+        arena_free(asks[i]->arena);
+    }
+    engine_lane_run(h.engine, 0); /* nothing was put aside there */
+    EXPECT_INT(history_count(&h, ANNA), N / 3);
     house_close(&h);
     folder_drop();
 }
@@ -720,7 +762,8 @@ TEST(a_bad_configuration_is_refused)
 }
 
 UNIT_MAIN(CASE(what_was_written_is_read), CASE(indexes_are_patched_into_the_answer),
-          CASE(an_undone_write_stays_on_record), CASE(an_entry_the_record_cannot_hold_fails_its_job_only),
+          CASE(a_lane_runs_reads_on_the_callers_thread), CASE(an_undone_write_stays_on_record),
+          CASE(an_entry_the_record_cannot_hold_fails_its_job_only),
           CASE(registers_are_reloaded_before_the_answer), CASE(many_callers_each_see_their_own_writes),
           CASE(a_full_queue_is_busy_and_stopping_answers_what_was_taken),
           CASE(an_erased_person_leaves_the_history), CASE(history_is_rebuilt_from_the_record),
