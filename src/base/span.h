@@ -39,7 +39,7 @@ static inline struct span span_str(const char *s)
 /* Plain comparison, not constant in time: never for secrets (crypto.h has crypto_equal). */
 static inline bool span_eq(struct span a, struct span b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+    return a.len == b.len && (a.len == 0 || (a.p[0] == b.p[0] && memcmp(a.p, b.p, a.len) == 0));
 }
 
 static inline bool span_is(struct span a, const char *s)

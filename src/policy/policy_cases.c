@@ -135,6 +135,25 @@ static void build_lifts(struct cases *c, struct arena *scratch)
     }
 }
 
+/* Which permissions speak before those of a document, and which are silent where they do. */
+static void build_ranks(struct cases *c, struct arena *scratch)
+{
+    const struct policy *p = c->p;
+    size_t i = 0;
+    c->above = ARENA_ARRAY(scratch, p->n_documents + 1, uint64_t *);
+    c->below = ARENA_ARRAY(scratch, p->n_documents + 1, uint64_t *);
+    for (size_t d = 0; d < p->n_documents; d++) {
+        c->above[d] = new_set(c, scratch);
+        c->below[d] = new_set(c, scratch);
+        EACH_NORM(c->kind[NORM_GRANT], c->words, i)
+        {
+            const struct document *other = &p->documents[p->norms[c->norm[i]].document];
+            if (other->rank != p->documents[d].rank)
+                set_put(other->rank < p->documents[d].rank ? c->above[d] : c->below[d], i);
+        }
+    }
+}
+
 static bool count_cases(const struct policy *p, unsigned kinds, size_t *n, size_t *culprit)
 {
     *n = 0;
@@ -167,6 +186,7 @@ struct cases *policy_cases(const struct policy *p, const struct atoms *atoms, un
         }
     build_axes(c, scratch);
     build_lifts(c, scratch);
+    build_ranks(c, scratch);
     return c;
 }
 

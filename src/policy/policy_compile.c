@@ -2,7 +2,7 @@
 /* policy_compile.c: from norms to the packed form: the order of the levels, the two halves, the limits. */
 #include "policy_compile_impl.h"
 
-#define SEARCH_STEPS 40000 /* atoms gone over while looking for a better order: a few milliseconds */
+#define SEARCH_STEPS 40000 /* steps while looking for a better order: a few milliseconds */
 #define SEARCH_TRIES 12
 #define SEARCH_SEED  0x9e3779b97f4a7c15u
 
@@ -17,6 +17,7 @@ struct attempt {
     struct arena *arena;
     struct level_order order;
     struct building half[HALF_COUNT];
+    struct factored factored[HALF_COUNT];
     bool over;
 };
 
@@ -70,7 +71,9 @@ static void build_attempt(const struct compiled *k, struct attempt *t, size_t si
         struct building *b = &t->half[half];
         b->size_max = half == HALF_GROUND ? size_max : size_max - t->half[HALF_GROUND].size;
         b->steps_max = COMPILE_STEPS_MAX;
+        b->nodes_max = COMPILE_NODES_MAX;
         b->work = k->scratch;
+        b->factored = &t->factored[half];
         policy_build(b, k->half[half], (enum diagram_half)half, &t->order, NULL, t->arena);
         t->over = b->over;
     }
@@ -114,7 +117,12 @@ static bool half_fits(const struct compiled *k, enum diagram_half half, uint32_t
 {
     struct arena *scratch = arena_new(1 << 20);
     const struct cases *c = k->half[half];
-    struct building b = {.steps_max = COMPILE_STEPS_MAX, .size_max = SIZE_MAX, .work = k->scratch};
+    struct factored f;
+    struct building b = {.steps_max = COMPILE_STEPS_MAX,
+                         .nodes_max = COMPILE_NODES_MAX,
+                         .size_max = SIZE_MAX,
+                         .work = k->scratch,
+                         .factored = &f};
     uint64_t *start = ARENA_ARRAY(scratch, c->words + 1, uint64_t);
     for (size_t i = 0; i < c->n; i++)
         if (c->p->norms[c->norm[i]].order < order)
@@ -169,10 +177,10 @@ static bool make_cases(struct load *l, struct compiled *k)
     return true;
 }
 
-static void open_packed(struct load *l, const struct compiled *k, const struct attempt *t)
+static void open_packed(struct load *l, const struct compiled *k, struct attempt *t)
 {
     size_t len = 0;
-    const uint8_t *bytes = policy_pack(l->arena, k, t->half, &len);
+    const uint8_t *bytes = policy_pack(l->arena, k, t->factored, &len);
     struct diagram *g = ARENA_NEW(l->arena, struct diagram);
     policy_diagram_open(g, bytes);
     l->p->packed = span_of(bytes, len);
@@ -183,7 +191,7 @@ bool policy_compile(struct load *l, struct compiled *k)
 {
     if (!make_cases(l, k))
         return false;
-    struct attempt attempt[] = {{.arena = arena_new(1 << 20)}, {.arena = arena_new(1 << 20)}};
+    struct attempt attempt[] = {{.arena = arena_new(WORK_CHUNK)}, {.arena = arena_new(WORK_CHUNK)}};
     struct search s = {.k = k, .best = &attempt[0], .next = &attempt[1], .random = SEARCH_SEED};
     start_order(&s.best->order);
     search_order(&s);

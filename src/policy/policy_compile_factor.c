@@ -6,10 +6,14 @@
  * the sets of all children moves to the edge above, and what is left of each child stays on its own edge.
  * Nodes that differed only by what moved are one then. Where there are only bans, any set may stand above: it
  * is left out of the meeting. Nothing is lost: the union of the sets on the way down is the set of the leaf.
+ *
+ * On the way down, what is sure leaves the set of what still matches (policy_build_sure), and stands above
+ * from the start.
  */
 #include "policy_compile_impl.h"
 
 #define FIRST_SLOTS 1024       /* a power of two */
+#define FIRST_CELLS 16384      /* room that is not touched costs nothing */
 #define ANY_SET     UINT32_MAX /* above what holds only bans; never in a node */
 
 static const uint64_t *set_at(const struct factored *f, uint32_t set)
@@ -27,54 +31,70 @@ static uint32_t set_of(uint64_t edge)
     return (uint32_t)(edge >> 32);
 }
 
-/* ---- Nodes. */
-
-static size_t cell_len(const uint64_t *cell)
+void policy_factored_open(struct factored *f, const struct building *b)
 {
-    return 1 + (size_t)factored_count(cell);
+    uint64_t none[NORM_WORDS] = {0};
+    *f = (struct factored){.scratch = b->scratch, .n_slots = FIRST_SLOTS, .cap_cells = FIRST_CELLS};
+    f->sets = policy_memo(f->scratch, b->c->p->index.words + (b->c->p->index.words == 0), MEMO_SMALL);
+    f->slots = ARENA_ARRAY(f->scratch, f->n_slots, uint32_t);
+    f->cells = ARENA_ROOM(f->scratch, f->cap_cells, uint64_t);
+    policy_memo_number(&f->sets, none);
 }
 
-static uint64_t *slot_of(const struct factored *f, const uint64_t *cell, uint64_t h)
+/* ---- Nodes. */
+
+static bool same_cell(const uint64_t *a, const uint64_t *b)
 {
-    size_t i = (size_t)(h ^ h >> 32) & (f->n_slots - 1), len = cell_len(cell);
-    for (; f->slots[i] != 0; i = (i + 1) & (f->n_slots - 1)) {
-        const uint64_t *other = f->cells + (uint32_t)f->slots[i] - 1;
-        if (f->slots[i] >> 32 == h >> 32 && memcmp(other, cell, len * sizeof *cell) == 0)
-            break;
-    }
-    return &f->slots[i];
+    size_t len = factored_len(b);
+    uint64_t differs = (a[0] ^ b[0]) | (a[1] ^ b[1]);
+    for (size_t i = 2; i < len && differs == 0; i++)
+        differs |= a[i] ^ b[i];
+    return differs == 0;
 }
 
 static uint64_t hash_cell(const uint64_t *cell)
 {
     uint64_t h = 0;
-    for (size_t i = 0; i < cell_len(cell); i++) {
+    for (size_t i = 0; i < factored_len(cell); i++) {
         h = (h ^ cell[i]) * 0x9e3779b97f4a7c15u;
         h ^= h >> 29;
     }
-    return h;
+    return h ^ h >> 32;
+}
+
+static uint32_t *slot_of(const struct factored *f, const uint64_t *cell)
+{
+    size_t i = (size_t)hash_cell(cell) & (f->n_slots - 1);
+    while (f->slots[i] != 0 && !same_cell(f->cells + f->slots[i] - 1, cell))
+        i = (i + 1) & (f->n_slots - 1);
+    return &f->slots[i];
 }
 
 static void more_slots(struct factored *f)
 {
-    f->n_slots *= 2;
-    f->slots = ARENA_ARRAY(f->scratch, f->n_slots, uint64_t);
-    for (size_t at = 0; at < f->n_cells; at += cell_len(f->cells + at)) {
-        uint64_t h = hash_cell(f->cells + at);
-        *slot_of(f, f->cells + at, h) = h >> 32 << 32 | (at + 1);
-    }
+    f->n_slots *= 4;
+    f->slots = ARENA_ARRAY(f->scratch, f->n_slots, uint32_t);
+    for (size_t at = 0; at < f->n_cells; at += factored_len(f->cells + at))
+        *slot_of(f, f->cells + at) = (uint32_t)at + 1;
+}
+
+/* Words it will take when packed: the kind that is shorter. */
+static size_t packed_size(const uint64_t *cell)
+{
+    unsigned n = factored_count(cell), classes = factored_classes(cell);
+    return n <= classes + 1 ? n + 1 : classes + 2;
 }
 
 /* The node at the end of `cells` stays there if there is none like it. */
-static uint32_t keep_node(struct factored *f)
+static uint32_t keep_node(struct factored *f, size_t *size)
 {
     const uint64_t *cell = f->cells + f->n_cells;
-    uint64_t h = hash_cell(cell), *slot = slot_of(f, cell, h);
+    uint32_t *slot = slot_of(f, cell), at = (uint32_t)f->n_cells;
     if (*slot != 0)
-        return (uint32_t)*slot - 1;
-    uint32_t at = (uint32_t)f->n_cells;
-    *slot = h >> 32 << 32 | (at + 1);
-    f->n_cells += cell_len(cell);
+        return *slot - 1;
+    *slot = at + 1;
+    *size += packed_size(cell);
+    f->n_cells += factored_len(cell);
     if (++f->n_nodes * 2 > f->n_slots)
         more_slots(f);
     return at;
@@ -82,31 +102,45 @@ static uint32_t keep_node(struct factored *f)
 
 /* ---- From the leaves upwards. */
 
-static uint64_t leaf_edge(struct factored *f, const struct building *b, uint32_t leaf)
+uint64_t policy_factored_leaf(struct factored *f, const struct building *b, const uint64_t *set)
 {
-    const uint16_t *words = b->leaves + b->leaf_at[leaf];
-    bool ground = b->half == HALF_GROUND;
     uint64_t norms[NORM_WORDS] = {0};
-    if (ground && words[1] == GROUND_BARRED)
-        return edge_of(ANY_SET, BUILD_LEAF | leaf);
-    for (unsigned i = ground ? 2 : 1; i <= words[0]; i++)
-        set_put(norms, words[i]);
+    uint16_t word[POLICY_NORMS_MAX + 2];
+    bool ground = b->half == HALF_GROUND;
+    if (set_empty(set, b->c->words))
+        return FACTORED_END;
+    size_t n = policy_build_leaf(b, set, word, POLICY_NORMS_MAX + 2);
+    if (ground && word[0] == GROUND_BARRED)
+        return edge_of(ANY_SET, BUILD_LEAF | word[1]);
+    for (size_t i = ground; i < n; i++)
+        set_put(norms, word[i]);
     return edge_of(policy_memo_number(&f->sets, norms), FACTORED_END);
 }
 
-static uint64_t below(const struct factored *f, uint32_t built)
+uint64_t policy_factored_above(struct factored *f, uint64_t edge, const uint64_t *norms)
 {
-    return built & BUILD_LEAF ? f->leaf_edge[built & ~BUILD_LEAF] : f->cell_edge[built];
+    uint64_t all[NORM_WORDS];
+    uint32_t set = set_of(edge);
+    if (set == ANY_SET)
+        return edge;
+    for (size_t w = 0; w < f->sets.words; w++)
+        all[w] = set_at(f, set)[w] | norms[w];
+    return edge_of(policy_memo_number(&f->sets, all), (uint32_t)edge);
+}
+
+uint64_t policy_factored_root(uint64_t edge)
+{
+    return set_of(edge) == ANY_SET ? (uint32_t)edge : edge;
 }
 
 /* What all children have in common. */
-static uint32_t common_set(struct factored *f, const uint32_t *child, unsigned n)
+static uint32_t common_set(struct factored *f, const uint64_t *child, unsigned n)
 {
     uint64_t common[NORM_WORDS];
     size_t words = f->sets.words;
     uint32_t before = ANY_SET;
     for (unsigned i = 0; i < n; i++) {
-        uint32_t set = set_of(below(f, child[i]));
+        uint32_t set = set_of(child[i]);
         if (set == ANY_SET || set == before)
             continue;
         if (set == 0)
@@ -131,36 +165,41 @@ static uint64_t without(struct factored *f, uint64_t edge, uint32_t common)
     return edge_of(policy_memo_number(&f->sets, rest), (uint32_t)edge);
 }
 
-static uint64_t factor_node(struct factored *f, const uint32_t *cell)
+/* The class of an edge: mostly that of the atom before. */
+static unsigned class_of(const uint64_t *edges, unsigned n, unsigned before, uint64_t edge)
 {
-    unsigned n = cell[1];
-    uint32_t common = common_set(f, cell + 2, n);
-    uint64_t *made = f->cells + f->n_cells;
-    bool same = true;
-    made[0] = factored_head(cell[0], n);
-    for (unsigned i = 0; i < n; i++) {
-        bool again = i > 0 && cell[2 + i] == cell[1 + i];
-        made[1 + i] = again ? made[i] : without(f, below(f, cell[2 + i]), common);
-        same = same && made[1 + i] == made[1];
-    }
-    return edge_of(common, same ? (uint32_t)made[1] : keep_node(f));
+    unsigned c = 0;
+    if (n > 0 && edges[before] == edge)
+        return before;
+    while (c < n && edges[c] != edge)
+        c++;
+    return c;
 }
 
-void policy_factor(struct factored *f, const struct building *b, struct arena *scratch)
+uint64_t policy_factored_node(struct factored *f, unsigned axis, const uint64_t *child, unsigned n,
+                              size_t *size)
 {
-    uint64_t none[NORM_WORDS] = {0};
-    *f = (struct factored){.scratch = scratch, .n_slots = FIRST_SLOTS};
-    f->sets = policy_memo(scratch, b->c->p->index.words + (b->c->p->index.words == 0));
-    f->slots = ARENA_ARRAY(scratch, f->n_slots, uint64_t);
-    f->cells =
-        ARENA_ROOM(scratch, b->n_cells + POLICY_VALUES_MAX + 1, uint64_t); /* never more, and one to try */
-    f->leaf_edge = ARENA_ROOM(scratch, b->n_leaves + 1, uint64_t);
-    f->cell_edge = ARENA_ROOM(scratch, b->n_cells + 1, uint64_t);
-    policy_memo_number(&f->sets, none);
-    for (uint32_t i = 0; i < b->n_leaves; i++)
-        f->leaf_edge[i] = leaf_edge(f, b, i);
-    for (uint32_t at = 0; at < b->n_cells; at += 2 + b->cells[at + 1])
-        f->cell_edge[at] = factor_node(f, b->cells + at);
-    uint64_t root = below(f, b->root);
-    f->root = set_of(root) == ANY_SET ? (uint32_t)root : root;
+    size_t most = 2 + (size_t)n + (n + 3) / 4;
+    if (f->n_cells + most > f->cap_cells)
+        f->cells = policy_build_grown(f->scratch, f->cells, f->n_cells, &f->cap_cells, f->n_cells + most,
+                                      sizeof *f->cells);
+    uint16_t of[POLICY_VALUES_MAX];
+    uint32_t common = common_set(f, child, n);
+    uint64_t *cell = f->cells + f->n_cells, *edges = cell + 2;
+    unsigned classes = 0, c = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (i == 0 || child[i] != child[i - 1])
+            edges[classes] = without(f, child[i], common);
+        if (i == 0 || child[i] != child[i - 1])
+            c = class_of(edges, classes, c, edges[classes]);
+        classes = c == classes ? classes + 1 : classes;
+        of[i] = (uint16_t)c;
+    }
+    if (classes == 1)
+        return edge_of(common, (uint32_t)edges[0]);
+    cell[0] = (uint64_t)axis << 32 | n;
+    cell[1] = classes;
+    edges[classes + (n - 1) / 4] = 0; /* what is left of the last word */
+    memcpy(edges + classes, of, n * sizeof *of);
+    return edge_of(common, keep_node(f, size));
 }

@@ -16,7 +16,10 @@
 /* Stated limits (section 4): a policy beyond them is refused, naming the sentence that led there. */
 #define COMPILE_CASES_MAX 8192    /* norms times the cases of their facts */
 #define COMPILE_NODES_MAX 200000  /* nodes and leaves of each half: some megabytes */
-#define COMPILE_STEPS_MAX 8000000 /* atoms gone over: a few seconds */
+#define COMPILE_STEPS_MAX 8000000 /* atoms gone over, and SET_STEPS for each set: a few seconds */
+#define SET_STEPS         8       /* so that sets take some hundred megabytes at most */
+
+#define WORK_CHUNK (1 << 18) /* of the arenas that end with compiling */
 
 #define KIND_SET(kind) (1u << (kind))
 #define GROUND_KINDS   (KIND_SET(NORM_GRANT) | KIND_SET(NORM_BAR))
@@ -47,6 +50,8 @@ struct cases {
     uint64_t *kind[4]; /* of each enum norm_kind */
     uint64_t **lifts;  /* cases that each case lifts; null if none */
     uint64_t **lifter; /* cases that lift it; null if none */
+    uint64_t **above;  /* by document: permissions of documents that rank higher */
+    uint64_t **below;  /* and of those that rank lower */
     struct axis axis[DIAGRAM_AXES];
     unsigned n_axes;
 };
@@ -107,7 +112,9 @@ struct memo {
     struct memo_slot *slots;
     size_t n_slots;
 };
-struct memo policy_memo(struct arena *a, size_t words);
+/* `slots`: a power of two to begin with; three of four may be taken. */
+#define MEMO_SMALL 32 /* most are small, and there are hundreds */
+struct memo policy_memo(struct arena *a, size_t words, size_t slots);
 /* The number of the key: as many as there were before, if it is new. Its value is UINT32_MAX then. */
 uint32_t policy_memo_number(struct memo *m, const uint64_t *key);
 
@@ -118,20 +125,33 @@ static inline uint32_t *policy_memo_slot(struct memo *m, const uint64_t *key)
     return &m->values[number];
 }
 
-/* ---- Building one half. */
+/* ---- Building one half.
+ *
+ * One recursion, two ways to keep what it makes:
+ *
+ *   whole     nodes and leaves as they are: what two policies are compared by
+ *   factored  what all answers below a node have in common stands above it: what is packed. A permission or
+ *             condition that is sure, whatever follows, is put above at once and leaves the set, so that far
+ *             fewer sets differ; policy_compile_factor.c
+ */
 
-/* Nodes and leaves of one build, before packing. A reference is LEAF | leaf or the place of a node in
- * `cells`: axis, atoms, children. */
+/* A reference of the whole form: BUILD_LEAF | leaf, or the place of a node in `cells`: axis, atoms, children.
+ */
 #define BUILD_LEAF 0x80000000u
+struct factored;
 struct building {
     const struct cases *c;
     enum diagram_half half;
-    struct arena *scratch; /* holds what is built */
-    struct arena *work;    /* lends what only building needs; null: scratch, for as long as that lives */
+    struct factored *factored; /* null: whole */
+    struct arena *scratch;     /* holds what is built */
+    struct arena *work;        /* lends what only building needs; null: scratch, for as long as that lives */
     unsigned order[DIAGRAM_AXES]; /* indices of c->axis */
     uint64_t **rest;              /* for each level: cases no later level matters to */
-    uint64_t **stack;
-    struct memo memo; /* (level, set) -> reference */
+    uint64_t **stack;             /* for each level: the level, the set, the set before */
+    uint64_t **child;             /* for each level: what was made of each atom */
+    struct memo memo;             /* (level, set) -> number */
+    uint64_t *made;               /* number -> reference or edge; BUILD_NONE */
+    size_t cap_made;
     uint32_t *cells;
     size_t n_cells, cap_cells;
     uint32_t *node_slots; /* hash-consing */
@@ -144,42 +164,61 @@ struct building {
     size_t n_leaves, cap_leaves;
     size_t size, size_max;   /* words that nodes and leaves will take when packed */
     size_t steps, steps_max; /* atoms gone over */
+    size_t nodes_max;        /* nodes and leaves */
     bool over;               /* a maximum was reached: what was built is worthless */
-    uint32_t root;
+    uint64_t root;
 };
 
 /* The levels from the top: a permutation of all axes, dimensions before facts. */
 struct level_order {
     uint8_t axis[DIAGRAM_AXES];
 };
-/* `start`: the cases to build from; null: all. b->size_max, b->steps_max and b->work must be set. */
+/* `start`: the cases to build from; null: all. b->size_max, steps_max, nodes_max, work and factored must be
+ * set. */
 void policy_build(struct building *b, const struct cases *c, enum diagram_half half,
                   const struct level_order *order, const uint64_t *start, struct arena *scratch);
 /* policy_compile_leaf.c: the leaf of a set at the last level, as 16-bit words in `out`; returns how many. */
 size_t policy_build_leaf(const struct building *b, const uint64_t *set, uint16_t *out, size_t max);
 /* Takes out of the set what can no longer matter at this level. */
 void policy_build_settle(const struct building *b, unsigned level, uint64_t *set);
+/* Takes out of the set what is sure to be part of the answer, unless that is a ban; adds it to `norms`, which
+ * is cleared first. False: nothing. */
+bool policy_build_sure(const struct building *b, unsigned level, uint64_t *set, uint64_t *norms);
+/* A longer copy of a list that is full: twice the room until `want` fits. */
+void *policy_build_grown(struct arena *a, const void *list, size_t n, size_t *cap, size_t want, size_t size);
 
-/* policy_compile_factor.c: one half with what its answers have in common moved up.
- * An edge is a set of norms << 32 | target: FACTORED_END, BUILD_LEAF | the leaf of a ban, or the place of a
- * node in `cells`: axis << 32 | atoms, edges. */
+/* policy_compile_factor.c: the factored form.
+ * An edge is a set of norms << 32 | target: FACTORED_END, BUILD_LEAF | the norm of a ban, or the place of a
+ * node in `cells`. A node is
+ *
+ *   axis << 32 | atoms
+ *   free << 32 | classes      (free: for whoever packs it)
+ *   the edge of each class, in the order in which the atoms have them
+ *   the class of each atom, 16 bits each
+ *
+ * so that one with a hundred atoms and three classes is short: memory that is touched for the first time is
+ * what building waits for most. Children stand before their parents. */
 #define FACTORED_END UINT32_MAX
 struct factored {
     struct arena *scratch;
     struct memo sets; /* of norms; number 0 is empty; the words of number i are keys + i * words */
     uint64_t *cells;
-    size_t n_cells, n_nodes;
-    uint64_t *slots;
+    size_t n_cells, cap_cells, n_nodes;
+    uint32_t *slots; /* place in cells, plus one */
     size_t n_slots;
-    uint64_t *leaf_edge, *cell_edge; /* of what was built */
     uint64_t root;
 };
-void policy_factor(struct factored *f, const struct building *b, struct arena *scratch);
+void policy_factored_open(struct factored *f, const struct building *b);
+/* The edge of a set at the last level. */
+uint64_t policy_factored_leaf(struct factored *f, const struct building *b, const uint64_t *set);
+/* The edge to the node with these edges to its n atoms; the words that are new, in *size. */
+uint64_t policy_factored_node(struct factored *f, unsigned axis, const uint64_t *child, unsigned n,
+                              size_t *size);
+/* The edge with these norms in its set, too. */
+uint64_t policy_factored_above(struct factored *f, uint64_t edge, const uint64_t *norms);
+/* The edge that all begins with. */
+uint64_t policy_factored_root(uint64_t edge);
 
-static inline uint64_t factored_head(unsigned axis, unsigned n)
-{
-    return (uint64_t)axis << 32 | n;
-}
 static inline unsigned factored_axis(const uint64_t *cell)
 {
     return (unsigned)(cell[0] >> 32);
@@ -187,6 +226,14 @@ static inline unsigned factored_axis(const uint64_t *cell)
 static inline unsigned factored_count(const uint64_t *cell)
 {
     return (unsigned)cell[0];
+}
+static inline unsigned factored_classes(const uint64_t *cell)
+{
+    return (uint32_t)cell[1];
+}
+static inline size_t factored_len(const uint64_t *cell)
+{
+    return 2 + (size_t)factored_classes(cell) + (factored_count(cell) + 3) / 4;
 }
 
 /* policy_compile.c: sets p->packed and p->diagram. False: a limit was passed; l->m has the message. */
@@ -199,8 +246,7 @@ struct compiled {
 bool policy_compile(struct load *l, struct compiled *k);
 
 /* policy_compile_pack.c: the bytes, in `a`. */
-const uint8_t *policy_pack(struct arena *a, const struct compiled *c, const struct building *halves,
-                           size_t *len);
+const uint8_t *policy_pack(struct arena *a, const struct compiled *c, struct factored *halves, size_t *len);
 
 /* ---- Going over combinations. */
 

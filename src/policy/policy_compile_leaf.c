@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_compile_leaf.c: the meaning of section 3 for one set of norms, and which norms can no longer have
- * a part in it. */
+/* policy_compile_leaf.c: the meaning of section 3 for one set of norms; which norms can no longer have a part
+ * in it, and which are sure to. */
 #include "policy_compile_impl.h"
 
 /* ---- Settling. What leaves a set early lets more sets be equal; the answer stays the same. */
@@ -66,6 +66,83 @@ void policy_build_settle(const struct building *b, unsigned level, uint64_t *set
         settle_ground(b->c, b->rest[level], set);
     else
         settle_bind(b->c, b->rest[level], set);
+}
+
+/* ---- What is sure. */
+
+/* Whatever the case, the norm is in the answer now: none of its cases matters any more. */
+static void take_norm(const struct cases *c, size_t i, uint64_t *set, uint64_t *norms)
+{
+    uint16_t norm = c->norm[i];
+    set_put(norms, norm);
+    while (i > 0 && c->norm[i - 1] == norm)
+        i--;
+    for (; i < c->n && c->norm[i] == norm; i++)
+        set_out(set, i);
+}
+
+/* Permissions of lower documents are silent beside one that is sure to speak. One that could still lift
+ * something must stay: then false, and nothing was changed. */
+static bool silence_below(const struct cases *c, unsigned document, uint64_t *set)
+{
+    const uint64_t *below = c->below[document];
+    size_t i = 0;
+    if (!set_meets(below, set, c->words))
+        return true;
+    EACH_NORM(set, c->words, i)
+    if (norm_set_has(below, i) && c->lifts[i] && set_meets(c->lifts[i], set, c->words))
+        return false;
+    set_drop(set, below, c->words);
+    return true;
+}
+
+/* A permission that nothing left can lift takes what it lifts out of the set. One that lifts nothing need not
+ * fear a ban: where the ban stands, the answer is that ban. */
+static bool sure_to_stand(const struct cases *c, size_t i, uint64_t *set)
+{
+    const uint64_t *lifter = c->lifter[i], *lifts = c->lifts[i];
+    bool lifting = lifts && set_meets(lifts, set, c->words);
+    uint64_t fear = 0;
+    for (size_t w = 0; w < c->words && lifter; w++)
+        fear |= lifter[w] & set[w] & (lifting ? UINT64_MAX : c->kind[NORM_GRANT][w]);
+    if (!fear && lifting)
+        set_drop(set, lifts, c->words);
+    return !fear;
+}
+
+/* If no permission of a higher document is left, it speaks. */
+static bool sure_grant(const struct cases *c, size_t i, uint64_t *set, uint64_t *norms)
+{
+    unsigned document = c->p->norms[c->norm[i]].document;
+    if (!sure_to_stand(c, i, set) || set_meets(c->above[document], set, c->words) ||
+        !silence_below(c, document, set))
+        return false;
+    take_norm(c, i, set, norms);
+    return true;
+}
+
+static bool sure_condition(const struct cases *c, size_t i, uint64_t *set, uint64_t *norms)
+{
+    if (c->lifter[i] && set_meets(c->lifter[i], set, c->words))
+        return false;
+    take_norm(c, i, set, norms);
+    return true;
+}
+
+bool policy_build_sure(const struct building *b, unsigned level, uint64_t *set, uint64_t *norms)
+{
+    const struct cases *c = b->c;
+    bool ground = b->half == HALF_GROUND, any = false;
+    const uint64_t *kind = c->kind[ground ? NORM_GRANT : NORM_CONDITION], *rest = b->rest[level];
+    for (size_t w = 0; w < c->words; w++)
+        for (uint64_t done = 0, left; (left = set[w] & rest[w] & kind[w] & ~done) != 0;) {
+            size_t i = w * 64 + (size_t)__builtin_ctzll(left);
+            done |= left & (0 - left);
+            if (!any)
+                memset(norms, 0, c->p->index.words * sizeof *norms);
+            any |= ground ? sure_grant(c, i, set, norms) : sure_condition(c, i, set, norms);
+        }
+    return any;
 }
 
 /* ---- Leaves, in numbers of norms. */

@@ -13,12 +13,11 @@ struct packing {
     struct diagram_header h;
     void *section[DIAGRAM_SECTION_COUNT];
     size_t cap[DIAGRAM_SECTION_COUNT];
-    uint16_t *number_of; /* norm -> record of its kind */
-    struct factored factored[HALF_COUNT];
+    uint16_t *number_of;           /* norm -> record of its kind */
+    struct factored *factored;     /* of each half; its nodes get their references */
     uint32_t *list_of[HALF_COUNT]; /* set -> place of its list, 0 if none yet */
-    uint32_t *ban_of;              /* built leaf -> the same */
+    uint32_t *ban_of;              /* norm of a ban -> the same */
     struct memo emits[HALF_COUNT]; /* edge with a set and a node -> 0, then the reference */
-    uint32_t *ref_of[HALF_COUNT];  /* place in cells -> reference of the node */
     uint32_t map_slots[MAP_SLOTS]; /* map number + 1 */
     size_t n_maps;
 };
@@ -29,19 +28,21 @@ static const size_t element_size[] = {
 #undef SECTION
 };
 
+#define FIRST_BYTES 1024
+
 /* Room for n more elements at the end of a section; zeroed. */
 static void *extend(struct packing *k, enum diagram_section s, size_t n)
 {
     size_t size = element_size[s], have = k->h.n[s];
     if (have + n > k->cap[s] || !k->section[s]) {
-        k->cap[s] = (have + n) * 2 + 8;
-        void *bigger = arena_array(k->scratch, k->cap[s], size);
+        k->cap[s] = (have + n) * 2 + FIRST_BYTES / size;
+        void *bigger = arena_room(k->scratch, k->cap[s], size);
         if (have > 0)
             memcpy(bigger, k->section[s], have * size);
         k->section[s] = bigger;
     }
     k->h.n[s] += (uint32_t)n;
-    return (uint8_t *)k->section[s] + have * size;
+    return memset((uint8_t *)k->section[s] + have * size, 0, n * size);
 }
 
 /* ---- Records of norms. */
@@ -199,15 +200,15 @@ static uint32_t list_place(struct packing *k, enum diagram_half half, uint32_t s
     return *place;
 }
 
-static uint32_t ban_place(struct packing *k, const struct building *b, uint32_t leaf)
+static uint32_t ban_place(struct packing *k, uint32_t norm)
 {
-    uint32_t *place = &k->ban_of[leaf];
+    uint32_t *place = &k->ban_of[norm];
     if (*place != 0)
         return *place;
     *place = k->h.n[DIAGRAM_LISTS];
     uint16_t *list = extend(k, DIAGRAM_LISTS, 2);
     list[0] = GROUND_BARRED;
-    list[1] = k->number_of[b->leaves[b->leaf_at[leaf] + 2]];
+    list[1] = k->number_of[norm];
     return *place;
 }
 
@@ -217,33 +218,17 @@ static bool to_node(uint64_t edge)
 }
 
 /* Puts the lists that an edge needs, and notes that it needs an emit node. */
-static void put_edge(struct packing *k, const struct building *b, uint64_t edge)
+static void put_edge(struct packing *k, enum diagram_half half, uint64_t edge)
 {
     if ((uint32_t)edge != FACTORED_END && !to_node(edge))
-        ban_place(k, b, (uint32_t)edge & ~BUILD_LEAF);
+        ban_place(k, (uint32_t)edge & ~BUILD_LEAF);
     else
-        list_place(k, b->half, (uint32_t)(edge >> 32));
+        list_place(k, half, (uint32_t)(edge >> 32));
     if (to_node(edge) && edge >> 32 != 0)
-        *policy_memo_slot(&k->emits[b->half], &edge) = 0;
+        *policy_memo_slot(&k->emits[half], &edge) = 0;
 }
 
 /* ---- Maps: which class of children an atom has. Equal maps are one. */
-
-/* The children that differ, in `class`; the class of each atom, in `of`; more than the maximum: as many as
- * were seen. */
-static unsigned classes_of(const uint64_t *cell, uint64_t *class, uint16_t *of)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < factored_count(cell); i++) {
-        unsigned c = 0;
-        while (c < n && class[c] != cell[1 + i])
-            c++;
-        class[c] = cell[1 + i];
-        of[i] = (uint16_t)c;
-        n = c == n ? n + 1 : n;
-    }
-    return n;
-}
 
 /* 1, 2, 4 or 8 bits for so many classes: the logarithm. */
 static unsigned width_of(unsigned classes)
@@ -300,43 +285,43 @@ static bool put_map(struct packing *k, const uint8_t *map, size_t n, uint16_t *i
  * the unit is known, as references. */
 
 struct draft {
-    uint32_t at;      /* in cells */
+    uint64_t *cell;
     uint16_t head[2]; /* axis; map */
     uint16_t n, n_head;
-    uint64_t *child;
 };
 
-static void draft_node(struct packing *k, const struct building *b, uint32_t at, struct draft *d)
+static void read_classes(const uint64_t *cell, uint16_t *of)
 {
-    const uint64_t *cell = k->factored[b->half].cells + at;
-    uint64_t class[POLICY_VALUES_MAX];
-    uint16_t of[POLICY_VALUES_MAX], id = 0;
-    uint8_t map[POLICY_VALUES_MAX];
-    unsigned axis = factored_axis(cell), atoms = factored_count(cell), n = classes_of(cell, class, of);
-    unsigned width = width_of(n);
-    bool mapped =
-        n + 1 < atoms && n <= MAP_CLASSES_MAX && put_map(k, map, map_bytes(of, atoms, width, map), &id);
-    *d = (struct draft){.at = at, .n = (uint16_t)(mapped ? n : atoms), .n_head = mapped ? 2 : 1};
-    d->head[0] = (uint16_t)(axis | (mapped ? width << NODE_WIDTH : NODE_DIRECT));
-    d->head[1] = id;
-    d->child = ARENA_ARRAY(k->scratch, d->n, uint64_t);
-    memcpy(d->child, mapped ? class : cell + 1, d->n * sizeof *d->child);
-    for (unsigned i = 0; i < n; i++)
-        put_edge(k, b, class[i]);
+    memcpy(of, cell + 2 + factored_classes(cell), factored_count(cell) * sizeof *of);
 }
 
-static struct draft *draft_half(struct packing *k, const struct building *b)
+static void draft_node(struct packing *k, enum diagram_half half, uint64_t *cell, struct draft *d)
 {
-    struct factored *f = &k->factored[b->half];
-    policy_factor(f, b, k->scratch);
-    k->list_of[b->half] = ARENA_ARRAY(k->scratch, f->sets.n, uint32_t);
-    k->ban_of = ARENA_ARRAY(k->scratch, b->n_leaves + 1, uint32_t);
-    k->emits[b->half] = policy_memo(k->scratch, 1);
-    struct draft *list = ARENA_ARRAY(k->scratch, f->n_nodes + 1, struct draft);
+    uint16_t of[POLICY_VALUES_MAX], id = 0;
+    uint8_t map[POLICY_VALUES_MAX];
+    unsigned atoms = factored_count(cell), n = factored_classes(cell), width = width_of(n);
+    bool mapped = n + 1 < atoms && n <= MAP_CLASSES_MAX;
+    if (mapped) {
+        read_classes(cell, of);
+        mapped = put_map(k, map, map_bytes(of, atoms, width, map), &id);
+    }
+    *d = (struct draft){.cell = cell, .n = (uint16_t)(mapped ? n : atoms), .n_head = mapped ? 2 : 1};
+    d->head[0] = (uint16_t)(factored_axis(cell) | (mapped ? width << NODE_WIDTH : NODE_DIRECT));
+    d->head[1] = id;
+    for (unsigned i = 0; i < n; i++)
+        put_edge(k, half, cell[2 + i]);
+}
+
+static struct draft *draft_half(struct packing *k, enum diagram_half half)
+{
+    const struct factored *f = &k->factored[half];
+    k->list_of[half] = ARENA_ARRAY(k->scratch, f->sets.n, uint32_t);
+    k->emits[half] = policy_memo(k->scratch, 1, MEMO_SMALL);
+    struct draft *list = ARENA_ROOM(k->scratch, f->n_nodes + 1, struct draft);
     size_t n = 0;
-    for (uint32_t at = 0; at < f->n_cells; at += 1 + factored_count(f->cells + at))
-        draft_node(k, b, at, &list[n++]);
-    put_edge(k, b, f->root);
+    for (size_t at = 0; at < f->n_cells; at += factored_len(f->cells + at))
+        draft_node(k, half, f->cells + at, &list[n++]);
+    put_edge(k, half, f->root);
     return list;
 }
 
@@ -377,6 +362,11 @@ static uint32_t unit_here(const struct packing *k)
     return k->h.first_node + (k->h.n[DIAGRAM_NODES] >> k->h.shift);
 }
 
+static uint32_t reference_of(const struct packing *k, enum diagram_half half, uint64_t edge)
+{
+    return (uint32_t)(k->factored[half].cells[(uint32_t)edge + 1] >> 32);
+}
+
 /* The emit node is put the first time; its child stands before it. */
 static uint32_t emit_reference(struct packing *k, enum diagram_half half, uint64_t edge)
 {
@@ -389,7 +379,7 @@ static uint32_t emit_reference(struct packing *k, enum diagram_half half, uint64
     node[0] = (uint16_t)(NODE_EMIT | (k->h.ref_words == 1 ? list : 0));
     if (k->h.ref_words == 2)
         put_reference(k, node + 1, 0, list);
-    put_reference(k, node + 1, k->h.ref_words - 1, k->ref_of[half][(uint32_t)edge]);
+    put_reference(k, node + 1, k->h.ref_words - 1, reference_of(k, half, edge));
     return *slot;
 }
 
@@ -399,24 +389,34 @@ static uint32_t reference(struct packing *k, enum diagram_half half, uint64_t ed
         return k->list_of[half][edge >> 32];
     if (!to_node(edge))
         return k->ban_of[(uint32_t)edge & ~BUILD_LEAF];
-    return edge >> 32 ? emit_reference(k, half, edge) : k->ref_of[half][(uint32_t)edge];
+    return edge >> 32 ? emit_reference(k, half, edge) : reference_of(k, half, edge);
+}
+
+/* The references of the atoms or classes of a node, in the order in which they are packed. */
+static void put_children(struct packing *k, enum diagram_half half, const struct draft *d, uint16_t *refs)
+{
+    uint32_t ref[POLICY_VALUES_MAX];
+    uint16_t of[POLICY_VALUES_MAX];
+    for (unsigned c = 0; c < factored_classes(d->cell); c++)
+        ref[c] = reference(k, half, d->cell[2 + c]);
+    if (d->n_head == 1)
+        read_classes(d->cell, of);
+    for (unsigned i = 0; i < d->n; i++)
+        put_reference(k, refs, i, ref[d->n_head == 1 ? of[i] : i]);
 }
 
 /* Children come before their parents in `cells`, so that their references are known. */
 static void put_nodes(struct packing *k, enum diagram_half half, const struct draft *list)
 {
     const struct factored *f = &k->factored[half];
-    uint32_t ref[POLICY_VALUES_MAX];
-    k->ref_of[half] = ARENA_ROOM(k->scratch, f->n_cells + 1, uint32_t);
+    uint16_t refs[2 * POLICY_VALUES_MAX];
     for (size_t i = 0; i < f->n_nodes; i++) {
         const struct draft *d = &list[i];
-        for (unsigned c = 0; c < d->n; c++)
-            ref[c] = reference(k, half, d->child[c]);
-        k->ref_of[half][d->at] = unit_here(k);
+        put_children(k, half, d, refs);
+        d->cell[1] |= (uint64_t)unit_here(k) << 32;
         uint16_t *node = extend(k, DIAGRAM_NODES, words_of(d, k->h.ref_words, k->h.shift));
         memcpy(node, d->head, d->n_head * sizeof *node);
-        for (unsigned c = 0; c < d->n; c++)
-            put_reference(k, node + d->n_head, c, ref[c]);
+        memcpy(node + d->n_head, refs, (size_t)d->n * k->h.ref_words * sizeof *refs);
     }
     k->h.root[half] = reference(k, half, f->root);
 }
@@ -438,12 +438,13 @@ static void choose_references(struct packing *k, struct draft *const *list)
     k->h.shift = 0;
 }
 
-static void put_halves(struct packing *k, const struct building *halves)
+static void put_halves(struct packing *k)
 {
     struct draft *list[HALF_COUNT];
     extend(k, DIAGRAM_LISTS, 1); /* the empty list */
-    list[HALF_BIND] = draft_half(k, &halves[HALF_BIND]);
-    list[HALF_GROUND] = draft_half(k, &halves[HALF_GROUND]); /* last: `ban_of` is its own */
+    k->ban_of = ARENA_ARRAY(k->scratch, k->p->n_norms + 1, uint32_t);
+    list[HALF_BIND] = draft_half(k, HALF_BIND);
+    list[HALF_GROUND] = draft_half(k, HALF_GROUND);
     k->h.first_node = k->h.n[DIAGRAM_LISTS];
     choose_references(k, list);
     for (int half = 0; half < HALF_COUNT; half++)
@@ -481,8 +482,7 @@ static unsigned lowest_clause(const struct policy *p)
     return x->n_by_rank > 0 ? p->documents[x->by_rank[x->n_by_rank - 1]].clause : POLICY_NONE;
 }
 
-const uint8_t *policy_pack(struct arena *a, const struct compiled *c, const struct building *halves,
-                           size_t *len)
+const uint8_t *policy_pack(struct arena *a, const struct compiled *c, struct factored *halves, size_t *len)
 {
     struct arena_mark mark = arena_mark(c->scratch);
     struct packing *k = ARENA_NEW(c->scratch, struct packing);
@@ -497,7 +497,8 @@ const uint8_t *policy_pack(struct arena *a, const struct compiled *c, const stru
     k->h.condition_words = (k->h.n[DIAGRAM_CONDITIONS] + 63) / 64;
     for (int d = 0; d < DIM_COUNT; d++)
         put_dimension(k, (enum policy_dimension)d);
-    put_halves(k, halves);
+    k->factored = halves;
+    put_halves(k);
     put_levels(k, &c->order);
     const uint8_t *bytes = join_sections(k, a, len);
     arena_release(c->scratch, mark);

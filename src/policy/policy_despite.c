@@ -151,14 +151,30 @@ static bool before(const struct policy *p, const struct norm *a, const struct no
     return ra != rb ? ra < rb : a->order < b->order;
 }
 
-static size_t next_norm(const struct policy *p, const uint32_t *lifters_left, const bool *done)
+/* All norms as if nothing lifted anything: most stand so already, since documents are read by name and their
+ * norms as written. */
+static uint16_t *unlifted_order(const struct policy *p, struct arena *a)
 {
-    size_t best = p->n_norms;
-    for (size_t i = 0; i < p->n_norms; i++)
-        if (!done[i] && lifters_left[i] == 0 &&
-            (best == p->n_norms || before(p, &p->norms[i], &p->norms[best])))
-            best = i;
-    return best;
+    uint16_t *list = ARENA_ARRAY(a, p->n_norms + 1, uint16_t);
+    for (size_t i = 0; i < p->n_norms; i++) {
+        size_t at = i;
+        for (; at > 0 && before(p, &p->norms[i], &p->norms[list[at - 1]]); at--)
+            list[at] = list[at - 1];
+        list[at] = (uint16_t)i;
+    }
+    return list;
+}
+
+/* The first in that order whose lifters are all done. `from`: all before it are done. */
+static size_t next_norm(const struct policy *p, const uint16_t *list, const uint32_t *lifters_left,
+                        const bool *done, size_t *from)
+{
+    while (*from < p->n_norms && done[list[*from]])
+        ++*from;
+    for (size_t i = *from; i < p->n_norms; i++)
+        if (!done[list[i]] && lifters_left[list[i]] == 0)
+            return list[i];
+    return p->n_norms;
 }
 
 /* From any norm left over, going from lifted to lifter, a norm comes back: that one is in the circle. */
@@ -216,9 +232,11 @@ static void sort_norms(struct load *l)
     uint16_t *now = ARENA_ARRAY(l->arena, p->n_norms, uint16_t);
     uint32_t *left = ARENA_ARRAY(l->arena, p->n_norms, uint32_t);
     bool *done = ARENA_ARRAY(l->arena, p->n_norms, bool);
+    const uint16_t *list = unlifted_order(p, l->arena);
+    size_t from = 0;
     count_lifters(p, left);
     for (size_t n = 0; n < p->n_norms; n++) {
-        size_t i = next_norm(p, left, done);
+        size_t i = next_norm(p, list, left, done, &from);
         if (i == p->n_norms) {
             say_circle(l, done);
             return;

@@ -7,6 +7,10 @@
 
 #define FIRST_SLOTS 1024
 
+/* The whole form has more nodes than the factored one, which has its own limits (policy_compile_impl.h). */
+#define DIFF_NODES_MAX 1000000
+#define DIFF_STEPS_MAX 32000000
+
 struct intern diff_intern_new(struct arena *a)
 {
     struct intern t = {.arena = a, .cap = FIRST_SLOTS / 2, .n_slots = FIRST_SLOTS};
@@ -215,7 +219,8 @@ static uint32_t plant(struct diff_forest *x, int side, const struct building *b,
     }
     for (size_t at = 0; at < b->n_cells; at += 2 + b->cells[at + 1])
         placed[at] = plant_node(x, side, b->cells + at, leaves, placed);
-    return b->root & BUILD_LEAF ? leaves[b->root & ~BUILD_LEAF] : placed[b->root];
+    uint32_t root = (uint32_t)b->root;
+    return root & BUILD_LEAF ? leaves[root & ~BUILD_LEAF] : placed[root];
 }
 
 /* The order of the levels in the numbers of one side. */
@@ -243,14 +248,14 @@ static enum err build_side(struct planting *s, int side, struct fail *f)
     enum err e = OK;
     for (int half = 0; half < HALF_COUNT && e == OK; half++) {
         struct arena *scratch = arena_new(1 << 18);
-        struct building b = {.steps_max = COMPILE_STEPS_MAX, .size_max = SIZE_MAX};
+        struct building b = {.steps_max = DIFF_STEPS_MAX, .nodes_max = DIFF_NODES_MAX, .size_max = SIZE_MAX};
         size_t culprit = 0;
         struct cases *c = policy_cases(x->names->side[side], &s->atoms[side], kinds[half], scratch, &culprit);
         if (c)
             policy_build(&b, c, (enum diagram_half)half, &order, NULL, scratch);
         if (!c || b.over)
             e = fail_set(f, ERR_TOO_LARGE, "over the names of both policies, the %s one passes %d nodes",
-                         side == DIFF_OLD ? "old" : "new", COMPILE_NODES_MAX);
+                         side == DIFF_OLD ? "old" : "new", DIFF_NODES_MAX);
         else
             x->root[side][half] = plant(x, side, &b, scratch);
         arena_free(scratch);

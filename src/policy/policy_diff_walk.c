@@ -275,7 +275,7 @@ enum err policy_diff_walk(const struct diff_forest *x, struct arena *a, struct d
     struct walking k = {.w = w, .x = x, .arena = scratch, .cap = 1024};
     *w = (struct diff_walk){.x = x, .arena = a, .at = {.facts_known = UINT64_MAX}};
     w->classes = ARENA_ARRAY(a, 3 * x->norms->n_groups + 4, struct diff_class);
-    k.memo = policy_memo(scratch, 5);
+    k.memo = policy_memo(scratch, 5, MEMO_SMALL);
     k.below = ARENA_ARRAY(scratch, k.cap, struct found);
     measure_levels(&k);
     struct diff_spot root = root_spot(&k);

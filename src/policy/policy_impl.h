@@ -337,6 +337,7 @@ struct load {
     size_t n_files;
     size_t n_translations; /* files behind those */
     struct tokens tokens;  /* of the block being read */
+    size_t norms_room;     /* for how many p->norms has room */
     unsigned clause;       /* the one being read, for messages; POLICY_NONE */
     bool catalogue_broken; /* a catalogue sentence failed: unknown names in rules are not news */
     bool deeds_declared;

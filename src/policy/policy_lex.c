@@ -26,8 +26,10 @@ const char *policy_word_text(enum policy_word w)
 enum policy_word policy_word_find(struct span s)
 {
     int from = WORD_NONE + 1, to = WORD_COUNT;
-    while (from < to) {
-        int middle = (from + to) / 2, order = span_cmp(s, span_of(words[middle].text, words[middle].len));
+    while (from < to && s.len > 0) {
+        int middle = (from + to) / 2, order = s.p[0] - words[middle].text[0];
+        if (order == 0)
+            order = span_cmp(s, span_of(words[middle].text, words[middle].len));
         if (order == 0)
             return (enum policy_word)middle;
         if (order < 0)

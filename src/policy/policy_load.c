@@ -33,7 +33,7 @@ static void read_all(struct load *l)
 /* What the analysis needs besides the policy lives in an arena of its own and ends with it. */
 static void compile_and_analyse(struct load *l)
 {
-    struct compiled k = {.scratch = arena_new(1 << 20)};
+    struct compiled k = {.scratch = arena_new(WORK_CHUNK)};
     policy_index_build(l);
     if (policy_compile(l, &k)) {
         l->m->draft = l->p;

@@ -2,8 +2,7 @@
 /* policy_memo.c: see policy_compile_impl.h */
 #include "policy_compile_impl.h"
 
-#define MEMO_FIRST 32    /* slots; a power of two: most are small and there are hundreds */
-#define MEMO_MORE  16384 /* slots up to which room grows by four */
+#define MEMO_MORE 16384 /* slots up to which room grows by four */
 
 static void make_room(struct memo *m)
 {
@@ -12,9 +11,9 @@ static void make_room(struct memo *m)
     m->slots = ARENA_ARRAY(m->arena, m->n_slots, struct memo_slot);
 }
 
-struct memo policy_memo(struct arena *a, size_t words)
+struct memo policy_memo(struct arena *a, size_t words, size_t slots)
 {
-    struct memo m = {.arena = a, .words = words, .cap = MEMO_FIRST / 2, .n_slots = MEMO_FIRST};
+    struct memo m = {.arena = a, .words = words, .cap = slots / 4 * 3, .n_slots = slots};
     make_room(&m);
     return m;
 }

@@ -55,7 +55,7 @@ static unsigned word_find(const struct word *list, size_t n, struct span name)
 /* Callers may write contact.phone or contact_phone for contact-phone. */
 static bool name_is_written(struct span name, struct span written)
 {
-    if (name.len != written.len)
+    if (name.len != written.len || name.len == 0 || name.p[0] != written.p[0])
         return false;
     for (size_t i = 0; i < name.len; i++) {
         bool joint = written.p[i] == '.' || written.p[i] == '_';

@@ -123,6 +123,15 @@ static bool parse_despite(struct parse *s, struct opening *o)
 
 /* ---- Storing. */
 
+static void more_norms(struct load *l)
+{
+    struct norm *before = l->p->norms;
+    l->norms_room = l->norms_room * 2 + 4;
+    l->p->norms = ARENA_ROOM(l->arena, l->norms_room, struct norm);
+    if (l->p->n_norms > 0)
+        memcpy(l->p->norms, before, l->p->n_norms * sizeof *before);
+}
+
 static bool add_norm(struct parse *s, struct norm *n, const struct opening *o)
 {
     struct policy *p = s->load->p;
@@ -136,7 +145,9 @@ static bool add_norm(struct parse *s, struct norm *n, const struct opening *o)
     n->order = (uint32_t)p->n_norms;
     n->sentence = parse_sentence_text(s);
     n->place = parse_sentence_place(s);
-    *POLICY_PUSH(s->load->arena, p->norms, p->n_norms) = *n;
+    if (p->n_norms == s->load->norms_room)
+        more_norms(s->load);
+    p->norms[p->n_norms++] = *n;
     return true;
 }
 
@@ -382,8 +393,30 @@ static void read_plain(struct load *l, const struct block *b)
     l->clause = POLICY_NONE;
 }
 
+/* Not those in the names of clauses. */
+static size_t count_stops(struct span s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += s.p[i] == '.' && (i + 1 == s.len || s.p[i + 1] <= ' ');
+    return n;
+}
+
+/* A norm is a thousand bytes: room for all is taken at once. Few sentences have more norms than stops. */
+static void expect_norms(struct load *l)
+{
+    size_t stops = 0;
+    for (size_t i = 0; i < l->n_files; i++)
+        for (size_t k = 0; k < l->files[i].n_blocks; k++)
+            if (l->files[i].blocks[k].kind == BLOCK_RULE)
+                stops += count_stops(policy_place_span(l, l->files[i].blocks[k].body));
+    l->norms_room = stops < POLICY_NORMS_MAX ? stops : POLICY_NORMS_MAX;
+    l->p->norms = ARENA_ROOM(l->arena, l->norms_room + 1, struct norm);
+}
+
 void policy_read_rules(struct load *l)
 {
+    expect_norms(l);
     for (size_t i = 0; i < l->n_files; i++)
         for (size_t k = 0; k < l->files[i].n_blocks; k++) {
             const struct block *b = &l->files[i].blocks[k];

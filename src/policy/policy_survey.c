@@ -272,7 +272,7 @@ static void make_sets(struct surveying *x)
     const uint64_t none[NORM_WORDS] = {0};
     const size_t words[HALF_COUNT] = {x->g->h->near_words, x->g->h->condition_words};
     for (int half = 0; half < HALF_COUNT; half++) {
-        x->sets[half] = policy_memo(x->scratch, words[half]);
+        x->sets[half] = policy_memo(x->scratch, words[half], MEMO_SMALL);
         policy_memo_number(&x->sets[half], none);
     }
     x->list = ARENA_ARRAY(x->scratch, x->g->h->n[DIAGRAM_GRANTS] + 1, uint16_t);
@@ -284,7 +284,7 @@ void policy_survey(struct survey *w, struct arena *scratch)
     struct arena_mark mark = arena_mark(scratch);
     struct surveying x = {.w = w, .g = w->p->diagram, .scratch = scratch, .cap = 256};
     struct at root = {.ref = {x.g->h->root[HALF_GROUND], x.g->h->root[HALF_BIND]}};
-    x.memo = policy_memo(scratch, HALF_COUNT);
+    x.memo = policy_memo(scratch, HALF_COUNT, MEMO_SMALL);
     make_sets(&x);
     x.classes = ARENA_ARRAY(scratch, x.cap, uint64_t);
     for (unsigned axis = 0; axis < DIAGRAM_AXES; axis++)

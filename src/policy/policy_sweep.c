@@ -183,7 +183,7 @@ static void fill_values(struct sweeping *x, struct arena *scratch)
 bool policy_sweep(struct sweep *s, struct arena *scratch)
 {
     struct arena_mark mark = arena_mark(scratch);
-    struct sweeping x = {.s = s, .c = s->c, .memo = policy_memo(scratch, s->c->words + 1)};
+    struct sweeping x = {.s = s, .c = s->c, .memo = policy_memo(scratch, s->c->words + 1, MEMO_SMALL)};
     uint64_t *rows = ARENA_ROOM(scratch, (s->c->n_axes + 1) * (s->c->words + 1), uint64_t);
     x.stack = ARENA_ARRAY(scratch, s->c->n_axes + 1, uint64_t *);
     for (unsigned i = 0; i <= s->c->n_axes; i++)

@@ -316,7 +316,7 @@ TEST(references_of_two_words_answer_as_the_plain_evaluator)
     arena_free(a);
 }
 
-/* Twenty facts, each with a permission of its own: a million different leaves. */
+/* Twenty permissions, each of two facts far apart: a million different sets are left between them. */
 TEST(a_policy_beyond_the_limits_names_the_sentence)
 {
     struct arena *a = arena_new(0);
@@ -324,9 +324,11 @@ TEST(a_policy_beyond_the_limits_names_the_sentence)
     struct policy_messages m;
     text_str(&words, WORDS "\n```catalogue\n");
     text_str(&rules, DOCUMENT("bomb", "") KEEP "\n```rule bomb\n");
+    for (int i = 0; i < 40; i++)
+        text_fmt(&words, "fact f%d \"f\".\n", i);
     for (int i = 0; i < 20; i++) {
-        text_fmt(&words, "fact f%d \"f\".\nneed n%d \"n\".\n", i, i);
-        text_fmt(&rules, "we may use phone when f%d only with n%d.\n", i, i);
+        text_fmt(&words, "need n%d \"n\".\n", i);
+        text_fmt(&rules, "we may use phone when f%d and f%d only with n%d.\n", i, i + 20, i);
     }
     text_str(&words, "```\n");
     text_str(&rules, "```\n");
