@@ -4,6 +4,7 @@
 
 #define MAP_CLASSES_MAX 256   /* a class is a byte at most */
 #define MAP_IDS_MAX     65535 /* a map's number, in units of two bytes, is 16 bits */
+#define BAN_BITS_MIN    8     /* of a row of NEAR */
 #define MAP_SLOTS       8192  /* a power of two; beyond half of it, new nodes get no map */
 
 struct packing {
@@ -159,14 +160,31 @@ static void put_records(struct packing *k)
 
 /* ---- Atoms, rows for near misses, scopes. */
 
+/* Bans share the bits that permissions leave, neighbours with neighbours: these are the most alike. */
+static size_t ban_bit(const struct packing *k, size_t ban)
+{
+    size_t grants = k->h.n[DIAGRAM_GRANTS], bits = 64 * (size_t)k->h.near_words - grants;
+    size_t bans = k->h.n[DIAGRAM_BARS];
+    return grants + (bans <= bits ? ban : ban * bits / bans);
+}
+
+static uint32_t near_words(const struct packing *k)
+{
+    uint32_t bans = k->h.n[DIAGRAM_BARS] < BAN_BITS_MIN ? k->h.n[DIAGRAM_BARS] : BAN_BITS_MIN;
+    return (k->h.n[DIAGRAM_GRANTS] + bans + 63) / 64;
+}
+
 static void put_row(struct packing *k, enum policy_dimension d, unsigned atom)
 {
     const struct norm_index *x = &k->p->index;
     const uint64_t *row = x->row[d] + k->atoms->first[d][atom] * x->words;
     uint64_t *near = extend(k, DIAGRAM_NEAR, k->h.near_words);
-    for (size_t i = 0; i < k->p->n_norms; i++)
+    for (size_t i = 0; i < k->p->n_norms; i++) {
         if (k->p->norms[i].kind == NORM_GRANT && norm_set_has(row, i))
             set_put(near, k->number_of[i]);
+        if (k->p->norms[i].kind == NORM_BAR && norm_set_has(row, i))
+            set_put(near, ban_bit(k, k->number_of[i]));
+    }
     *(uint32_t *)extend(k, DIAGRAM_SCOPES, 1) = k->atoms->scope[d][atom];
 }
 
@@ -493,7 +511,7 @@ const uint8_t *policy_pack(struct arena *a, const struct compiled *c, struct fac
     k->h.version = DIAGRAM_VERSION;
     k->h.nothing = lowest_clause(k->p);
     put_records(k);
-    k->h.near_words = (k->h.n[DIAGRAM_GRANTS] + 63) / 64;
+    k->h.near_words = near_words(k);
     k->h.condition_words = (k->h.n[DIAGRAM_CONDITIONS] + 63) / 64;
     for (int d = 0; d < DIM_COUNT; d++)
         put_dimension(k, (enum policy_dimension)d);

@@ -15,6 +15,7 @@ struct deciding {
     uint64_t facts;
     struct policy_decision *d;
     struct alternatives *missing;
+    uint64_t *near; /* the permissions that fit in everything but purpose and party, and bans */
     uint16_t atom[DIM_COUNT];
 };
 
@@ -105,7 +106,7 @@ static unsigned near_clause(const struct deciding *s, const uint64_t *set)
 {
     size_t i = 0;
     EACH_NORM(set, s->g->h->near_words, i)
-    if (facts_hold(s->g, &s->g->grants[i], s->facts))
+    if (i < s->g->h->n[DIAGRAM_GRANTS] && facts_hold(s->g, &s->g->grants[i], s->facts))
         return s->g->grants[i].clause;
     return POLICY_NONE;
 }
@@ -115,26 +116,31 @@ static const uint64_t *near_row(const struct deciding *s, unsigned dimension)
     return s->g->near + (s->g->h->rows_at[dimension] + s->atom[dimension]) * (size_t)s->g->h->near_words;
 }
 
-/* The permissions that fit in everything but purpose and party; usually none. */
-static bool near_rest(const struct deciding *s, uint64_t *set)
+/* Fills s->near. False: nothing fits in purpose and party as well, so that nothing is said. For most requests
+ * that is so, and these loads do not wait for each other as those of a walk do. */
+static bool meet_near(const struct deciding *s)
 {
     const uint64_t *op = near_row(s, DIM_OPERATION), *actor = near_row(s, DIM_ACTOR),
                    *subject = near_row(s, DIM_SUBJECT), *service = near_row(s, DIM_SERVICE),
                    *place = near_row(s, DIM_JURISDICTION), *basis = near_row(s, DIM_BASIS),
-                   *field = near_row(s, DIM_FIELD);
+                   *field = near_row(s, DIM_FIELD), *party = near_row(s, DIM_PARTY),
+                   *purpose = near_row(s, DIM_PURPOSE);
     uint64_t any = 0;
-    for (size_t w = 0; w < s->g->h->near_words; w++)
-        any |= set[w] = op[w] & actor[w] & subject[w] & service[w] & place[w] & basis[w] & field[w];
+    for (size_t w = 0; w < s->g->h->near_words; w++) {
+        s->near[w] = op[w] & actor[w] & subject[w] & service[w] & place[w] & basis[w] & field[w];
+        any |= s->near[w] & party[w] & purpose[w];
+    }
     return any != 0;
 }
 
-static bool meet_row(const struct deciding *s, unsigned dimension, const uint64_t *rest, uint64_t *set)
+/* The first permission that fits in everything but one of purpose and party. */
+static unsigned near_but_one(const struct deciding *s, unsigned fits)
 {
-    const uint64_t *row = near_row(s, dimension);
-    uint64_t any = 0;
+    const uint64_t *row = near_row(s, fits);
+    uint64_t set[NORM_WORDS], any = 0;
     for (size_t w = 0; w < s->g->h->near_words; w++)
-        any |= set[w] = rest[w] & row[w];
-    return any != 0;
+        any |= set[w] = s->near[w] & row[w];
+    return any != 0 ? near_clause(s, set) : POLICY_NONE;
 }
 
 static bool applies(const struct deciding *s)
@@ -148,20 +154,16 @@ static bool applies(const struct deciding *s)
 
 static void answer_silence(const struct deciding *s)
 {
-    uint64_t rest[NORM_WORDS], set[NORM_WORDS];
     if (!applies(s)) {
         s->d->answer = ANSWER_NOT_APPLICABLE;
         s->d->reason = SPAN("scope");
         s->d->clause = s->g->h->nothing;
         return;
     }
-    s->d->reason = SPAN("default-deny");
-    if (!near_rest(s, rest))
-        return;
-    if (meet_row(s, DIM_PARTY, rest, set) && (s->d->clause = near_clause(s, set)) != POLICY_NONE)
-        s->d->reason = SPAN("purpose-mismatch");
-    else if (meet_row(s, DIM_PURPOSE, rest, set))
-        s->d->clause = near_clause(s, set);
+    s->d->clause = near_but_one(s, DIM_PARTY);
+    s->d->reason = s->d->clause != POLICY_NONE ? SPAN("purpose-mismatch") : SPAN("default-deny");
+    if (s->d->clause == POLICY_NONE)
+        s->d->clause = near_but_one(s, DIM_PURPOSE);
 }
 
 /* ---- Permission: needs against need-sets. */
@@ -377,25 +379,32 @@ static void decide_worlds(struct deciding *s, uint64_t unknown)
         policy_decision_missing(s->d, &total);
 }
 
+static void decide_known(struct deciding *s)
+{
+    uint64_t unknown = unknown_facts(s);
+    if (__builtin_popcountll(unknown) > UNKNOWN_FACTS_MAX)
+        policy_decision_unknown(s->d);
+    else if (unknown != 0)
+        decide_worlds(s, unknown);
+    else
+        decide_world(s);
+}
+
 uint64_t policy_decide_world(const struct policy *p, const struct policy_request *q,
                              struct policy_decision *d)
 {
     struct alternatives missing;
-    struct deciding s = {.p = p, .g = p->diagram, .q = q, .d = d, .missing = &missing};
+    uint64_t near[NORM_WORDS];
+    struct deciding s = {.p = p, .g = p->diagram, .q = q, .d = d, .missing = &missing, .near = near};
     s.facts = q->facts & q->facts_known;
     if (!find_atoms(&s)) {
         policy_decision_unknown(d);
-        return s.facts;
+    } else if (meet_near(&s)) {
+        decide_known(&s);
+    } else {
+        policy_decision_init(d);
+        answer_silence(&s);
     }
-    uint64_t unknown = unknown_facts(&s);
-    if (__builtin_popcountll(unknown) > UNKNOWN_FACTS_MAX) {
-        policy_decision_unknown(d);
-        return s.facts;
-    }
-    if (unknown != 0)
-        decide_worlds(&s, unknown);
-    else
-        decide_world(&s);
     return s.facts;
 }
 

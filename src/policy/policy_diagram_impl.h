@@ -13,8 +13,9 @@
  * The levels are the dimensions, whose values are merged into atoms (values that no norm tells apart), and
  * then the facts. Needs are not levels: a leaf holds need-sets, and what is missing is arithmetic. Why
  * nothing was said (section 3, silence) is not in the leaves either: it would tear the largest leaf of all to
- * pieces. The section NEAR holds the rows of the index for permissions alone, and the reason is the meeting
- * of a few words of them.
+ * pieces. The section NEAR holds the rows of the index for permissions, and the reason is the meeting of a
+ * few words of them. The bits that permissions leave are for bans, several to a bit. Where all nine rows have
+ * nothing in common, no permission and no ban holds the request: that is the answer for most, without a walk.
  *
  * What all answers below a node have in common stands above it, once: an answer is the union of the lists met
  * on the way. "Permitted by these, unless exported" is so one node for all sets of permissions. A ban is the
@@ -35,7 +36,7 @@
 #include "policy_impl.h"
 
 #define DIAGRAM_MAGIC   0x54504431u /* "TPD1" in one byte order or the other: the file is for one machine */
-#define DIAGRAM_VERSION 2
+#define DIAGRAM_VERSION 3
 #define DIAGRAM_AXES    (DIM_COUNT + POLICY_FACTS_MAX) /* dimensions, then facts */
 #define NODE_DIRECT     0x8000u
 #define NODE_EMIT       0x4000u
@@ -110,7 +111,7 @@ struct diagram_header {
     uint32_t magic, version, bytes;
     uint32_t ref_words, shift, first_node;
     uint32_t root[HALF_COUNT];
-    uint32_t near_words;          /* of one row of NEAR: a bit for each permission */
+    uint32_t near_words;          /* of one row of NEAR: a bit for each permission, then bits for bans */
     uint32_t condition_words;     /* with a bit for each condition */
     uint32_t nothing;             /* the clause cited when no document applies; POLICY_NONE */
     uint32_t atoms_at[DIM_COUNT]; /* first value of each dimension in ATOMS */
