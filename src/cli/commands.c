@@ -45,9 +45,11 @@ static const struct cli_option serve_options[] = {
     {"master-key-command", CLI_STRING, "COMMAND", false, NULL,
      "a shell command that prints the master key (default: $TROTH_MASTER_KEY_COMMAND)"},
     {"known-checkpoint", CLI_STRING, "FILE", false, NULL,
-     "a head of the record that was kept elsewhere, as a signed note or a receipt: refuse to start on an older one"},
+     "a head of the record that was kept elsewhere, as a signed note or a receipt: refuse to start on an "
+     "older one"},
     {"accept-loss", CLI_FLAG, NULL, false, NULL,
-     "start though a backup that was put back lacks what the record, or the database, has; that goes on record"},
+     "start though a backup that was put back lacks what the record, or the database, has; that goes on "
+     "record"},
     {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
     {0},
 };
@@ -220,7 +222,8 @@ static const struct cli_option receipt_options[] = {
     {0},
 };
 static const struct cli_option prune_options[] = {
-    {"until", CLI_STRING, "EPOCH", false, NULL, "up to and with this one, like 2026q4 (default: all that are due)"},
+    {"until", CLI_STRING, "EPOCH", false, NULL,
+     "up to and with this one, like 2026q4 (default: all that are due)"},
     {"dry-run", CLI_FLAG, NULL, false, NULL, "only say what would go"},
     {0},
 };

@@ -68,25 +68,34 @@ enum err gate_keep_record(struct gate_call *c, int64_t months, struct fail *f)
 
 /* ---- What stands in the way */
 
+/* The first entry of one person; those that were pruned have no rows. */
+static enum err first_entry(struct gate_call *c, int64_t sid, uint64_t *first, struct fail *f)
+{
+    struct store_rows rows;
+    struct subject_id id;
+    enum err e = subject_of_sid(c->st, sid, &id, f);
+    if (e)
+        return e;
+    if (!store_one(c->st, Q_HISTORY_FIRST, ARGS(ARG_B(span_of(id.b, ID_LEN))), &rows, f))
+        return rows.err;
+    if (!store_is_null(&rows, 0) && (uint64_t)store_i(&rows, 0) < *first)
+        *first = (uint64_t)store_i(&rows, 0);
+    store_done(&rows);
+    return OK;
+}
+
 /* The first entry of anybody whose data is under a legal hold: it may be asked for where the hold is. */
 static enum err first_held(struct gate_call *c, uint64_t *out, struct fail *f)
 {
-    struct store_rows held, first;
+    struct store_rows rows;
     *out = UINT64_MAX;
-    enum err e = store_query(c->st, Q_HOLD_BOUND, ARGS(ARG_I(c->now.ms)), &held, f);
+    enum err e = store_query(c->st, Q_HOLD_BOUND, ARGS(ARG_I(c->now.ms)), &rows, f);
     if (e)
         return e;
-    while (!e && store_next(&held, f)) {
-        if (!store_one(c->st, Q_HISTORY_FIRST, ARGS(ARG_B(store_t(&held, 0))), &first, f)) {
-            e = first.err;
-            continue;
-        }
-        if (!store_is_null(&first, 0) && (uint64_t)store_i(&first, 0) < *out)
-            *out = (uint64_t)store_i(&first, 0);
-        store_done(&first);
-    }
-    e = e ? e : held.err;
-    store_done(&held);
+    while (!e && store_next(&rows, f))
+        e = first_entry(c, store_i(&rows, 0), out, f);
+    e = e ? e : rows.err;
+    store_done(&rows);
     return e;
 }
 

@@ -26,7 +26,7 @@ def main():
     ap.add_argument("--persons", type=int, default=400)
     ap.add_argument("--seed", type=int, default=1)
     args = ap.parse_args()
-    rng, faults, acks = random.Random(args.seed), [], 0
+    rng, faults, acks, proved = random.Random(args.seed), [], 0, 0
     with tempfile.TemporaryDirectory(prefix="troth-kill-") as folder:
         data = os.path.join(folder, "data")
         token = fault_daemon.init(data)
@@ -37,12 +37,13 @@ def main():
             faults += [f"kill {i}: {x}" for x in workload.check(d.port, token, journal, 1 << 62)]
             d.stop()
             acks += len(journal.acks)
+            proved += journal.proved
         faults += fault_daemon.verify(data)
     for x in faults[:20]:
         print("  " + x)
-    print(f"{args.kills} kills, {acks} acknowledgements, {len(faults)} faults")
-    print(f"{'FAIL' if faults or not acks else 'ok'} R116_kill_9_loses_nothing_acknowledged")
-    return 1 if faults or not acks else 0
+    print(f"{args.kills} kills, {acks} acknowledgements, {proved} receipts, {len(faults)} faults")
+    print(f"{'FAIL' if faults or not acks or not proved else 'ok'} R116_kill_9_loses_nothing_acknowledged")
+    return 1 if faults or not acks or not proved else 0
 
 
 if __name__ == "__main__":

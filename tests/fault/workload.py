@@ -3,9 +3,13 @@
 
 Each worker takes persons through the same stages, one request each, and writes down what it was told and when (the
 clock is CLOCK_MONOTONIC, so that it can be compared with rec.c's). After a crash `check` asks a fresh daemon how far
-each person got: never less than what was acknowledged (lost), never more than what was asked (phantom).
+each person got: never less than what was acknowledged (lost), never more than what was asked (phantom). And it asks for the
+receipt of each acknowledged consent, withdrawal and erasure, and checks it (receipts.py).
 """
 import http.client, json, threading, time
+
+import receipts
+from fault_daemon import TROTH
 
 STAGES = ["created", "agreed", "collected", "consented", "withdrawn", "erased"]
 
@@ -14,6 +18,7 @@ class Journal:
     def __init__(self):
         self.lock = threading.Lock()
         self.acks = []       # (ns, key, stage, entry)
+        self.receipts = []   # (ns, key, stage's name, the answer's `receipt`)
         self.asked = {}      # key -> highest stage asked for
         self.subject = {}    # key -> subject id
 
@@ -21,9 +26,12 @@ class Journal:
         with self.lock:
             self.asked[key] = stage
 
-    def ack(self, key, stage, entry, subject=None):
+    def ack(self, key, stage, entry, subject=None, receipt=None):
         with self.lock:
-            self.acks.append((time.monotonic_ns(), key, stage, entry))
+            now = time.monotonic_ns()
+            self.acks.append((now, key, stage, entry))
+            if receipt:
+                self.receipts.append((now, key, STAGES[stage], receipt))
             if subject:
                 self.subject[key] = subject
 
@@ -33,15 +41,18 @@ class Client:
         self.c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         self.token = token
 
-    def call(self, method, path, body=None):
+    def bytes(self, method, path, body=None):
         headers = {"Authorization": "Bearer " + self.token}
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body)
         self.c.request(method, path, body, headers)
         r = self.c.getresponse()
-        data = r.read()
-        return r.status, (json.loads(data) if data[:1] in (b"{", b"[") else {})
+        return r.status, r.read()
+
+    def call(self, method, path, body=None):
+        status, data = self.bytes(method, path, body)
+        return status, (json.loads(data) if data[:1] in (b"{", b"[") else {})
 
 
 def phone_of(key):
@@ -70,7 +81,7 @@ def step(client, journal, key, stage):
     entry = body.get("entry")
     if entry is None and "receipt" in body:
         entry = body["receipt"].get("entry")
-    journal.ack(key, stage, entry, body.get("id") or body.get("subject"))
+    journal.ack(key, stage, entry, body.get("id") or body.get("subject"), body.get("receipt"))
 
 
 def worker(port, token, journal, keys, stop):
@@ -135,4 +146,5 @@ def check(port, token, journal, before_ns):
             faults.append(f"lost: person {key} was told '{STAGES[stage]}' and is at {got}")
         if got > journal.asked[key]:
             faults.append(f"phantom: person {key} asked for '{STAGES[journal.asked[key]]}' and is at {got}")
-    return faults
+    bad, journal.proved = receipts.check_all(client.bytes, TROTH, journal, before_ns)
+    return faults + bad

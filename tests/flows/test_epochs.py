@@ -180,6 +180,7 @@ class Epochs(People):
         self.assertEqual(json.loads(self.prune("--json").stdout)["epochs"], 2)
         self.assertTrue(self.verify()["ok"])
 
+    @on_files
     def test_kill_9_in_the_middle_leaves_a_whole_record_and_the_rest_goes(self):
         self.quarter("2026-12-01T00:00:00Z")
         self.quarter("2027-01-15T00:00:00Z")

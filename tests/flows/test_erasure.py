@@ -2,6 +2,7 @@
 """Who was erased stays erased, whichever of yesterday's files come back."""
 import os, shutil, unittest
 
+from troth_flow import on_files
 from troth_people import People
 
 DATABASES = ("troth.db", "troth.db-wal", "keys.db", "keys.db-wal")
@@ -36,6 +37,7 @@ class Restored(People):
     def status(self, person):
         return self.get(f"/v1/subjects/{person}", token="shop").status
 
+    @on_files
     def test_R145_both_databases_restored_bring_nobody_back(self):
         phone = self.phone()
         gone, stays = self.adult(contact_phone=phone), self.adult(contact_phone=self.phone())

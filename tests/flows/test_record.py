@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Receipts people keep, and witnesses who remember: with the tool, offline, and what must be refused."""
 import base64, json, os, shutil, signal, subprocess, tempfile, time, unittest
-from troth_flow import BUILD, Daemon, run_troth
+from troth_flow import BUILD, Daemon, on_files, run_troth
 from troth_people import People
 
 
@@ -185,6 +185,7 @@ class Witnesses(Record):
         fake = base64.b64encode(b"0" * 32).decode()
         self.assertEqual(w.add("old %d\n%s\n\n" % (size, fake) + newer)[0], 422)
 
+    @on_files
     def test_a_cut_and_a_rewritten_record_are_refused(self):
         """An operator with the genuine key puts yesterday's copy in place and goes on writing."""
         daemon = Daemon()

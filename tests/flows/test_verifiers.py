@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verifiers that others wrote accept our log and our receipts, and refuse each way of changing them."""
 import base64, os, re, shutil, subprocess, tempfile, time, unittest
-from troth_flow import BUILD, ROOT, Daemon
+from troth_flow import BUILD, ROOT, Daemon, on_files
 from troth_people import People
 
 HERE = os.path.join(ROOT, "tests", "verify")
@@ -136,6 +136,7 @@ class GoChecksTheLog(Verifiers):
         self.addCleanup(other.remove)
         return os.path.join(other.data, "audit", "key.pub")
 
+    @on_files
     def test_history_rewritten_with_the_genuine_key_and_a_cut_end(self):
         """Yesterday's copy is put in place: shorter at first, then with other entries where some were before."""
         daemon = self.daemon
