@@ -75,6 +75,46 @@ void sign_key_public(const struct sign_key *k, uint8_t out[SIGN_PK_LEN]);
 void sign_make(const struct sign_key *k, struct span msg, uint8_t out[SIGN_LEN]);
 bool sign_check(const uint8_t pk[SIGN_PK_LEN], struct span msg, struct span signature);
 
+/* ---- Files sealed for whoever is not here (backups) */
+
+#define BOX_PK_LEN            32
+#define BOXED_LEN             (KEY_LEN + 48) /* an ephemeral public key and a tag */
+#define STREAM_HEAD           24
+#define STREAM_EXTRA          17 /* what sealing adds to each piece */
+#define SALT_LEN              16
+#define PASSPHRASE_PASSES     3
+#define PASSPHRASE_KIB        (64u << 10) /* some tenths of a second; OWASP asks for 46 MiB and one pass */
+#define PASSPHRASE_PASSES_MAX 16          /* of a file that claims to be one of ours */
+#define PASSPHRASE_KIB_MAX    (1u << 20)
+
+/* X25519: the secret is a key file as above, the public key is given away. */
+void box_public(const struct key *secret, uint8_t pk[BOX_PK_LEN]);
+/* A key sealed for the owner of pk (an anonymous box: ephemeral X25519, XSalsa20-Poly1305). False: pk is no
+ * point of the curve that can be used. */
+bool key_box(const struct key *k, const uint8_t pk[BOX_PK_LEN], uint8_t out[BOXED_LEN]);
+/* Null: it is not for this secret, or was altered. */
+struct key *key_unbox(const struct key *secret, const uint8_t boxed[BOXED_LEN]);
+/* Argon2id (RFC 9106). Null: the numbers are beyond the limits above, or there is no such memory. */
+struct key *key_from_passphrase(struct span words, const uint8_t salt[SALT_LEN], uint32_t passes,
+                                uint32_t kib);
+
+/* One file as a stream of pieces (XChaCha20-Poly1305, libsodium's secretstream): each is authenticated, in
+ * its place, and the last says that it is the last. `bind` is authenticated with a piece, not stored. out
+ * holds STREAM_EXTRA bytes more than plain, and less than sealed. */
+struct stream;
+struct stream *stream_seal_new(const struct key *k, uint8_t head[STREAM_HEAD]);
+void stream_seal(struct stream *s, struct span bind, struct span plain, bool last, uint8_t *out);
+struct stream *stream_open_new(const struct key *k, const uint8_t head[STREAM_HEAD]);
+bool stream_open(struct stream *s, struct span bind, struct span sealed, uint8_t *out, bool *last);
+void stream_free(struct stream *s);
+
+/* SHA-256 of what comes in pieces. take: the digest of all added since the last take. */
+struct hash;
+struct hash *hash_new(void);
+void hash_add(struct hash *h, struct span s);
+void hash_take(struct hash *h, struct digest *out);
+void hash_free(struct hash *h);
+
 /* Base64 (RFC 4648, standard alphabet with padding). */
 struct span base64_put(struct arena *a, struct span s);
 bool base64_get(struct arena *a, struct span s, struct span *out);
