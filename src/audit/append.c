@@ -165,3 +165,9 @@ enum err audit_seal(struct audit *au, struct fail *f)
     atomic_store_explicit(&au->sealed, au->next, memory_order_release);
     return OK;
 }
+
+struct audit_end audit_end(const struct audit *au)
+{
+    return (struct audit_end){
+        .size = au->synced, .segment = au->segments[au->n_segments - 1].head.number, .offset = au->buf_at};
+}

@@ -104,6 +104,15 @@ enum err audit_publish(struct audit *au, struct instant now, struct fail *f);
 /* The highest pending id found in the log: outbox rows up to it are already recorded. */
 uint64_t audit_pending_done(const struct audit *au);
 
+/* Where the sealed record ends: what a copy of its files must hold, and nothing beyond. The thread that
+ * appends asks, between a seal and the next append. */
+struct audit_end {
+    uint64_t size;    /* entries */
+    uint64_t segment; /* the last one's number */
+    uint64_t offset;  /* behind the last record in it */
+};
+struct audit_end audit_end(const struct audit *au);
+
 /* ---- Readers, any thread */
 
 uint64_t audit_sealed_size(const struct audit *au);

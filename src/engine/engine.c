@@ -21,6 +21,7 @@ static bool entries_fit(const struct job *j)
 enum err job_run(struct engine *e, struct job *j, struct store *st, struct fail *f)
 {
     j->n_entries = 0;
+    j->after = NULL;
     j->entries = j->own.entries;
     j->index = j->own.index;
     j->entry_subject = j->own.subject;

@@ -50,6 +50,9 @@ struct job {
                              * instead    of them, all rows of the person leave history.db */
     void *user;             /* the caller's */
     void (*run)(struct job *j, struct store *st, void *ctx); /* fills res, entries, undo */
+    /* WRITE, may be null: on the committer, after the group is durable and outside any transaction, with its
+     * connection; may change res. Not called when the job failed or was undone. Set by run. */
+    void (*after)(struct job *j, struct store *st);
     void (*done)(struct job *j); /* any engine thread, or the lane's; res is final */
     void (*fail)(struct job *j,
                  const struct fail *f); /* fills res with a problem document: busy, disk, stopped */

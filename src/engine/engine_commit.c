@@ -179,6 +179,14 @@ static void jobs_release(struct engine *e, struct job *const *jobs, size_t n)
         job_release(e, jobs[i]);
 }
 
+/* What needs the connection between two groups. */
+static void afters_run(struct engine *e, const struct group *g)
+{
+    for (size_t i = 0; i < g->n_write; i++)
+        if (g->write[i]->after && !g->write[i]->undo)
+            g->write[i]->after(g->write[i], e->store);
+}
+
 static void group_run(struct engine *e, struct group *g)
 {
     struct fail f = {0};
@@ -197,6 +205,7 @@ static void group_run(struct engine *e, struct group *g)
     history_take(e, g->read, g->n_read);
     history_sealed(e);
     publish_sealed(e);
+    afters_run(e, g);
     jobs_release(e, g->write, g->n_write);
     jobs_release(e, g->read, g->n_read);
 }

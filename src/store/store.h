@@ -153,6 +153,22 @@ enum err store_history_cut(struct store *st, uint64_t entry, struct fail *f);
  * finds each row before and after it. */
 enum err store_history_join(struct store *st, size_t most, bool *more, struct fail *f);
 
+/* Copies of troth.db and keys.db (either may be null: not copied), as both are at the instant of `finish`,
+ * while the connection goes on writing. Called between groups, on the writing connection's thread; the files
+ * are there already, empty. begin ends a copy that was under way; step copies up to `pages` pages and tells
+ * what is left; finish the rest of them: call it when nothing is left. A failure ends the copy. One that
+ * nobody goes on with is given up after a minute. ERR_CONFLICT: none is under way, or the databases lie on a
+ * server. */
+struct store_copied {
+    uint64_t pages, left;
+};
+enum err store_copy_begin(struct store *st, const char *main_to, const char *keys_to, struct fail *f);
+enum err store_copy_step(struct store *st, unsigned pages, struct store_copied *at, struct fail *f);
+enum err store_copy_finish(struct store *st, struct fail *f);
+void store_copy_end(struct store *st);
+/* The newest schema version of a database. */
+int store_newest(enum store_db db);
+
 /* Name and text of a statement, for tests and tools. */
 const char *store_query_name(enum store_query_id q);
 const char *store_query_sql(enum store_query_id q);

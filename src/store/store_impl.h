@@ -9,6 +9,7 @@
  *   store_field.c   numbers of fields, remembered
  *   store_history.c runs and blocks of history.db
  *   store_write.c   groups, savepoints, forgotten keys
+ *   store_copy.c    copies for backups
  *   store_pg*.c     a database on PostgreSQL (store_pg.h)
  */
 #ifndef TROTH_STORE_IMPL_H
@@ -69,6 +70,7 @@ struct store_field {
     char name[STORE_FIELD_NAME];
 };
 struct store_pg;
+struct store_copy;
 
 struct store {
     enum store_mode mode;
@@ -90,6 +92,7 @@ struct store {
     bool in_doubt;             /* a server was lost while it committed */
     struct store_forget *owed; /* keys that group may have had to forget */
     size_t n_owed, cap_owed;
+    struct store_copy *copy; /* of a backup under way; or null */
 };
 
 /* As tools/embed writes it. */
@@ -145,6 +148,9 @@ void store_finalize(struct store *st);
 enum err store_lost(const struct store *st, struct fail *f);
 /* Closes rows a handler forgot, and says so in the log: they would hold the snapshot open. */
 void store_close_rows(struct store *st);
+
+/* ---- store_copy.c */
+void store_copy_forget_idle(struct store *st);
 
 /* ---- store_field.c */
 void store_fields_forget(struct store *st);

@@ -179,6 +179,7 @@ enum err store_begin_write(struct store *st, struct fail *f)
 {
     enum err err = st->mode == STORE_READ ? fail_set(f, ERR_INTERNAL, "this connection only reads") : OK;
     st->key_changes_seen = store_key_changes();
+    store_copy_forget_idle(st);
     if (err == OK && st->n_owed)
         err = forget_owed(st, f);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)

@@ -94,6 +94,14 @@ static void take_entries(struct call *c, struct job *j)
     }
 }
 
+static void job_after(struct job *j, struct store *st)
+{
+    struct call *c = j->user;
+    c->after(c, st);
+    if (c->fail.code != OK)
+        answer_failure(c);
+}
+
 static void job_run(struct job *j, struct store *st, void *ctx)
 {
     (void)ctx;
@@ -106,6 +114,7 @@ static void job_run(struct job *j, struct store *st, void *ctx)
     take_entries(c, j);
     j->undo = c->gate.undo || c->fail.code != OK;
     j->forget_history = c->gate.forget_history && !j->undo;
+    j->after = c->after ? job_after : NULL;
     if (c->fail.code != OK)
         answer_failure(c);
 }

@@ -80,7 +80,9 @@ struct call {
     struct http_params params; /* {…} of the path, decoded */
     const struct json *body;   /* parsed and valid against the row's request schema; null if none */
     enum call_role role;
-    bool many;            /* a call for many: entries are told once, not by each answer */
+    bool many; /* a call for many: entries are told once, not by each answer */
+    /* WRITE, set by the handler: the rest of it, on the committer between two groups (engine.h, `after`) */
+    void (*after)(struct call *c, struct store *st);
     void *prepared;       /* what the worker made for the handler */
     struct call *next;    /* the worker's queue */
     struct fail fail;     /* a handler that fails sets it and returns; the problem document is made from it */
