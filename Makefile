@@ -27,7 +27,7 @@ VERSION := 0.1.0
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 # ---- The part table (docs/architecture.md): PART: what it may include. Nothing points upward.
-PARTS := base crypto policy merkle store http audit subject vault consent share gate engine web cli
+PARTS := base crypto policy merkle store http audit subject vault consent share gate engine web backup cli
 may_base    :=
 may_crypto  := base
 may_policy  := base
@@ -42,7 +42,8 @@ may_share   := base crypto policy store audit
 may_gate    := base crypto policy merkle store audit subject vault consent share
 may_engine  := base crypto merkle store audit
 may_web     := base crypto policy merkle store http audit subject consent share gate engine
-may_cli     := base crypto policy merkle store http audit subject consent share gate engine web
+may_backup  := base crypto merkle store audit
+may_cli     := base crypto policy merkle store http audit subject consent share gate engine web backup
 
 # ---- Libraries of Debian 12, by the part that uses them.
 LIBS := -lsodium -lcrypto -lsqlite3 -lpq -lmicrohttpd -lcmark -lcjson -lcurl -lpthread -lm
@@ -124,6 +125,7 @@ unit: $(UNIT_BIN)
 # is fuzz/corpus/NAME, which `make test` runs through the same code without either.
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 FUZZ_PART_json := base
+FUZZ_PART_backup := backup
 FUZZ_PART_checkpoint := merkle
 FUZZ_PART_http_text := http
 FUZZ_PART_policy := policy

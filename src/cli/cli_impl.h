@@ -133,6 +133,13 @@ static inline bool cli_asks(const struct cli_command *c)
 int cmd_key_rotate(struct cli *c);
 int cmd_retain_sweep(struct cli *c);
 
+/* ---- A new data folder (new_folder.c): made beside its place under another name, put there when complete */
+const char *cli_folder_beside(struct cli *c, const char *dir, const char **place);
+/* Nothing, or an empty folder, which is removed; else ERR_CONFLICT. */
+enum err cli_folder_free(const char *dir, struct fail *f);
+enum err cli_folder_place(const char *folder, const char *dir, struct fail *f);
+void cli_folder_remove(const char *folder);
+
 /* ---- How far a long command is, on a terminal's standard error; nothing elsewhere */
 void cli_progress(const char *what, uint64_t done, uint64_t total);
 void cli_progress_end(void);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* troth init: a new data folder, complete or not at all. It is made beside its place and renamed when it is
  * done. */
-#define _XOPEN_SOURCE 700 /* nftw */
 #include "cli_impl.h"
 
 #include "file.h"
@@ -10,13 +9,10 @@
 #include "store.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define REMOVE_DEPTH 16 /* folders open at once while removing */
 
 /* ---- The reference policy, wherever this binary was put */
 
@@ -195,25 +191,6 @@ static enum err make_demo(struct cli *c, const char *folder, struct fail *f)
                               text_span(&tokens), 0600, f);
 }
 
-/* ---- The folder */
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    return remove(path);
-}
-
-/* An empty folder may be there already; anything else is somebody's. */
-static enum err check_free(const char *dir, struct fail *f)
-{
-    if (!file_exists(dir) || rmdir(dir) == 0)
-        return OK;
-    if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
-        return fail_set(f, ERR_IO, "%s: %s.", dir, strerror(errno));
-    fail_hint(f, "Choose another place, or remove it if nothing in it is needed.");
-    return fail_set(f, ERR_CONFLICT, "%s exists already.", dir);
-}
-
 /* ---- A database server in place of files */
 
 static const char *or_environment(struct cli *c, const char *option, const char *variable)
@@ -266,11 +243,6 @@ static enum err fill(struct cli *c, const char *folder, struct fail *f)
     return err;
 }
 
-static enum err put_in_place(const char *folder, const char *dir, struct fail *f)
-{
-    return rename(folder, dir) == 0 ? OK : fail_set(f, ERR_IO, "%s: %s.", dir, strerror(errno));
-}
-
 static void announce(struct cli *c, const char *dir)
 {
     printf("The data folder %s is ready.\n\n"
@@ -286,19 +258,15 @@ static void announce(struct cli *c, const char *dir)
 int cmd_init(struct cli *c)
 {
     struct fail f = {0};
-    struct span dir = span_str(c->arg[0]);
-    while (dir.len > 1 && dir.p[dir.len - 1] == '/')
-        dir.len--;
-    const char *place = arena_str(c->arena, dir);
-    const char *folder = arena_str(c->arena, arena_fmt(c->arena, "%s.new-%ld", place, (long)getpid()));
-    enum err err = check_free(place, &f);
+    const char *place, *folder = cli_folder_beside(c, c->arg[0], &place);
+    enum err err = cli_folder_free(place, &f);
     c->data = folder;
     if (err == OK)
         err = fill(c, folder, &f);
     if (err == OK)
-        err = put_in_place(folder, place, &f);
+        err = cli_folder_place(folder, place, &f);
     if (err != OK) {
-        nftw(folder, remove_one, REMOVE_DEPTH, FTW_DEPTH | FTW_PHYS);
+        cli_folder_remove(folder);
         return cli_fail(&f);
     }
     announce(c, place);

@@ -2,6 +2,7 @@
 /* Every command, one row each. See cli_impl.h */
 #include "cli_impl.h"
 #include "cmd_audit.h"
+#include "cmd_backup.h"
 #include "cmd_policy.h"
 #include "cmd_policy_diff.h"
 #include "cmd_policy_prove.h"
@@ -153,6 +154,49 @@ static const struct cli_option rotate_options[] = {
     {"master", CLI_FLAG, NULL, false, NULL, "change the master key"},
     {"to", CLI_STRING, "FILE", false, NULL,
      "master: where the new key is, or is made (default: it takes the place of the old file)"},
+    {0},
+};
+#define OPENED_BY                                                                                            \
+    {"passphrase-file", CLI_STRING, "FILE", false, NULL, "instead: the words that open it (mode 0600)"},     \
+    {                                                                                                        \
+        "passphrase-command", CLI_STRING, "CMD", false, NULL, "instead: a shell command that prints them"    \
+    }
+static const struct cli_option backup_options[] = {
+    {"data-file", CLI_STRING, "FILE", false, NULL,
+     "write the data here: database, record, documents, ledger"},
+    {"keys-file", CLI_STRING, "FILE", false, NULL, "write the keys here: persons' wrapped keys, signing key"},
+    {"region", CLI_STRING, "CC", true, NULL, "the country where the files will lie (CN)"},
+    {"for", CLI_STRING, "FILE.pub", false, NULL,
+     "seal for the owner of this public key (`troth backup key`)"},
+    {"keys-for", CLI_STRING, "FILE.pub", false, NULL, "the same for the keys, if somebody else holds them"},
+    {"passphrase-file", CLI_STRING, "FILE", false, NULL,
+     "instead: seal for who knows these words (mode 0600)"},
+    {"passphrase-command", CLI_STRING, "CMD", false, NULL, "instead: a shell command that prints them"},
+    {"master-key-command", CLI_STRING, "CMD", false, NULL,
+     "without a daemon: the master key, if it is not in its file"},
+    {0},
+};
+static const struct cli_option backup_check_options[] = {
+    {"key", CLI_STRING, "FILE", false, NULL, "the secret key that opens it"},
+    OPENED_BY,
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
+    {0},
+};
+static const struct cli_option restore_options[] = {
+    {"data-file", CLI_STRING, "FILE", true, NULL, "the backup of the data"},
+    {"keys-file", CLI_STRING, "FILE", true, NULL, "the backup of the keys, of the same instant or newer"},
+    {"key", CLI_STRING, "FILE", false, NULL, "the secret key that opens them"},
+    {"keys-key", CLI_STRING, "FILE", false, NULL, "the one that opens the keys, if it is another"},
+    OPENED_BY,
+    {"master-key", CLI_STRING, "FILE", false, NULL, "the master key; a copy of it goes into the folder"},
+    {"master-key-command", CLI_STRING, "CMD", false, NULL, "instead: a shell command that prints it"},
+    {"ledger", CLI_STRING, "FILE", false, NULL,
+     "the newest ledger of the erased (one that lies beside the files is taken anyway)"},
+    {"known-checkpoint", CLI_STRING, "FILE", false, NULL,
+     "a head of the record that was kept elsewhere, as a signed note or a receipt: refuse an older record"},
+    {"older-keys", CLI_FLAG, NULL, false, NULL, "go on though the keys are older than the data"},
+    {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
+    {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
     {0},
 };
 static const struct cli_option decide_options[] = {
@@ -389,6 +433,31 @@ const struct cli_command cli_commands[] = {
     ASK("retain status", "", 0, "what is due, and when the next value is", NULL, GET, "/v1/retention", NULL, NULL),
     TALK("key rotate", "", 0, 0, "change a class key or the master key while serving; can be taken up again",
         cmd_key_rotate, rotate_options),
+    TELL("backup key", "FILE", 1, 1, "make the pair of keys that seals and opens backups", cmd_backup_key, NULL,
+        "FILE is the secret and opens them; FILE.pub seals them and may be given to anybody."),
+    TELL("backup check", "FILE", 1, 1, "read a backup from beginning to end: is it whole?", cmd_backup_check,
+        backup_check_options, "Exit codes: 0 it is, 1 it is damaged, cut or not sealed for this key, 2 usage."),
+    {.words = "backup",
+     .args = "",
+     .summary = "seal the folder into two files, one of data and one of keys, while it is served",
+     .run = cmd_backup,
+     .options = backup_options,
+     .asks = true,
+     .more = "Both files are of one instant, databases and record alike. Each is made beside its name and gets it when it is "
+             "whole and on disk; an existing file is never replaced. The databases are copied there first, so there must be "
+             "room for each copy and its sealed form. Keys need shorter cycles than data: --keys-file alone is such a backup. "
+             "The master key is in neither file. Exit codes: 0 made, 1 not made, and nothing is left of it, 2 usage."},
+    {.words = "restore",
+     .args = "DIR",
+     .min = 1,
+     .max = 1,
+     .summary = "make a new data folder from the two files of a backup",
+     .run = cmd_restore,
+     .options = restore_options,
+     .more = "DIR must not exist, or be empty. Everything is checked before it is put in place: that the files are whole, "
+             "belong together and are not of a newer troth, that the master key opens the keys, and that the record is sound. "
+             "Whoever any ledger at hand names as erased is erased again. Exit codes: 0 restored, 1 not restored, and nothing is "
+             "left of it, 2 usage."},
     ASK("reference add", "NEED", 1, "list a clause or article that counts as evidence", reference_options, POST,
         "/v1/references", "need", NULL),
     ASK("reference list", "", 0, "clauses and articles that count as evidence", NULL, GET, "/v1/references", NULL, NULL),

@@ -103,6 +103,7 @@ static enum err open_here(struct cli *c, struct fail *f)
     struct web_config config = {.data = c->data,
                                 .clock_file = c->clock_file,
                                 .master_key_command = cli_master_command(c),
+                                .known_checkpoint = cli_get(c, "known-checkpoint"),
                                 .readers = 1,
                                 .version = c->version,
                                 .commit = c->commit};

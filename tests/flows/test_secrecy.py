@@ -2,7 +2,7 @@
 """Nothing readable: a thousand known values go in and out, and afterwards are in no file and nowhere in the daemon's memory."""
 import http.client, json, os, re, secrets, socket, time, unittest
 
-from troth_flow import POLICY, SERVER, on_files, run_troth
+from troth_flow import POLICY, SERVER, run_troth
 from troth_people import People
 
 PERSONS = 22
@@ -61,6 +61,14 @@ class Memory(People):
             for purpose, some in ways.items():
                 self.put_known(person, purpose, some)
         assert len(self.known) >= VALUES, len(self.known)
+        if not SERVER:
+            self.back_up()
+
+    def back_up(self):
+        place = lambda name: os.path.join(self.daemon.home, name)
+        self.daemon.cli("backup", "key", place("key"))
+        self.daemon.cli("backup", "--data-file", place("data-1"), "--keys-file", place("keys-1"), "--region", "CN", "--for",
+                        place("key.pub"), *self.daemon.here())
 
     @property
     def link(self):
@@ -125,7 +133,8 @@ class Memory(People):
             if os.path.isfile(path):
                 with open(path, "rb") as f:
                     found[path] = len(self.hits(f.read()))
-        self.assertIn(os.path.join(self.daemon.home, "stderr"), found)
+        for name in ("stderr", "data/erased.ledger", *(() if SERVER else ("data-1", "keys-1", "data/troth.db", "data/keys.db"))):
+            self.assertIn(os.path.join(self.daemon.home, name), found)
         self.assertEqual({path: n for path, n in found.items() if n}, {})
 
     def test_R118_the_daemon_leaves_no_core_file(self):

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A backup is taken while the daemon serves, and comes back whole, with nobody in it who was erased since."""
+import json, os, resource, shutil, signal, subprocess, threading, time, unittest
+
+from troth_flow import SERVER, TROTH, Daemon, on_files
+from troth_people import People
+
+READ = {"purpose": "registration-login", "fields": ["contact-phone"]}
+
+
+class Restored(Daemon):
+    """A daemon on a folder that was restored; started by the test."""
+
+    def __init__(self, of, data):
+        self.home, self.data, self.clock = of.home, data, of.clock
+        self.args, self.env, self.tokens = [], {}, of.tokens
+        self.process, self.port, self.urls = None, 0, ()
+
+
+@on_files
+class Backup(People):
+    fresh = True
+
+    def setUp(self):
+        super().setUp()
+        self.place = os.path.join(self.daemon.home, "elsewhere")
+        os.mkdir(self.place)
+        self.secret = self.in_place("secret")
+        self.daemon.cli("backup", "key", self.secret)
+        self.addCleanup(self.stop_restored)
+        self.restored = None
+
+    def stop_restored(self):
+        if self.restored:
+            self.restored.kill()
+
+    def in_place(self, name):
+        return os.path.join(self.place, name)
+
+    def files(self):
+        return sorted(n for n in os.listdir(self.place) if not n.startswith("secret"))
+
+    def backup(self, name="one", *more, code=0, kinds=("data", "keys")):
+        where = [w for k in kinds for w in (f"--{k}-file", self.in_place(f"{name}.{k}"))]
+        return self.daemon.cli("backup", *where, "--region", "CN", "--for", self.secret + ".pub", "--json", *more,
+                               *self.daemon.here(), code=code)
+
+    def restore(self, data="one.data", keys="one.keys", *more, code=0, to="restored", key=None):
+        self.target = os.path.join(self.daemon.home, to)
+        return self.daemon.cli("restore", self.target, "--data-file", self.in_place(data), "--keys-file", self.in_place(keys),
+                               "--key", key or self.secret, "--master-key", os.path.join(self.daemon.data, "master-key"),
+                               "--clock-file", self.daemon.clock, "--json", *more, code=code)
+
+    def refused(self, contains, *args, **kw):
+        done = self.restore(*args, code=1, **kw)
+        self.assertIn(contains, done.stderr)
+        self.assertFalse(os.path.exists(self.target), self.target)
+        self.assertFalse([n for n in os.listdir(self.daemon.home) if ".new-" in n])
+
+    def serve_restored(self):
+        self.daemon.stop()
+        self.restored = Restored(self.daemon, self.target)
+        self.restored.start()
+        return self.restored
+
+    def asked(self, person, token="shop"):
+        return self.restored.request("POST", f"/v1/subjects/{person}/read", READ, token)
+
+    # ---- Who was erased stays erased
+
+    def test_R145_R205_yesterdays_backup_brings_nobody_back(self):
+        phone = self.phone()
+        gone, stays = self.adult(contact_phone=self.phone()), self.adult(contact_phone=phone)
+        child, guardian = self.child(agreed=True)
+        made = json.loads(self.backup().stdout)
+        self.assertEqual(made["data"]["file"], self.in_place("one.data"))
+        self.assertEqual(self.files(), ["one.data", "one.keys"])
+        for who, token in ((gone, "shop"), (child, "arena")):
+            self.expect(self.delete(f"/v1/subjects/{who}", token=token), 200)
+        late = self.adult(contact_phone=self.phone())
+        told = json.loads(self.restore("one.data", "one.keys", "--ledger", os.path.join(self.daemon.data, "erased.ledger")).stdout)
+        self.assertEqual((told["erased_again"], told["ledger_added"]), (2, 2))
+        self.serve_restored()
+        status = lambda who, token="shop": self.restored.request("GET", f"/v1/subjects/{who}", None, token).status
+        self.assertEqual((status(gone), status(child, "arena"), status(stays), status(guardian, "arena"), status(late)),
+                         (410, 410, 200, 200, 404))
+        self.assertEqual(self.expect(self.asked(stays), 200)["values"]["contact-phone"]["value"], phone)
+        self.assertEqual(self.asked(gone).status, 410)
+        self.restored.stop()
+        self.daemon.cli("audit", "verify", self.target)
+        with open(os.path.join(self.target, "erased.ledger")) as a, open(os.path.join(self.daemon.data, "erased.ledger")) as b:
+            self.assertEqual(sorted(a), sorted(b))
+
+    def test_R145_the_ledger_beside_the_files_counts_and_that_of_newer_keys(self):
+        first, second = self.adult(contact_phone=self.phone()), self.adult(contact_phone=self.phone())
+        self.backup()
+        self.expect(self.delete(f"/v1/subjects/{first}", token="shop"), 200)
+        self.at("2026-11-23T01:00:00Z")
+        self.backup("newer", kinds=["keys"])
+        told = json.loads(self.restore("one.data", "newer.keys", to="by-keys").stdout)
+        self.assertEqual(told["erased_again"], 1)
+        self.expect(self.delete(f"/v1/subjects/{second}", token="shop"), 200)
+        shutil.copy(os.path.join(self.daemon.data, "erased.ledger"), self.place)
+        told = json.loads(self.restore(to="by-neighbour").stdout)
+        self.assertEqual(told["erased_again"], 2)
+        self.serve_restored()
+        self.assertEqual([self.asked(p).status for p in (first, second)], [410, 410])
+
+    def test_R145_a_damaged_ledger_is_no_reason_to_go_on(self):
+        self.backup()
+        with open(self.in_place("erased.ledger"), "w") as f:
+            f.write("x" * 64 + "\n")
+        self.refused("damaged in line 1")
+
+    def test_T20_a_record_older_than_a_known_head_is_refused(self):
+        self.adult()
+        self.backup()
+        self.adult(contact_phone=self.phone())
+        self.daemon.restart()
+        kept = shutil.copy(os.path.join(self.daemon.data, "audit", "checkpoint"), self.in_place("kept"))
+        self.refused("", "one.data", "one.keys", "--known-checkpoint", kept)
+        self.restore()
+
+    # ---- Where it may lie
+
+    def test_R112_a_backup_abroad_is_refused_with_the_clause(self):
+        where = ["--data-file", self.in_place("x"), "--keys-file", self.in_place("y"), "--for", self.secret + ".pub"]
+        done = self.daemon.cli("backup", *where, "--region", "SG", *self.daemon.here(), code=1)
+        self.assertIn("group/residency.home", done.stderr)
+        self.assertIn("may not lie in SG", done.stderr)
+        self.assertEqual(self.files(), [])
+        self.assertIn("two capital letters", self.daemon.cli("backup", *where, "--region", "cn", *self.daemon.here(), code=1).stderr)
+        self.assertIn("--region is missing", self.daemon.cli("backup", *where, *self.daemon.here(), code=2).stderr)
+
+    # ---- While it serves
+
+    def test_R118_what_was_acknowledged_before_it_is_in_it_and_both_are_of_one_instant(self):
+        before = [self.adult(contact_phone=self.phone()) for _ in range(5)]
+        stop, made, erased = threading.Event(), [], []
+
+        def work():
+            while not stop.is_set():
+                person = self.adult(contact_phone=self.phone())
+                self.post(f"/v1/subjects/{person}/read", READ, token="shop")
+                made.append(person)
+                if len(made) % 3 == 0:
+                    self.delete(f"/v1/subjects/{person}", token="shop")
+                    erased.append(person)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            while not made:
+                time.sleep(0.01)
+            acknowledged = list(made)
+            self.backup()
+        finally:
+            stop.set()
+            worker.join()
+        after = self.adult()
+        shutil.copy(os.path.join(self.daemon.data, "erased.ledger"), self.place)
+        self.restore()
+        self.serve_restored()
+        self.assertEqual([self.asked(p).status for p in before], [200] * 5)
+        for p in acknowledged:
+            self.assertEqual(self.asked(p).status, 410 if p in erased else 200)
+        self.assertEqual(self.asked(after).status, 404)
+        self.restored.stop()
+        self.daemon.cli("audit", "verify", self.target)
+
+    def test_a_folder_that_nobody_serves_and_a_passphrase(self):
+        person = self.adult(contact_phone=self.phone())
+        self.daemon.stop()
+        words = self.in_place("secret-words")
+        with open(words, "w") as f:
+            f.write("correct horse battery staple\n")
+        where = ["--data-file", self.in_place("one.data"), "--keys-file", self.in_place("one.keys"), "--region", "CN"]
+        done = self.daemon.cli("backup", *where, "--passphrase-file", words, *self.daemon.here(), code=1)
+        self.assertIn("chmod 600", done.stderr)
+        os.chmod(words, 0o600)
+        self.daemon.cli("backup", *where, "--passphrase-file", words, *self.daemon.here())
+        self.assertIn("not sealed for this key", self.daemon.cli("backup", "check", self.in_place("one.keys"), "--key", self.secret, code=1).stderr)
+        by = ["--passphrase-command", f"cat {words}"]
+        told = json.loads(self.daemon.cli("backup", "check", self.in_place("one.data"), *by, "--json").stdout)
+        self.assertEqual((told["kind"], told["about"]["region"]), ("data", "CN"))
+        self.target = os.path.join(self.daemon.home, "restored")
+        self.daemon.cli("restore", self.target, *where[:4], *by, "--master-key", os.path.join(self.daemon.data, "master-key"),
+                        "--clock-file", self.daemon.clock)
+        self.serve_restored()
+        self.assertEqual(self.asked(person).status, 200)
+
+    # ---- Nothing half done
+
+    def test_a_full_disk_and_a_kill_leave_nothing_that_looks_like_a_backup(self):
+        self.adult(contact_phone=self.phone())
+        command = [TROTH, "backup", "--data-file", self.in_place("one.data"), "--keys-file", self.in_place("one.keys"),
+                   "--region", "CN", "--for", self.secret + ".pub", *self.daemon.here()]
+
+        def little_room():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=little_room)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("make room where the backup goes", done.stderr)
+        self.assertEqual(self.files(), [])
+        for wait in (0, 0.01, 0.03):
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(wait)
+            process.kill()
+            process.wait()
+            if "one.data" in self.files():  # it was quicker
+                os.remove(self.in_place("one.data"))
+            if "one.keys" in self.files():
+                os.remove(self.in_place("one.keys"))
+        self.backup()
+        self.assertEqual(self.files(), ["one.data", "one.keys"])
+        self.assertIn("exists already", self.backup(code=1).stderr)
+        self.restore()
+
+    # ---- What is not a backup of this
+
+    def change(self, name, to, at, how):
+        with open(self.in_place(name), "rb") as f:
+            text = bytearray(f.read())
+        with open(self.in_place(to), "wb") as f:
+            f.write(how(text, at if at >= 0 else len(text) + at))
+
+    def test_R118_a_changed_cut_or_foreign_backup_is_refused_and_nothing_is_put_in_place(self):
+        self.adult(contact_phone=self.phone())
+        self.backup()
+
+        def flip(text, at):
+            text[at] ^= 1
+            return text
+
+        cut = lambda text, at: text[:at]
+        for name in ("one.data", "one.keys"):
+            size = os.path.getsize(self.in_place(name))
+            other = {"one.data": ("bad", "one.keys"), "one.keys": ("one.data", "bad")}[name]
+            for at in (3, 60, 130, 160, size // 3, size // 2, -1):
+                self.change(name, "bad", at, flip)
+                with self.subTest("flipped", name=name, at=at):
+                    self.refused("", *other)
+            for at in (5, 100, 200, size // 2, -1, -60):
+                self.change(name, "bad", at, cut)
+                with self.subTest("cut", name=name, at=at):
+                    self.refused("", *other)
+            self.change(name, "bad", 0, lambda text, at: text + b"x")
+            self.refused("damaged", *other)
+        self.daemon.cli("backup", "key", self.in_place("secret2"))
+        self.refused("not sealed for this key", key=self.in_place("secret2"))
+        self.refused("is a backup of the keys, not of the data", "one.keys", "one.keys")
+        self.at("2026-11-23T01:00:00Z")
+        self.backup("two", kinds=["data"])
+        self.refused("are older than the data", "two.data", "one.keys")
+        self.restore("two.data", "one.keys", "--older-keys", to="older")
+
+    def test_R118_keys_of_another_installation_and_a_foreign_master_key_are_refused(self):
+        self.backup()
+        other = Daemon()
+        self.addCleanup(other.remove)
+        other.cli("backup", "--keys-file", self.in_place("other.keys"), "--region", "CN", "--for", self.secret + ".pub", *other.here())
+        self.refused("of different installations", "one.data", "other.keys")
+        own = os.path.join(self.daemon.data, "master-key")
+        shutil.copy(own, self.in_place("secret-kept"))
+        shutil.copy(os.path.join(other.data, "master-key"), own)
+        self.refused("key", "one.data", "one.keys")
+        shutil.copy(self.in_place("secret-kept"), own)
+
+    def test_a_folder_that_is_there_is_left_alone(self):
+        self.backup()
+        done = self.daemon.cli("restore", self.daemon.data, "--data-file", self.in_place("one.data"), "--keys-file",
+                               self.in_place("one.keys"), "--key", self.secret, "--master-key",
+                               os.path.join(self.daemon.data, "master-key"), code=1)
+        self.assertIn("exists already", done.stderr)
+        self.adult()  # it serves on
+
+
+@unittest.skipUnless(SERVER, "looks at a folder whose databases are on a server")
+class OnServer(People):
+    def test_the_databases_of_a_server_are_left_to_its_own_tools(self):
+        self.daemon.cli("backup", "key", os.path.join(self.daemon.home, "k"))
+        done = self.daemon.cli("backup", "--data-file", os.path.join(self.daemon.home, "x"), "--region", "CN", "--for",
+                               os.path.join(self.daemon.home, "k.pub"), *self.daemon.here(), code=1)
+        self.assertIn("pg_dump", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
