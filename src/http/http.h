@@ -15,7 +15,7 @@
 #include "message.h"
 #include "text.h"
 
-#define HTTP_HEADER_BYTES_MAX 16384 /* all request headers: cookies, a token, nothing of ours is larger */
+#define HTTP_HEADER_BYTES_MAX 8192 /* all request headers: cookies, a token, nothing of ours is larger */
 #define HTTP_PATH_MAX         2048
 #define HTTP_PARAMS_MAX       4  /* {…} in one route */
 #define HTTP_IDLE_S           30 /* keep-alive and slow clients */
@@ -67,6 +67,8 @@ struct http_params {
 /* "/v1/subjects/{id}/data/{field}"; "{path...}" at the end takes the rest. Decodes into the arena; a
  * malformed escape, an encoded slash or zero byte does not match. */
 bool http_match(struct arena *a, const char *pattern, struct span path, struct http_params *out);
+/* Whether a path has the segments of the pattern; what stands for a parameter is not looked into. */
+bool http_fits(const char *pattern, struct span path);
 /* Decodes %XX (and '+' if form); false if malformed or not UTF-8. */
 bool http_decode(struct arena *a, struct span s, bool form, struct span *out);
 /* First value of a name in a query string or a form body (application/x-www-form-urlencoded), decoded. */

@@ -248,7 +248,7 @@ static enum MHD_Result start(struct exchange *x, const char *method, const char 
     if (fault)
         return refuse(x, ERR_BAD_REQUEST, 0, fault);
     if (fr.bytes > HTTP_HEADER_BYTES_MAX)
-        return refuse(x, ERR_TOO_LARGE, 431, "The headers are larger than 16 KiB.");
+        return refuse(x, ERR_TOO_LARGE, 431, "The headers are larger than 8 KiB.");
     if (x->uri.len > HTTP_PATH_MAX)
         return refuse(x, ERR_TOO_LARGE, 414, "The address is longer than 2048 bytes.");
     if (!req->path.len || req->path.p[0] != '/')
@@ -308,6 +308,8 @@ static enum MHD_Result body_take(struct exchange *x, const char *data, size_t *s
         body_grow(x, x->body_len + *size);
     memcpy(x->body + x->body_len, data, *size);
     x->body_len += *size;
+    /* A piece lies in the connection's memory, which is freed as it is when the connection ends. */
+    explicit_bzero((void *)(uintptr_t)data, *size);
     *size = 0;
     return MHD_YES;
 }

@@ -23,14 +23,16 @@
 
 #define HTTP_SOCKETS_MAX 2    /* the address and the operator's path */
 #define HTTP_BACKLOG     1024 /* connections not yet accepted: a burst of callers */
-#define HTTP_POOL_BYTES                                                                                      \
-    36864 /* libmicrohttpd's memory for a connection: headers of both directions, the body                   \
-           * piece by piece. It wipes it after each request; beyond 32 KiB it maps it, so                    \
-           * that with the connection's end it is gone instead of lying in the heap */
+/* libmicrohttpd's memory for a connection: the longest path, the headers, what it notes of each, and the
+ * headers of the answer. It zeroes all of it for each request, which is why it is no larger. Bodies pass
+ * through it and are wiped piece by piece. */
+#define HTTP_POOL_BYTES   13312
 #define HTTP_REQUEST_S    60 /* a whole request; a client that sends byte by byte is cut off */
 #define HTTP_STOP_POLL_MS 5
 #define HTTP_STOP_QUIET_S 1    /* before the log says what is waited for */
 #define HTTP_BODY_FIRST   4096 /* first piece of memory for a body */
+#define HTTP_UNEVEN       4 /* connections a loop may have more than another before it leaves new ones to that */
+#define HTTP_FULL_S       1 /* before accepting is tried again when it failed */
 /* While answers are waited for, libmicrohttpd cannot say whether anything else is left to do: a loop looks
  * again after this time. Only headers larger than its buffer ever need it. */
 #define HTTP_LOOK_MS   5
@@ -51,6 +53,9 @@ struct http_loop {
     pthread_t thread;
     bool runs, quiesced, closing;
     unsigned number;
+    unsigned connections_max;
+    time_t full;               /* until then nothing is accepted: descriptors or memory ran out */
+    atomic_uint connections;   /* written by the thread only */
     int wake_fd;               /* eventfd */
     int epoll_fd;              /* libmicrohttpd's */
     time_t now;                /* monotonic, of this round */
@@ -111,7 +116,7 @@ enum err listen_path(const char *path, int *fd, struct fail *f);
 /* The daemon of libmicrohttpd and what wakes the loop; no thread yet. */
 enum err loop_open(struct http_loop *l, struct http_socket *k, unsigned connections, struct fail *f);
 enum err loop_start(struct http_loop *l, struct fail *f);
-/* Any thread. */
+/* Any thread, after what it is woken for was written. */
 void loop_wake(struct http_loop *l);
 /* The thread has ended, or there was none. */
 void loop_close(struct http_loop *l);

@@ -15,10 +15,12 @@
 
 #include "log.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static _Thread_local struct http_loop *here;
@@ -44,19 +46,35 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *c, char *s)
     return strlen(s);
 }
 
+/* Only the loop's thread writes it; others compare. */
+static void connections_add(struct http_loop *l, int by)
+{
+    unsigned n = atomic_load_explicit(&l->connections, memory_order_relaxed);
+    atomic_store_explicit(&l->connections, n + (unsigned)by, memory_order_relaxed);
+}
+
+static void connection_told(void *cls, struct MHD_Connection *c, void **context,
+                            enum MHD_ConnectionNotificationCode what)
+{
+    (void)c, (void)context;
+    connections_add(cls, what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
+}
+
 enum err loop_open(struct http_loop *l, struct http_socket *k, unsigned connections, struct fail *f)
 {
     l->socket = k;
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake_fd < 0)
         return fail_set(f, ERR_INTERNAL, "the HTTP server could not make an event descriptor");
+    l->connections_max = connections;
     /* Without MHD_USE_ERROR_LOG: its log would hold what clients send. */
-    l->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL, 0, NULL, NULL, exchange_step, l, MHD_OPTION_LISTEN_SOCKET, k->fd,
-        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, l, MHD_OPTION_NOTIFY_COMPLETED, exchange_end, l,
-        MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
+    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, exchange_step, l,
+                                 MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT,
+                                 (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                 (size_t)HTTP_POOL_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                                 MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, l, MHD_OPTION_NOTIFY_COMPLETED,
+                                 exchange_end, l, MHD_OPTION_NOTIFY_CONNECTION, connection_told, l,
+                                 MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         l->daemon ? MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info)
@@ -92,35 +110,91 @@ static void answers_take(struct http_loop *l)
         list_done(atomic_exchange(&l->done, NULL));
 }
 
+/* ---- New connections. Every loop of a socket accepts, but leaves it to those that have fewer: where one has
+ * more than its share, its callers wait for one core while the other sleeps. */
+
+static unsigned load_of(const struct http_loop *l)
+{
+    return atomic_load_explicit(&l->connections, memory_order_relaxed);
+}
+
+/* The loop of this socket that has the fewest connections. */
+static struct http_loop *least_loaded(const struct http_loop *l)
+{
+    struct http_server *s = l->server;
+    struct http_loop *least = NULL;
+    for (unsigned i = 0; i < s->n_loops; i++)
+        if (s->loop[i].socket == l->socket && (!least || load_of(&s->loop[i]) < load_of(least)))
+            least = &s->loop[i];
+    return least;
+}
+
+static bool may_accept(const struct http_loop *l)
+{
+    return !l->quiesced && l->now >= l->full && load_of(l) < l->connections_max &&
+           load_of(l) < load_of(least_loaded(l)) + HTTP_UNEVEN;
+}
+
+static bool accept_one(struct http_loop *l)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC}; /* who calls is not kept */
+    int fd = accept4(l->socket->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        return MHD_add_connection(l->daemon, fd, &nobody, sizeof nobody) == MHD_YES;
+    if (errno == ECONNABORTED || errno == EINTR)
+        return true;
+    if (errno != EAGAIN && errno != EINVAL) { /* EINVAL: it was shut down */
+        log_line(LOG_LVL_WARN, "http", "a connection could not be accepted: %s", strerrordesc_np(errno));
+        l->full = l->now + HTTP_FULL_S;
+    }
+    return false;
+}
+
+static void accept_some(struct http_loop *l)
+{
+    while (may_accept(l) && accept_one(l))
+        ;
+    struct http_loop *least = least_loaded(l);
+    if (least != l && !may_accept(l)) /* its turn; it may sleep without looking at the socket */
+        loop_wake(least);
+}
+
 /* ---- Waiting */
 
-/* How long to sleep, in milliseconds. */
+/* How long to sleep, in milliseconds; -1: until something comes. */
 static int patience(struct http_loop *l)
 {
-    MHD_UNSIGNED_LONG_LONG ms;
+    MHD_UNSIGNED_LONG_LONG ms = INT_MAX;
     if (l->moved || l->own)
         return 0;
     if (l->held > l->orphans) /* libmicrohttpd would say 0 */
         return HTTP_LOOK_MS;
-    if (MHD_get_timeout(l->daemon, &ms) != MHD_YES)
-        return -1;
-    return ms < INT_MAX ? (int)ms : INT_MAX;
+    bool limited = MHD_get_timeout(l->daemon, &ms) == MHD_YES;
+    if (l->full > l->now && ms > HTTP_FULL_S * 1000)
+        return HTTP_FULL_S * 1000;
+    return limited && ms < INT_MAX ? (int)ms : -1;
 }
 
-static void sleep_until_something(struct http_loop *l)
+/* True if somebody wants to connect. */
+static bool sleep_until_something(struct http_loop *l)
 {
-    struct pollfd fd[2] = {{.fd = l->epoll_fd, .events = POLLIN}, {.fd = l->wake_fd, .events = POLLIN}};
+    enum { RUN, WAKE, ACCEPT };
+    struct pollfd fd[3] = {{.fd = l->epoll_fd, .events = POLLIN},
+                           {.fd = l->wake_fd, .events = POLLIN},
+                           {.fd = may_accept(l) ? l->socket->fd : -1, .events = POLLIN}};
     uint64_t count;
     int ms = patience(l);
-    if (ms == 0)
-        return;
-    atomic_store(&l->asleep, true); /* before the look at what would be told: who tells looks after telling */
-    if (!atomic_load(&l->done) && atomic_load(&l->server->stopping) == l->quiesced &&
-        atomic_load(&l->server->closing) == l->closing)
-        poll(fd, 2, ms);
+    if (ms != 0)
+        atomic_store(&l->asleep,
+                     true); /* before the look at what would be told: who tells looks after telling */
+    if (ms != 0 && (atomic_load(&l->done) || atomic_load(&l->server->stopping) != l->quiesced ||
+                    atomic_load(&l->server->closing) != l->closing))
+        ms = 0;
+    poll(fd, sizeof fd / sizeof fd[0], ms);
     atomic_store(&l->asleep, false);
-    if (fd[1].revents & POLLIN && read(l->wake_fd, &count, sizeof count) < 0)
+    if (fd[WAKE].revents & POLLIN && read(l->wake_fd, &count, sizeof count) < 0)
         log_line(LOG_LVL_DEBUG, "http", "a loop was woken twice");
+    return fd[ACCEPT].revents & POLLIN;
 }
 
 /* ---- A round */
@@ -136,7 +210,6 @@ static void run(struct http_loop *l)
 static void round_of(struct http_loop *l)
 {
     const struct http_config *c = &l->server->config;
-    l->now = monotonic_s();
     run(l);
     if (l->moved) /* answers go out before new work is begun */
         run(l);
@@ -144,22 +217,17 @@ static void round_of(struct http_loop *l)
         c->after_round(c->ctx, l->number);
 }
 
-/* Nothing is accepted any more. */
-static void quiesce(struct http_loop *l)
-{
-    l->quiesced = true;
-    MHD_quiesce_daemon(l->daemon);
-}
-
 static void *loop_main(void *arg)
 {
     struct http_loop *l = arg;
     here = l;
     while (!l->closing || l->held) {
-        sleep_until_something(l);
-        l->closing = atomic_load(&l->server->closing); /* set after `stopping`, so looked at before it */
-        if (!l->quiesced && atomic_load(&l->server->stopping))
-            quiesce(l);
+        bool knock = sleep_until_something(l);
+        l->closing = atomic_load(&l->server->closing);
+        l->quiesced = atomic_load(&l->server->stopping);
+        l->now = monotonic_s();
+        if (knock)
+            accept_some(l);
         round_of(l);
     }
     round_of(l); /* the last answers go out, if their clients take them at once */
@@ -181,10 +249,8 @@ enum err loop_start(struct http_loop *l, struct fail *f)
 
 void loop_close(struct http_loop *l)
 {
-    if (!l->runs && l->daemon) {
-        quiesce(l); /* else it would close the socket, which is not its own */
+    if (!l->runs && l->daemon)
         MHD_stop_daemon(l->daemon);
-    }
     if (l->wake_fd >= 0)
         close(l->wake_fd);
 }

@@ -103,6 +103,19 @@ bool http_match(struct arena *a, const char *pattern, struct span path, struct h
     return want.len == 0 && path.len == 0;
 }
 
+bool http_fits(const char *pattern, struct span path)
+{
+    struct span want = span_str(pattern);
+    while (want.len && path.len && want.p[0] == '/' && path.p[0] == '/') {
+        struct span w = segment_take(&want), p = segment_take(&path);
+        if (is_rest(w))
+            return want.len == 0;
+        if (!is_param(w) && !span_eq(w, p))
+            return false;
+    }
+    return want.len == 0 && path.len == 0;
+}
+
 /* ---- Forms and cookies */
 
 /* The next piece of "name=value" up to the separator. */

@@ -143,7 +143,7 @@ static enum err check_rate(struct call *c)
 
 static enum err check_body(struct call *c)
 {
-    const struct schema *s = schema_find(c->route->request);
+    const struct schema *s = route_request(c->route);
     if (c->req->body.len > c->route->body_max) {
         fail_hint(&c->fail, "At most %zu bytes here.", c->route->body_max);
         return fail_set(&c->fail, ERR_TOO_LARGE, "The body is larger than this address takes.");
@@ -156,7 +156,7 @@ static enum err check_body(struct call *c)
 
 static enum err check_query(struct call *c)
 {
-    const struct schema *s = schema_find(c->route->query);
+    const struct schema *s = route_query(c->route);
     return s ? schema_check_query(s, c->arena, c->req->query, &c->fail) : OK;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The rows of routes.def, and finding one. See web_impl.h */
+#include "schema_impl.h"
 #include "web_impl.h"
 
 const struct route routes[] = {
@@ -27,16 +28,41 @@ static enum method row_method(enum method m)
     return m == METHOD_HEAD ? METHOD_GET : m;
 }
 
-/* The part of a pattern before its first parameter decides most rows without decoding anything. */
-static bool may_match(const char *pattern, struct span path)
+/* Of each row: the length of the pattern before its first parameter, which decides most rows without decoding
+ * anything, and its schemas. */
+static struct {
+    size_t fixed;
+    const struct schema *query, *request;
+} rows[sizeof routes / sizeof routes[0]];
+
+void routes_prepare(void)
 {
-    size_t fixed = strcspn(pattern, "{");
-    return path.len >= fixed && memcmp(path.p, pattern, fixed) == 0 && (pattern[fixed] || path.len == fixed);
+    for (size_t i = 0; i < n_routes; i++) {
+        rows[i].query = schema_find(routes[i].query);
+        rows[i].request = schema_find(routes[i].request);
+        rows[i].fixed = strcspn(routes[i].path, "{");
+    }
+}
+
+const struct schema *route_query(const struct route *r)
+{
+    return rows[r - routes].query;
+}
+
+const struct schema *route_request(const struct route *r)
+{
+    return rows[r - routes].request;
+}
+
+static bool may_match(const struct route *r, struct span path)
+{
+    size_t fixed = rows[r - routes].fixed;
+    return path.len >= fixed && memcmp(path.p, r->path, fixed) == 0 && (r->path[fixed] || path.len == fixed);
 }
 
 static bool matches(const struct route *r, struct arena *a, struct span path, struct http_params *params)
 {
-    return may_match(r->path, path) && http_match(a, r->path, path, params);
+    return may_match(r, path) && http_match(a, r->path, path, params);
 }
 
 /* The path exists under other methods: says which (RFC 9110, 15.5.6). */
@@ -72,12 +98,10 @@ enum err route_find(struct call *c)
 
 size_t route_body_max(enum method m, struct span path)
 {
-    struct http_params params;
-    struct arena *a = arena_new(1024);
     size_t max = 0;
     for (size_t i = 0; i < n_routes && !max; i++)
-        if (routes[i].method == m && routes[i].body_max && matches(&routes[i], a, path, &params))
+        if (routes[i].method == m && routes[i].body_max && may_match(&routes[i], path) &&
+            http_fits(routes[i].path, path))
             max = routes[i].body_max;
-    arena_free(a);
     return max;
 }

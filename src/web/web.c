@@ -263,9 +263,11 @@ static struct web *web_new(const struct web_config *c)
 enum err web_start(const struct web_config *c, struct arena *a, struct policy_messages *m, struct web **out,
                    struct fail *f)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct web *w = web_new(c);
     struct start s = {.arena = a, .messages = m};
     enum err err = crypto_start(f);
+    pthread_once(&once, routes_prepare);
     for (size_t i = 0; i < N_STEPS && err == OK; i++)
         err = steps[i].start(w, &s, f);
     if (err != OK) {

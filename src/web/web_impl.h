@@ -171,6 +171,12 @@ const struct gate_field *render_worst(const struct gate_answer *a);
 
 /* ---- The way of a call (router.c, guard.c, dispatch.c) */
 
+/* What is looked up of each row once. Before anything else is asked of the rows. */
+void routes_prepare(void);
+/* The schemas of a row of routes.def; null if there is none. */
+const struct schema *route_query(const struct route *r);
+const struct schema *route_request(const struct route *r);
+
 /* Finds the row and reads the path parameters: ERR_NOT_FOUND; ERR_METHOD with the Allow header set. */
 enum err route_find(struct call *c);
 /* The largest body of the row for this method and path, for the socket side; 0 if there is none. */

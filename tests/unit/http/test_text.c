@@ -8,7 +8,9 @@ static struct arena *a;
 
 static bool matches(const char *pattern, const char *path, struct http_params *p)
 {
-    return http_match(a, pattern, span_str(path), p);
+    bool yes = http_match(a, pattern, span_str(path), p);
+    EXPECT(!yes || http_fits(pattern, span_str(path))); /* it only says no sooner */
+    return yes;
 }
 
 TEST(paths_match_segment_by_segment)
@@ -26,6 +28,23 @@ TEST(paths_match_segment_by_segment)
     EXPECT(matches("/audit/tile/{path...}", "/audit/tile/0/x001/067", &p));
     EXPECT_SPAN(p.value[0], "0/x001/067");
     arena_free(a);
+}
+
+TEST(a_path_fits_by_its_segments)
+{
+    static const struct {
+        const char *pattern, *path;
+        bool fits;
+    } rows[] = {{"/a/{x}/b", "/a/1/b", true},
+                {"/a/{x}/b", "/a/1/c", false},
+                {"/a/{x}", "/a/%zz", true},
+                {"/a/{x}", "/a/b/c", false},
+                {"/a", "/a/b", false},
+                {"/a/b", "/a", false},
+                {"/t/{path...}", "/t/a/b", true},
+                {"/", "", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        EXPECT_INT(http_fits(rows[i].pattern, span_str(rows[i].path)), rows[i].fits);
 }
 
 TEST(paths_that_do_not_match)
@@ -167,5 +186,6 @@ TEST(other_answers)
     arena_free(a);
 }
 
-UNIT_MAIN(CASE(paths_match_segment_by_segment), CASE(paths_that_do_not_match), CASE(forms_are_decoded),
-          CASE(cookies), CASE(languages), CASE(problem_documents), CASE(other_answers))
+UNIT_MAIN(CASE(paths_match_segment_by_segment), CASE(a_path_fits_by_its_segments),
+          CASE(paths_that_do_not_match), CASE(forms_are_decoded), CASE(cookies), CASE(languages),
+          CASE(problem_documents), CASE(other_answers))
