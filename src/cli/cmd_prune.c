@@ -5,6 +5,9 @@
 #include "json.h"
 
 #include <stdio.h>
+#include <time.h>
+
+#define STEP_MS 20
 
 struct plan {
     int64_t epochs, entries, bytes, minimum;
@@ -55,6 +58,13 @@ static int begin(struct cli *c, bool dry, struct plan *p)
     return CLI_OK;
 }
 
+/* The last steps wait for history.db, which the daemon goes through beside its work. */
+static void pause_a_little(void)
+{
+    const struct timespec t = {.tv_nsec = STEP_MS * 1000000L};
+    nanosleep(&t, NULL);
+}
+
 /* How many segments there are to go is known from the first answer on. */
 static int finish(struct cli *c)
 {
@@ -62,16 +72,17 @@ static int finish(struct cli *c)
     bool more = true;
     while (more) {
         const struct json *j = NULL;
-        int64_t done = 0, total = 0;
+        int64_t left = 0;
         int code = post(c, "/v1/audit/prune/step", SPAN("{}"), &j);
         if (code != CLI_OK)
             return code;
-        json_read_i64(j, "done", false, &done, NULL);
-        json_read_i64(j, "total", false, &total, NULL);
+        json_read_i64(j, "left", false, &left, NULL);
         more = false;
         json_read_bool(j, "more", false, &more, NULL);
-        most = total > most ? total : most;
-        cli_progress("pruned", (uint64_t)(most - (total - done)), (uint64_t)most);
+        most = left > most ? left : most;
+        cli_progress("segments pruned", (uint64_t)(most - left), (uint64_t)most);
+        if (more && left == 0)
+            pause_a_little();
     }
     return CLI_OK;
 }

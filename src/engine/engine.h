@@ -100,6 +100,9 @@ void engine_lane_add(struct engine *e, unsigned lane, struct job *j);
 void engine_lane_run(struct engine *e, unsigned lane);
 /* Submits and waits (for the CLI working on a closed data folder, and tests). */
 void engine_call(struct engine *e, struct job *j);
+/* Has the rows of history.db that belong to entries before this one deleted, behind whatever else there is to
+ * do. True when they are gone. Any thread. */
+bool engine_forget_before(struct engine *e, uint64_t entry);
 /* True once an fdatasync failed: nothing is acknowledged any more. */
 bool engine_stopped(const struct engine *e);
 

@@ -136,6 +136,63 @@ static void rows_join(struct engine *e, size_t n)
     }
 }
 
+/* ---- Rows of entries that were pruned */
+
+static enum err forget_step(struct store *st, uint64_t before, int64_t *after, bool *more, struct fail *f)
+{
+    enum err err = store_begin_write(st, f);
+    if (err != OK)
+        return err;
+    err = store_history_forget(st, before, after, HISTORY_FORGET, more, f);
+    if (err == OK)
+        return store_commit(st, f);
+    store_rollback(st);
+    return err;
+}
+
+static uint64_t to_forget(struct history *h)
+{
+    pthread_mutex_lock(&h->lock);
+    uint64_t before = h->forget > h->forgotten && !h->closed ? h->forget : 0;
+    pthread_mutex_unlock(&h->lock);
+    return before;
+}
+
+/* In one go, because nothing may be joined meanwhile; new rows are of later entries, and wait in memory. What
+ * fails is tried again when somebody asks again. */
+static void rows_forget(struct engine *e)
+{
+    struct history *h = &e->history;
+    struct fail f = {0};
+    uint64_t before = to_forget(h);
+    int64_t after = 0;
+    bool more = before > 0;
+    while (more && forget_step(h->st, before, &after, &more, &f) == OK)
+        if (to_forget(h) == 0)
+            return;
+    if (before && f.code != OK)
+        log_line(LOG_LVL_WARN, "engine", "rows of pruned entries stay in history.db: %s", f.detail);
+    pthread_mutex_lock(&h->lock);
+    if (before && f.code == OK)
+        h->forgotten = before;
+    else if (before)
+        h->forget = h->forgotten;
+    pthread_mutex_unlock(&h->lock);
+}
+
+bool engine_forget_before(struct engine *e, uint64_t entry)
+{
+    struct history *h = &e->history;
+    pthread_mutex_lock(&h->lock);
+    bool gone = h->forgotten >= entry;
+    if (!gone && h->forget < entry) {
+        h->forget = entry;
+        pthread_cond_signal(&h->wake);
+    }
+    pthread_mutex_unlock(&h->lock);
+    return gone;
+}
+
 /* Brings history.db from `from` up to `to` out of the record. */
 static enum err rebuild(struct engine *e, uint64_t from, uint64_t to, struct fail *f)
 {
@@ -193,13 +250,15 @@ void history_take(struct engine *e, struct job *const *jobs, size_t n)
 
 static bool has_work(const struct history *h)
 {
-    return h->n || h->lost_from != UINT64_MAX || (h->waiting && h->done < h->upto);
+    return h->n || h->lost_from != UINT64_MAX || (h->waiting && h->done < h->upto) ||
+           h->forget > h->forgotten;
 }
 
 /* Nobody waits, and there is room: more rows may come before these are written. */
 static bool may_gather(const struct history *h)
 {
-    return !h->closed && !h->waiting && !h->urgent && h->n < HISTORY_GATHER && h->lost_from == UINT64_MAX;
+    return !h->closed && !h->waiting && !h->urgent && h->n < HISTORY_GATHER && h->lost_from == UINT64_MAX &&
+           h->forget <= h->forgotten;
 }
 
 void history_sealed(struct engine *e)
@@ -300,10 +359,10 @@ static void *history_main(void *arg)
             batch_write(e, &b, &f);
         } while (batch_end(&e->history, &b, &f));
         free(b.rows);
-        if (f.code == OK)
-            rows_join(e, b.n);
-        else
+        if (f.code != OK)
             break; /* closed on a full disk: the next start rebuilds from the mark */
+        rows_join(e, b.n);
+        rows_forget(e);
     }
     return NULL;
 }

@@ -33,9 +33,10 @@
                               */
 #define HISTORY_GATHER 16384 /* rows written together: in the order of persons they share pages */
 #define HISTORY_GATHER_MS                                                                                    \
-    500                    /* how long rows wait for others, unless a reader or an erasure waits for them */
-#define HISTORY_JOIN  6    /* rows joined for each that comes: what log8 of the largest record asks for */
-#define HISTORY_BATCH 4096 /* entries looked at in one transaction when rebuilding */
+    500                     /* how long rows wait for others, unless a reader or an erasure waits for them */
+#define HISTORY_JOIN   6    /* rows joined for each that comes: what log8 of the largest record asks for */
+#define HISTORY_FORGET 64   /* blocks looked through in one transaction when rows of pruned entries go */
+#define HISTORY_BATCH  4096 /* entries looked at in one transaction when rebuilding */
 
 /* ---- Queues */
 
@@ -90,6 +91,8 @@ struct history {
     bool urgent;        /* somebody was erased: their rows go now */
     struct fail why;    /* the last try failed */
     uint64_t tries;     /* batches written or failed so far */
+    uint64_t forget;    /* rows of entries before this one are to go */
+    uint64_t forgotten; /* they went, as far as is known since the start */
     bool closed;
 };
 

@@ -323,15 +323,17 @@ struct gate_prune_plan {
 };
 enum err gate_prune(struct gate_call *c, struct audit *au, struct span until, bool dry,
                     struct gate_prune_plan *out, struct fail *f);
-/* One step of what was begun: first the minimum rises, then files and rows go; the last one puts it on
- * record. Taken up after a crash where it was. *more: call again. Nothing under way: nothing happens. WRITE
- * jobs. */
+/* One step of what was begun: first the minimum rises, then files go, while `gone` sees to the rows of
+ * history.db (engine.h, engine_forget_before) and says when they went; the last step puts it on record. Taken
+ * up after a crash where it was. *more: call again. Nothing under way: nothing happens. WRITE jobs. */
 struct gate_pruning {
-    uint64_t done, total; /* segments and parts, for a progress bar; 0: nothing is under way */
-    uint64_t minimum;
+    uint64_t left;    /* segments to go */
+    uint64_t minimum; /* entries below are gone */
     bool more;
 };
-enum err gate_prune_step(struct gate_call *c, struct audit *au, struct gate_pruning *out, struct fail *f);
+typedef bool (*gate_rows_gone)(void *ctx, uint64_t minimum);
+enum err gate_prune_step(struct gate_call *c, struct audit *au, gate_rows_gone gone, void *ctx,
+                         struct gate_pruning *out, struct fail *f);
 
 /* ---- What must go in time (B4.0.a) */
 

@@ -15,33 +15,28 @@
 
 /* ---- Marks in the database */
 
-static enum err mark_get(struct store *st, struct span name, bool *found, int64_t *number, uint8_t *part,
-                         struct fail *f)
+static enum err mark_get(struct store *st, struct span name, bool *found, int64_t *number, struct fail *f)
 {
     struct store_rows rows;
     *number = 0;
-    *part = 0;
     *found = store_one(st, Q_META_GET, ARGS(ARG_T(name)), &rows, f);
     if (!*found)
         return rows.err;
     *number = store_i(&rows, 0);
-    if (store_t(&rows, 1).len == 1)
-        *part = store_t(&rows, 1).p[0];
     store_done(&rows);
     *found = *number > 0;
     return OK;
 }
 
-static enum err mark_put(struct store *st, struct span name, int64_t number, uint8_t part, struct fail *f)
+static enum err mark_put(struct store *st, struct span name, int64_t number, struct fail *f)
 {
-    return store_run(st, Q_META_PUT, ARGS(ARG_T(name), ARG_I(number), ARG_B(span_of(&part, 1))), NULL, f);
+    return store_run(st, Q_META_PUT, ARGS(ARG_T(name), ARG_I(number), ARG_NULL), NULL, f);
 }
 
 static enum err keep_months(struct store *st, int64_t *months, struct fail *f)
 {
     bool found;
-    uint8_t part;
-    enum err e = mark_get(st, KEEP_NAME, &found, months, &part, f);
+    enum err e = mark_get(st, KEEP_NAME, &found, months, f);
     if (!found)
         *months = GATE_KEEP_RECORDS_MONTHS;
     return e;
@@ -60,7 +55,7 @@ enum err gate_keep_record(struct gate_call *c, int64_t months, struct fail *f)
             "article 56), logs at least %d (Cybersecurity Law, article 21(3))",
             months, GATE_KEEP_RECORDS_MONTHS, GATE_KEEP_LOGS_MONTHS);
     }
-    enum err e = mark_put(c->st, KEEP_NAME, months, 0, f);
+    enum err e = mark_put(c->st, KEEP_NAME, months, f);
     struct span detail =
         arena_fmt(c->arena, "{\"event\":\"keep the record\",\"months\":%" PRId64 "}", months);
     return e ? e : gate_note(c, AUDIT_REGISTER, detail, f);
@@ -71,17 +66,15 @@ enum err gate_keep_record(struct gate_call *c, int64_t months, struct fail *f)
 /* The first entry of one person; those that were pruned have no rows. */
 static enum err first_entry(struct gate_call *c, int64_t sid, uint64_t *first, struct fail *f)
 {
-    struct store_rows rows;
     struct subject_id id;
     enum err e = subject_of_sid(c->st, sid, &id, f);
     if (e)
         return e;
-    if (!store_one(c->st, Q_HISTORY_FIRST, ARGS(ARG_B(span_of(id.b, ID_LEN))), &rows, f))
-        return rows.err;
-    if (!store_is_null(&rows, 0) && (uint64_t)store_i(&rows, 0) < *first)
-        *first = (uint64_t)store_i(&rows, 0);
-    store_done(&rows);
-    return OK;
+    uint64_t own;
+    e = store_history_first(c->st, span_of(id.b, ID_LEN), &own, f);
+    if (!e && own < *first)
+        *first = own;
+    return e;
 }
 
 /* The first entry of anybody whose data is under a legal hold: it may be asked for where the hold is. */
@@ -129,14 +122,13 @@ enum err gate_epochs(struct gate_call *c, struct audit *au, struct gate_epochs *
     struct audit_epoch *epochs = NULL;
     uint64_t held = UINT64_MAX;
     int64_t mark;
-    uint8_t part;
     bool blocked = false;
     *out = (struct gate_epochs){.minimum = audit_minimum(au)};
     enum err e = audit_epochs(au, c->arena, &epochs, &out->n, f);
     if (!e)
         e = keep_months(c->st, &out->keep_months, f);
     if (!e)
-        e = mark_get(c->st, PRUNE_NAME, &out->pruning, &mark, &part, f);
+        e = mark_get(c->st, PRUNE_NAME, &out->pruning, &mark, f);
     if (!e)
         e = first_held(c, &held, f);
     if (e)
@@ -255,28 +247,15 @@ enum err gate_prune(struct gate_call *c, struct audit *au, struct span until, bo
     if (e || dry)
         return e;
     e = gate_note(c, AUDIT_PRUNE, announcement(c, "prune", &all, behind), f);
-    return e ? e : mark_put(c->st, PRUNE_NAME, (int64_t)out->minimum, 0, f);
+    return e ? e : mark_put(c->st, PRUNE_NAME, (int64_t)out->minimum, f);
 }
 
 /* ---- Steps */
 
-static enum err forget_part(struct gate_call *c, uint8_t part, uint64_t minimum, struct fail *f)
-{
-    const unsigned width = 256 / GATE_PRUNE_PARTS;
-    uint8_t from[1] = {(uint8_t)(part * width)}, to[ID_LEN + 1];
-    memset(to, 0xff, sizeof to);
-    to[0] = (uint8_t)((part + 1u) * width);
-    bool last = part + 1u == GATE_PRUNE_PARTS;
-    struct span end = last ? span_of(memset(to, 0xff, sizeof to), sizeof to) : span_of(to, 1);
-    return store_run(c->st, Q_HISTORY_PRUNE, ARGS(ARG_B(span_of(from, 1)), ARG_B(end), ARG_I(minimum)), NULL,
-                     f);
-}
-
-static enum err finish(struct gate_call *c, struct audit *au, uint64_t minimum, struct fail *f)
+static enum err finish(struct gate_call *c, uint64_t minimum, struct fail *f)
 {
     struct span detail = arena_fmt(c->arena, "{\"event\":\"pruned\",\"minimum\":%" PRIu64 "}", minimum);
     enum err e = gate_note(c, AUDIT_PRUNE, detail, f);
-    (void)au;
     return e ? e : store_run(c->st, Q_META_PUT, ARGS(ARG_T(PRUNE_NAME), ARG_NULL, ARG_NULL), NULL, f);
 }
 
@@ -289,31 +268,23 @@ static enum err leftovers(struct audit *au, struct gate_pruning *out, struct fai
     return e;
 }
 
-enum err gate_prune_step(struct gate_call *c, struct audit *au, struct gate_pruning *out, struct fail *f)
+enum err gate_prune_step(struct gate_call *c, struct audit *au, gate_rows_gone gone, void *ctx,
+                         struct gate_pruning *out, struct fail *f)
 {
     bool under_way;
     int64_t minimum;
     uint64_t left = 0;
-    uint8_t part;
     *out = (struct gate_pruning){.minimum = audit_minimum(au)};
-    enum err e = mark_get(c->st, PRUNE_NAME, &under_way, &minimum, &part, f);
+    enum err e = mark_get(c->st, PRUNE_NAME, &under_way, &minimum, f);
     if (e || !under_way)
         return e ? e : leftovers(au, out, f);
     if (audit_minimum(au) < (uint64_t)minimum)
         e = audit_prune(au, (uint64_t)minimum, f);
     if (!e)
         e = audit_prune_files(au, GATE_PRUNE_SEGMENTS, &left, f);
-    if (!e && left == 0 && part < GATE_PRUNE_PARTS) {
-        e = forget_part(c, part, (uint64_t)minimum, f);
-        if (!e)
-            e = mark_put(c->st, PRUNE_NAME, minimum, ++part, f);
-    }
     if (e)
         return e;
-    *out = (struct gate_pruning){
-        .done = part, .total = GATE_PRUNE_PARTS + left, .minimum = (uint64_t)minimum, .more = true};
-    if (left || part < GATE_PRUNE_PARTS)
-        return OK;
-    out->more = false;
-    return finish(c, au, (uint64_t)minimum, f);
+    bool rows = gone(ctx, (uint64_t)minimum);
+    *out = (struct gate_pruning){.left = left, .minimum = (uint64_t)minimum, .more = left || !rows};
+    return out->more ? OK : finish(c, (uint64_t)minimum, f);
 }

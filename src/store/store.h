@@ -149,6 +149,12 @@ enum err store_history_list(struct store *st, struct span subject, size_t limit,
 /* Takes away all rows of a person; all rows from an entry on. In a group. */
 enum err store_history_drop(struct store *st, struct span subject, struct fail *f);
 enum err store_history_cut(struct store *st, uint64_t entry, struct fail *f);
+/* The person's first entry; UINT64_MAX if there is none. */
+enum err store_history_first(struct store *st, struct span subject, uint64_t *first, struct fail *f);
+/* Takes away all rows before an entry, in steps of a group each: `most` blocks behind the block *after (0:
+ * from the beginning), which moves on. *more: call again, with nothing joined in between. */
+enum err store_history_forget(struct store *st, uint64_t entry, int64_t *after, size_t most, bool *more,
+                              struct fail *f);
 /* Joins about `most` rows of runs that wait for it. *more: some still wait. In a group of its own; a reader
  * finds each row before and after it. */
 enum err store_history_join(struct store *st, size_t most, bool *more, struct fail *f);

@@ -187,6 +187,37 @@ enum err store_history_list(struct store *st, struct span subject, size_t limit,
     return e;
 }
 
+static enum err first_in_blocks(struct store *st, struct span subject, uint64_t *first, struct fail *f)
+{
+    struct store_rows rows;
+    enum err e = blocks_of(st, subject, &rows, f);
+    if (e)
+        return e;
+    while (!e && store_next(&rows, f)) {
+        struct span content = store_t(&rows, 1);
+        e = block_check(content, f);
+        size_t at = e ? 0 : lower_bound(content, subject.p);
+        bool theirs = !e && at < content.len / ROW && memcmp(content.p + at * ROW, subject.p, 16) == 0;
+        if (theirs && row_entry(content.p + at * ROW) < *first)
+            *first = row_entry(content.p + at * ROW);
+    }
+    e = e ? e : rows.err;
+    store_done(&rows);
+    return e;
+}
+
+enum err store_history_first(struct store *st, struct span subject, uint64_t *first, struct fail *f)
+{
+    struct store_rows rows;
+    *first = UINT64_MAX;
+    if (!store_one(st, Q_HISTORY_FIRST, ARGS(ARG_B(subject)), &rows, f))
+        return rows.err;
+    if (!store_is_null(&rows, 0))
+        *first = (uint64_t)store_i(&rows, 0);
+    store_done(&rows);
+    return subject.len == 16 ? first_in_blocks(st, subject, first, f) : OK;
+}
+
 /* ---- Taking away */
 
 struct block {
@@ -219,18 +250,24 @@ static enum err block_put(struct store *st, const struct block *b, struct fail *
         ARGS(ARG_I(b->id), ARG_B(span_of(rows, ROW)), ARG_B(span_of(rows, (b->n - b->at) * ROW))), NULL, f);
 }
 
-/* A row to go: of the person, or from the entry on if there is no person. */
-static bool goes(const uint8_t *row, const uint8_t *subject, uint64_t entry)
+/* Which rows go: those of a person, or those of entries outside a range. */
+struct purge {
+    const uint8_t *subject; /* null: by entry */
+    uint64_t from, to;      /* what stays */
+};
+
+static bool goes(const uint8_t *row, const struct purge *p)
 {
-    return subject ? memcmp(row, subject, 16) == 0 : row_entry(row) >= entry;
+    if (p->subject)
+        return memcmp(row, p->subject, 16) == 0;
+    return row_entry(row) < p->from || row_entry(row) >= p->to;
 }
 
-static enum err block_purge(struct store *st, struct block *b, const uint8_t *subject, uint64_t entry,
-                            struct fail *f)
+static enum err block_purge(struct store *st, struct block *b, const struct purge *p, struct fail *f)
 {
     size_t kept = 0;
     for (size_t i = 0; i < b->n; i++)
-        if (!goes(b->rows + i * ROW, subject, entry))
+        if (!goes(b->rows + i * ROW, p))
             memmove(b->rows + kept++ * ROW, b->rows + i * ROW, ROW);
     bool same = kept == b->n;
     b->n = kept;
@@ -255,7 +292,7 @@ static enum err drop_in(struct store *st, struct span subject, struct arena *a, 
     e = e ? e : rows.err;
     store_done(&rows);
     for (; !e && all; all = all->next)
-        e = block_purge(st, &all->b, subject.p, 0, f);
+        e = block_purge(st, &all->b, &(struct purge){.subject = subject.p}, f);
     return e;
 }
 
@@ -279,8 +316,28 @@ enum err store_history_cut(struct store *st, uint64_t entry, struct fail *f)
         e = block_take(&rows, &b, f);
         store_done(&rows);
         if (!e)
-            e = block_purge(st, &b, NULL, entry, f);
+            e = block_purge(st, &b, &(struct purge){.to = entry}, f);
     }
+    return e ? e : rows.err;
+}
+
+enum err store_history_forget(struct store *st, uint64_t entry, int64_t *after, size_t most, bool *more,
+                              struct fail *f)
+{
+    struct store_rows rows = {.err = OK};
+    struct block b = {.id = *after};
+    enum err e = *after ? OK : store_run(st, Q_HISTORY_FORGET, ARGS(ARG_I(entry)), NULL, f);
+    *more = true;
+    for (size_t n = 0; !e && n < most && *more; n++) {
+        *more = store_one(st, Q_HISTORY_BLOCK_NEXT, ARGS(ARG_I(b.id)), &rows, f);
+        if (!*more)
+            break;
+        e = block_take(&rows, &b, f);
+        store_done(&rows);
+        if (!e)
+            e = block_purge(st, &b, &(struct purge){.from = entry, .to = UINT64_MAX}, f);
+    }
+    *after = b.id;
     return e ? e : rows.err;
 }
 

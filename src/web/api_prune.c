@@ -71,11 +71,10 @@ void api_audit_prune_step(struct call *c)
 {
     struct gate_pruning p;
     struct text t = text_new(c->arena, 128);
-    if (gate_prune_step(&c->gate, c->web->audit, &p, &c->fail) != OK)
+    if (gate_prune_step(&c->gate, c->web->audit, rows_gone, c->web->engine, &p, &c->fail) != OK)
         return;
     json_open(&t, NULL, '{');
-    json_i64(&t, "done", (int64_t)p.done);
-    json_i64(&t, "total", (int64_t)p.total);
+    json_i64(&t, "left", (int64_t)p.left);
     json_i64(&t, "minimum", (int64_t)p.minimum);
     json_bool(&t, "more", p.more);
     json_close(&t, '}');

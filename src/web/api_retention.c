@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define SWEEP_WAIT_MS 50 /* while history.db is gone through */
+
 void api_sweep(struct call *c)
 {
     struct gate_sweep s;
@@ -49,6 +51,7 @@ struct sweeper {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop, more;
+    bool waits; /* there is more, but not at once */
 };
 
 static void sweep_own(struct call *c)
@@ -58,19 +61,28 @@ static void sweep_own(struct call *c)
     __atomic_store_n(&c->web->sweeper->more, s.more && c->fail.code == OK, __ATOMIC_RELAXED);
 }
 
+bool rows_gone(void *engine, uint64_t minimum)
+{
+    return engine_forget_before(engine, minimum);
+}
+
 /* A pruning of the record that was begun, and whose caller is gone. */
 static void prune_own(struct call *c)
 {
     struct gate_pruning p = {0};
-    gate_prune_step(&c->gate, c->web->audit, &p, &c->fail);
-    __atomic_store_n(&c->web->sweeper->more, p.more && c->fail.code == OK, __ATOMIC_RELAXED);
+    gate_prune_step(&c->gate, c->web->audit, rows_gone, c->web->engine, &p, &c->fail);
+    bool more = p.more && c->fail.code == OK;
+    __atomic_store_n(&c->web->sweeper->more, more, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->web->sweeper->waits, more && p.left == 0, __ATOMIC_RELAXED);
 }
 
-static bool wait_turn(struct sweeper *s)
+/* False when it is to stop. */
+static bool wait_ms(struct sweeper *s, long ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WEB_SWEEP_S;
+    until.tv_sec += ms / 1000 + (until.tv_nsec + ms % 1000 * 1000000L) / 1000000000L;
+    until.tv_nsec = (until.tv_nsec + ms % 1000 * 1000000L) % 1000000000L;
     pthread_mutex_lock(&s->lock);
     while (!s->stop && pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
         continue;
@@ -93,8 +105,11 @@ static void run(struct sweeper *s, const struct route *row, const char *stays)
     do {
         struct fail f = {0};
         __atomic_store_n(&s->more, false, __ATOMIC_RELAXED);
+        __atomic_store_n(&s->waits, false, __ATOMIC_RELAXED);
         if (dispatch_own(s->web, row, &f) != OK)
             log_line(LOG_LVL_WARN, "sweep", "%s until the next turn: %s", stays, f.detail);
+        if (__atomic_load_n(&s->waits, __ATOMIC_RELAXED))
+            wait_ms(s, SWEEP_WAIT_MS);
     } while (__atomic_load_n(&s->more, __ATOMIC_RELAXED) && !stopping(s));
 }
 
@@ -117,7 +132,7 @@ static void *sweeper_main(void *arg)
         run(s, &values, "what is kept beyond its time stays");
         run(s, &record, "pruned epochs of the record are not all deleted");
         known_remember(s->web);
-    } while (!stopping(s) && wait_turn(s));
+    } while (!stopping(s) && wait_ms(s, WEB_SWEEP_S * 1000L));
     return NULL;
 }
 

@@ -217,6 +217,8 @@ void known_remember(struct web *w);
 /* Deletes what is kept beyond its time, at the start and every WEB_SWEEP_S. api_retention.c */
 enum err sweeper_start(struct web *w, struct fail *f);
 void sweeper_stop(struct web *w);
+/* For gate_prune_step. */
+bool rows_gone(void *engine, uint64_t minimum);
 int64_t clock_seconds(void);
 enum err clock_check(const char *clock_file, struct fail *f);
 struct span openapi_render(struct arena *a, const char *version);

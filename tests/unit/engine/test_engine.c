@@ -494,6 +494,23 @@ TEST(an_erased_person_leaves_the_history)
     folder_drop();
 }
 
+TEST(rows_of_pruned_entries_leave_the_history)
+{
+    folder_new();
+    struct house h = house_open(2);
+    for (int i = 0; i < 200; i++)
+        read_on_record(&h, i % 2 ? ANNA : BERT);
+    EXPECT_INT(history_count(&h, ANNA), 100);
+    while (!engine_forget_before(h.engine, 150))
+        usleep(1000);
+    EXPECT(engine_forget_before(h.engine, 100));
+    EXPECT_INT(history_count(&h, ANNA), 25);
+    read_on_record(&h, BERT);
+    EXPECT_INT(history_count(&h, BERT), 26);
+    house_close(&h);
+    folder_drop();
+}
+
 TEST(history_is_rebuilt_from_the_record)
 {
     char path[128];
@@ -766,8 +783,8 @@ UNIT_MAIN(CASE(what_was_written_is_read), CASE(indexes_are_patched_into_the_answ
           CASE(an_entry_the_record_cannot_hold_fails_its_job_only),
           CASE(registers_are_reloaded_before_the_answer), CASE(many_callers_each_see_their_own_writes),
           CASE(a_full_queue_is_busy_and_stopping_answers_what_was_taken),
-          CASE(an_erased_person_leaves_the_history), CASE(history_is_rebuilt_from_the_record),
-          CASE(the_outbox_is_sealed_once_after_a_crash),
+          CASE(an_erased_person_leaves_the_history), CASE(rows_of_pruned_entries_leave_the_history),
+          CASE(history_is_rebuilt_from_the_record), CASE(the_outbox_is_sealed_once_after_a_crash),
           CASE(a_checkpoint_is_published_when_idle_and_at_the_end),
           CASE(nothing_is_acknowledged_after_a_failed_sync),
           CASE(a_full_disk_fails_the_group_and_reads_go_on),

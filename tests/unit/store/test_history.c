@@ -175,6 +175,57 @@ TEST(a_cut_takes_all_later_rows)
     end();
 }
 
+static void forget(uint64_t before, size_t most)
+{
+    int64_t after = 0;
+    for (bool more = true; more;) {
+        EXPECT_INT(store_begin_write(st, &f), OK);
+        EXPECT_INT(store_history_forget(st, before, &after, most, &more, &f), OK);
+        EXPECT_INT(store_commit(st, &f), OK);
+    }
+    for (uint64_t e = 0; e < before; e++)
+        owner[e] = PEOPLE;
+}
+
+static void firsts(void)
+{
+    for (unsigned p = 0; p < PEOPLE; p++) {
+        uint64_t first = 0, want = 0;
+        while (want < entries && owner[want] != p)
+            want++;
+        EXPECT_INT(store_history_first(st, span_of(row_of(p, 0).subject, 16), &first, &f), OK);
+        EXPECT_INT(first, want < entries ? want : UINT64_MAX);
+    }
+}
+
+TEST(rows_of_pruned_entries_are_forgotten)
+{
+    begin();
+    firsts();
+    for (int i = 0; i < 14; i++) {
+        add(i % 4 ? 500 : 30, 0);
+        join(i % 2 ? 700 : 10);
+    }
+    firsts();
+    forget(777, 3);
+    all_listed();
+    firsts();
+    add(900, 0);
+    while (join(300))
+        ;
+    forget(777, 1000);
+    all_listed();
+    forget(entries - 10, 1);
+    all_listed();
+    firsts();
+    forget(entries, 1000);
+    struct store_rows r;
+    EXPECT(!store_one(st, Q_HISTORY_BLOCK_NEXT, ARGS(ARG_I(0)), &r, &f) && !r.err);
+    add(100, 0);
+    all_listed();
+    end();
+}
+
 /* Levels: as many runs as rows come at a time, joined again and again. */
 TEST(runs_stay_few)
 {
@@ -195,4 +246,5 @@ TEST(runs_stay_few)
 }
 
 UNIT_MAIN(CASE(many_rows_are_found_at_every_step_of_a_join), CASE(rows_done_twice_are_listed_once),
-          CASE(R118_who_is_dropped_leaves_every_block), CASE(a_cut_takes_all_later_rows), CASE(runs_stay_few))
+          CASE(R118_who_is_dropped_leaves_every_block), CASE(a_cut_takes_all_later_rows),
+          CASE(rows_of_pruned_entries_are_forgotten), CASE(runs_stay_few))
