@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* see json.h; struct json is cJSON's node under another name, so that no other file sees cJSON. */
-#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "json_impl.h"
 
 #include <cjson/cJSON.h>
-#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -120,22 +118,22 @@ static enum err check_members(const cJSON *v, const struct place *at, struct fai
 
 /* ---- Parsing */
 
-/* The strings of a request are people's values: wiped as the arena wipes its own. */
+/* The tree lives in the caller's arena, which wipes what was in it: the strings of a request are people's values. */
+static _Thread_local struct arena *room;
+
+static void *node_alloc(size_t len)
+{
+    return arena_alloc(room, len);
+}
+
 static void node_free(void *p)
 {
-    if (p)
-        explicit_bzero(p, malloc_usable_size(p));
-    free(p);
+    (void)p; /* with the arena */
 }
 
 static void hooks_set(void)
 {
-    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = malloc, .free_fn = node_free});
-}
-
-static void tree_free(void *tree)
-{
-    cJSON_Delete(tree);
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = node_alloc, .free_fn = node_free});
 }
 
 enum err json_parse(struct arena *a, struct span s, const struct json **out, struct fail *f)
@@ -150,10 +148,10 @@ enum err json_parse(struct arena *a, struct span s, const struct json **out, str
         return err;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, hooks_set);
+    room = a;
     cJSON *tree = cJSON_ParseWithLength((const char *)s.p, s.len);
     if (!tree)
         return fail_set(f, ERR_INTERNAL, "the JSON text could not be held in memory");
-    arena_defer(a, tree_free, tree);
     err = check_members(tree, NULL, f);
     if (err == OK)
         *out = value(tree);

@@ -37,7 +37,6 @@ void crypto_hmac(struct span key, struct span msg, uint8_t out[MAC_LEN]);
 bool crypto_equal(struct span a, struct span b);
 void crypto_wipe(void *p, size_t len);
 
-/* Its bytes come from the kernel straight into the key. */
 struct key *key_random(void);
 /* Reads a key from a file of 64 hex digits (and a line end). Refused: missing, unreadable, wrong length or
  * digits, readable by group or others, not a regular file. ERR_NO_KEY with the reason and the remedy. */

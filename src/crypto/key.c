@@ -163,7 +163,7 @@ enum err key_unwrap(const struct key *by, struct span bind, struct span wrapped,
 struct key *key_random(void)
 {
     struct key *k = key_slot();
-    randombytes_buf(k->b, KEY_LEN);
+    crypto_random(k->b, KEY_LEN);
     return k;
 }
 

@@ -29,4 +29,4 @@ CREATE TABLE person_key (
     class      TEXT NOT NULL,
     generation INTEGER NOT NULL,          -- of the class key
     wrapped    BLOB NOT NULL
-);
+) WITHOUT ROWID;

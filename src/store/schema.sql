@@ -41,7 +41,7 @@ CREATE TABLE subject (
     state      INTEGER NOT NULL,          -- enum subject_state: 0 active, 1 awaiting guardian
     region     TEXT NOT NULL,             -- where the data is gathered and kept, ISO 3166-1 alpha-2
     epoch      INTEGER NOT NULL DEFAULT 0 -- grows with each change that may change a decision about the person
-);
+) WITHOUT ROWID;
 CREATE INDEX subject_by_sid ON subject (sid);
 -- Whose fourteenth birthday has come: their keys change class.
 CREATE INDEX subject_by_teen ON subject (teen_from) WHERE teen_from > 0;

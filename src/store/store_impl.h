@@ -83,6 +83,7 @@ struct store {
     size_t n_forget, cap_forget;
     size_t forget_mark; /* n_forget when the savepoint was set */
     uint64_t key_changes_seen;
+    bool snapshot; /* between store_begin_read and store_end_read */
     struct store_field field[STORE_FIELD_SLOTS];
     uint16_t field_of[STORE_FIELD_NUMBERS]; /* place + 1 in `field`, by number */
     bool fields_known;
@@ -157,6 +158,8 @@ void store_fields_forget(struct store *st);
 
 /* ---- store_write.c */
 enum err store_file_control(struct store_file *sf, enum store_control c, struct fail *f);
+/* In a snapshot, begins that of a file at its first statement. */
+enum err store_begin_late(struct store *st, enum store_db which, struct fail *f);
 /* PostgreSQL takes a snapshot at its first statement: that of the keys must come after that of the people. */
 enum err store_snapshot_order(struct store *st, enum store_db which, struct fail *f);
 

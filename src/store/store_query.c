@@ -277,6 +277,9 @@ enum err store_query(struct store *st, enum store_query_id q, const struct store
     rows->on_pg = st->pg[queries[q].db] != NULL;
     if (rows->on_pg)
         return rows->err = query_pg(st, args, n, rows, f);
+    rows->err = store_begin_late(st, queries[q].db, f);
+    if (rows->err != OK)
+        return rows->err;
     /* Copied: the rows may outlive what the arguments point to. */
     rows->err = bind_all(st, q, args, n, SQLITE_TRANSIENT, f);
     if (rows->err != OK)

@@ -177,9 +177,14 @@ int store_schema_newest(enum store_db db)
     return (int)newest_version(store_def(db), store_sql, store_sql_count);
 }
 
+/* How a table of a file is laid out is nothing to a server. */
+#define FILES_ONLY "\n-- files only:"
+
 struct span store_migration_pg(struct arena *a, enum store_db db, int version)
 {
-    return spell_pg(a, migration(store_def(db), store_sql, store_sql_count, version));
+    const struct span *sql = migration(store_def(db), store_sql, store_sql_count, version);
+    struct span second = sql ? span_sub(*sql, span_find(*sql, '\n', 0), sql->len) : SPAN_EMPTY;
+    return span_starts(second, FILES_ONLY) ? SPAN_EMPTY : spell_pg(a, sql);
 }
 
 /* ---- Citus: the lines of the schema's comment "Distribution" as calls */

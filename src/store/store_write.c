@@ -127,18 +127,26 @@ enum err store_snapshot_order(struct store *st, enum store_db which, struct fail
 enum err store_begin_read(struct store *st, struct fail *f)
 {
     st->key_changes_seen = store_key_changes();
-    for (unsigned i = 0; i < STORE_DB_COUNT; i++) {
-        enum err err = db_begin(st, i, false, f);
-        if (err != OK) {
-            store_end_read(st);
-            return err;
-        }
-    }
-    return OK;
+    st->snapshot = true;
+    enum err err = OK;
+    for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
+        if (st->pg[i] || i == STORE_MAIN)
+            err = db_begin(st, i, false, f);
+    if (err != OK)
+        store_end_read(st);
+    return err;
+}
+
+/* Most reads find the person's key opened and look into no history: beginning costs system calls, and troth.db was
+ * first in any case. */
+enum err store_begin_late(struct store *st, enum store_db which, struct fail *f)
+{
+    return st->snapshot && !st->file[which].begun ? db_begin(st, which, false, f) : OK;
 }
 
 void store_end_read(struct store *st)
 {
+    st->snapshot = false;
     store_close_rows(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
         db_rollback(st, i);

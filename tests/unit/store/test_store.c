@@ -366,6 +366,45 @@ TEST(an_old_keys_db_is_brought_up_to_date)
     store_drop(st);
 }
 
+/* A folder made when a person's row had a number of its own. */
+TEST(persons_of_an_old_troth_db_are_kept)
+{
+    struct fail f = {0};
+    struct store *st = store_fresh();
+    struct store_rows r;
+    EXPECT_INT(
+        sqlite3_exec(
+            st->file[STORE_MAIN].db,
+            "DROP TABLE subject; CREATE TABLE subject (id BLOB NOT NULL PRIMARY KEY, sid INTEGER NOT NULL,"
+            " created INTEGER NOT NULL, teen_from INTEGER NOT NULL, adult_from INTEGER NOT NULL,"
+            " state INTEGER NOT NULL, region TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0);"
+            "CREATE INDEX subject_by_sid ON subject (sid);"
+            "CREATE INDEX subject_by_teen ON subject (teen_from) WHERE teen_from > 0;"
+            "INSERT INTO subject VALUES (x'bb', 2, 20, 0, 0, 0, 'CN', 5), (x'aa', 1, 10, 7, 8, 1, 'DE', 4);"
+            "PRAGMA user_version = 4",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    store_close(st);
+    EXPECT_INT(store_open(folder, STORE_WRITE, &st, &f), OK);
+    EXPECT(store_one(st, Q_SUBJECT_GET, ARGS(ARG_B(SPAN("\xaa"))), &r, &f));
+    EXPECT_INT(store_i(&r, 0), 1);
+    EXPECT_INT(store_i(&r, 2), 7);
+    EXPECT_SPAN(store_t(&r, 5), "DE");
+    EXPECT_INT(store_i(&r, 6), 4);
+    store_done(&r);
+    EXPECT(store_one(st, Q_SUBJECT_OF_SID, ARGS(ARG_I(2)), &r, &f));
+    EXPECT_SPAN(store_t(&r, 0), "\xbb");
+    store_done(&r);
+    EXPECT(store_one(st, Q_SUBJECT_GROWN, ARGS(ARG_I(9), ARG_I(9)), &r, &f));
+    EXPECT_SPAN(store_t(&r, 0), "\xaa");
+    store_done(&r);
+    store_drop(st);
+    struct arena *a = arena_new(0);
+    EXPECT_INT(store_migration_pg(a, STORE_MAIN, 5).len, 0); /* for files only */
+    EXPECT(store_migration_pg(a, STORE_MAIN, 4).len > 0);
+    arena_free(a);
+}
+
 TEST(a_failing_migration_leaves_nothing)
 {
     static const struct embedded_file files[] = {
@@ -684,8 +723,9 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(another_database_of_ours_under_the_wrong_name),
           CASE(missing_keys_are_a_damage_and_missing_history_is_made_anew), CASE(a_read_only_folder_is_named),
           CASE(a_restored_copy_gets_its_wal_back), CASE(migrations_run_once_in_order),
-          CASE(an_old_keys_db_is_brought_up_to_date), CASE(a_failing_migration_leaves_nothing),
-          CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
+          CASE(an_old_keys_db_is_brought_up_to_date), CASE(persons_of_an_old_troth_db_are_kept),
+          CASE(a_failing_migration_leaves_nothing), CASE(arguments_are_checked_against_the_signature),
+          CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
           CASE(returning_counts_up), CASE(savepoints_span_both_databases), CASE(a_snapshot_does_not_move),
           CASE(rows_left_open_do_not_hold_the_snapshot), CASE(the_index_connection_writes_history_only),
