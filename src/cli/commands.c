@@ -335,7 +335,7 @@ const struct cli_command cli_commands[] = {
         cmd_policy_explain, explain_options,
         "A request names operation=, actor=, subject=, service=, jurisdiction=, party=, purpose=, basis= and field=, "
         "and what holds: needs=A,B and facts=A,!B,?C (true, false, unknown). A dimension left out takes its first "
-        "declared value; a fact left out is false. Exit codes: 0 answered, 1 the policy has errors, 2 usage, a request that "
+        "declared value; a fact left out is false; nothing is said twice. Exit codes: 0 answered, 1 the policy has errors, 2 usage, a request that "
         "cannot be read, or a folder that cannot be read."),
     TELL("policy prove", "DIR ['SENTENCE']", 1, 2, "is a promise kept in every case? all promises, or one sentence",
         cmd_policy_prove, json_options,

@@ -6,7 +6,10 @@ struct reader {
     const struct policy *p;
     struct policy_request *q;
     struct fail *f;
+    unsigned said;   /* keys, as bits: dimensions, then SAID_FACTS and SAID_NEEDS */
+    uint64_t stated; /* facts */
 };
+enum { SAID_FACTS = DIM_COUNT, SAID_NEEDS };
 
 static enum err unknown(const struct reader *r, const char *what, struct span name,
                         const struct nearest *near)
@@ -25,13 +28,16 @@ static enum err unknown_kind(const struct reader *r, const char *what, enum poli
 }
 
 /* !NAME: known false; ?NAME: not known; NAME: known true. */
-static enum err read_fact(const struct reader *r, struct span word)
+static enum err read_fact(struct reader *r, struct span word)
 {
     bool negated = span_starts(word, "!"), open = span_starts(word, "?");
     struct span name = negated || open ? span_sub(word, 1, word.len) : word;
     unsigned i = policy_kind_find(r->p, KIND_FACT, name);
     if (i == POLICY_NONE)
         return unknown_kind(r, "fact", KIND_FACT, name);
+    if (r->stated >> i & 1)
+        return fail_set(r->f, ERR_BAD_VALUE, "the fact '%.*s' stands here twice", SPAN_F(name));
+    r->stated |= 1ull << i;
     if (open)
         r->q->facts_known &= ~(1ull << i);
     if (!negated && !open)
@@ -39,7 +45,7 @@ static enum err read_fact(const struct reader *r, struct span word)
     return OK;
 }
 
-static enum err read_need(const struct reader *r, struct span name)
+static enum err read_need(struct reader *r, struct span name)
 {
     unsigned i = policy_kind_find(r->p, KIND_NEED, name);
     if (i == POLICY_NONE)
@@ -48,8 +54,7 @@ static enum err read_need(const struct reader *r, struct span name)
     return OK;
 }
 
-static enum err read_list(const struct reader *r, struct span list,
-                          enum err (*one)(const struct reader *, struct span))
+static enum err read_list(struct reader *r, struct span list, enum err (*one)(struct reader *, struct span))
 {
     struct span word;
     enum err e = OK;
@@ -59,7 +64,7 @@ static enum err read_list(const struct reader *r, struct span list,
     return e;
 }
 
-static enum err read_value(const struct reader *r, enum policy_dimension d, struct span name)
+static enum err read_value(struct reader *r, enum policy_dimension d, struct span name)
 {
     unsigned i = policy_find(r->p, d, name);
     if (i == POLICY_NONE) {
@@ -71,18 +76,37 @@ static enum err read_value(const struct reader *r, enum policy_dimension d, stru
     return OK;
 }
 
-static enum err read_word(const struct reader *r, struct span word)
+/* The first value would be lost, and nobody would see that the answer is to another question. */
+static enum err say_once(struct reader *r, unsigned key, struct span word)
+{
+    bool twice = r->said >> key & 1;
+    r->said |= 1u << key;
+    if (twice && key < DIM_COUNT)
+        fail_hint(r->f, "ask once for each %s", policy_dimension_word[key]);
+    else if (twice)
+        fail_hint(r->f, "write one list, with commas");
+    return twice ? fail_set(r->f, ERR_BAD_VALUE, "'%.*s=' stands here twice", SPAN_F(word)) : OK;
+}
+
+static enum err read_facts_or_needs(struct reader *r, unsigned key, struct span word, struct span list)
+{
+    enum err e = say_once(r, key, word);
+    return e != OK ? e : read_list(r, list, key == SAID_FACTS ? read_fact : read_need);
+}
+
+static enum err read_word(struct reader *r, struct span word)
 {
     struct span value = word, key = word;
     if (span_find(word, '=', 0) == word.len || !span_cut(&value, '=', &key))
         return fail_set(r->f, ERR_BAD_VALUE, "'%.*s' is not of the form NAME=VALUE", SPAN_F(word));
     if (span_is(key, "facts"))
-        return read_list(r, value, read_fact);
+        return read_facts_or_needs(r, SAID_FACTS, key, value);
     if (span_is(key, "needs"))
-        return read_list(r, value, read_need);
+        return read_facts_or_needs(r, SAID_NEEDS, key, value);
     for (int d = 0; d < DIM_COUNT; d++)
         if (span_is(key, policy_dimension_word[d]))
-            return read_value(r, (enum policy_dimension)d, value);
+            return say_once(r, (unsigned)d, key) != OK ? ERR_BAD_VALUE
+                                                       : read_value(r, (enum policy_dimension)d, value);
     struct nearest near = policy_nearest(key);
     for (int d = 0; d < DIM_COUNT; d++)
         policy_nearest_try(&near, span_str(policy_dimension_word[d]));
@@ -91,7 +115,7 @@ static enum err read_word(const struct reader *r, struct span word)
 
 enum err policy_request_read(const struct policy *p, struct span s, struct policy_request *q, struct fail *f)
 {
-    struct reader r = {p, q, f};
+    struct reader r = {.p = p, .q = q, .f = f};
     struct span word;
     enum err e = OK;
     *q = (struct policy_request){.facts_known = UINT64_MAX};

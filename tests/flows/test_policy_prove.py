@@ -42,7 +42,8 @@ class Prove(unittest.TestCase):
 
     def test_a_request_that_cannot_be_read_is_refused_with_a_reason(self):
         for request, words in (("nonsense", "NAME=VALUE"), ("colour=red", "dimension 'colour'"), ("field=contact-fone", "contact-phone"),
-                               ("needs=consnt", "'consent'")):
+                               ("needs=consnt", "'consent'"),
+                               ("field=contact-phone field=account-username", "'field=' stands here twice")):
             done = run_troth("policy", "explain", POLICY, "--request", request)
             self.assertEqual((done.returncode, done.stdout), (2, ""), request)
             self.assertIn(words, done.stderr)

@@ -295,6 +295,27 @@ TEST(requests_name_what_they_do_not_know)
     arena_free(t.arena);
 }
 
+TEST(nothing_is_said_twice_in_a_request)
+{
+    struct policies t = policies_good(GROUP, NULL);
+    struct policy_request q;
+    struct fail f = {0};
+    EXPECT_INT(policy_request_read(t.p, SPAN("field=phone purpose=survey field=email"), &q, &f),
+               ERR_BAD_VALUE);
+    EXPECT_STR(f.detail, "'field=' stands here twice");
+    EXPECT_STR(f.hint, "ask once for each field");
+    f = (struct fail){0};
+    EXPECT_INT(policy_request_read(t.p, SPAN("needs=consent needs=paper"), &q, &f), ERR_BAD_VALUE);
+    EXPECT_STR(f.detail, "'needs=' stands here twice");
+    EXPECT_STR(f.hint, "write one list, with commas");
+    f = (struct fail){0};
+    EXPECT_INT(policy_request_read(t.p, SPAN("facts=asked,!asked"), &q, &f), ERR_BAD_VALUE);
+    EXPECT_STR(f.detail, "the fact 'asked' stands here twice");
+    EXPECT_INT(policy_request_read(t.p, SPAN("field=phone field=phone"), &q, NULL), ERR_BAD_VALUE);
+    EXPECT_INT(policy_request_read(t.p, SPAN("facts=asked,?opted-out needs=consent,paper"), &q, NULL), OK);
+    arena_free(t.arena);
+}
+
 /* A caller's mistake must not read beyond the index. */
 TEST(an_index_that_is_none_is_refused)
 {
@@ -337,5 +358,5 @@ UNIT_MAIN(CASE(silence_denies), CASE(each_dimension_must_match),
           CASE(every_condition_binds), CASE(a_condition_may_offer_alternatives),
           CASE(a_waiver_lifts_what_it_lists_and_no_more), CASE(keeping_ends_when_its_grant_says),
           CASE(an_unknown_fact_gets_the_worst_of_both), CASE(formulas_mean_what_they_say),
-          CASE(requests_name_what_they_do_not_know), CASE(an_index_that_is_none_is_refused),
-          CASE(explanations_name_lifting_and_near_misses))
+          CASE(requests_name_what_they_do_not_know), CASE(nothing_is_said_twice_in_a_request),
+          CASE(an_index_that_is_none_is_refused), CASE(explanations_name_lifting_and_near_misses))
