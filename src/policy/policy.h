@@ -17,7 +17,7 @@
 #include "instant.h"
 #include "text.h"
 
-#define POLICY_LANGUAGE_VERSION "1.2"
+#define POLICY_LANGUAGE_VERSION "1.3"
 
 #define POLICY_NONE          0xffffu
 #define POLICY_DOCUMENTS_MAX 32         /* group text, annexes, service clauses */
@@ -44,7 +44,17 @@ enum policy_dimension {
 };
 
 /* Other kinds of name. */
-enum policy_kind { KIND_NEED, KIND_FACT, KIND_MASK, KIND_DEED, KIND_EVENT, KIND_CATEGORY, KIND_COUNT };
+enum policy_kind {
+    KIND_NEED,
+    KIND_FACT,
+    KIND_MASK,
+    KIND_DEED,
+    KIND_EVENT,
+    KIND_CATEGORY,
+    KIND_AUDIENCE, /* whom a duty tells */
+    KIND_CHANNEL,  /* by what */
+    KIND_COUNT
+};
 
 /* One document to read. `name` is the file's name ("group.md"), shown in messages. */
 struct policy_source {
@@ -174,24 +184,29 @@ struct span policy_clause_ref(const struct policy *p, unsigned clause, struct ar
 
 /* ---- Duties: `when EVENT ... must DEED ...` (section 6) */
 
+/* Names of one kind by index, in the order written. */
+struct policy_kind_list {
+    const uint16_t *list;
+    size_t n;
+};
+
 struct policy_duty {
     unsigned clause;
     unsigned event, deed, otherwise; /* otherwise: POLICY_NONE if none */
     struct span object,
         otherwise_object; /* what the deed is done to ("account-data"), as written; may be empty */
-    struct span actor, audience, channels; /* as written, comma separated; may be empty */
-    struct span condition;                 /* the formula as written, may be empty */
-    uint32_t number;                       /* 0: no deadline */
-    struct span unit;                      /* "days", "working-days", ... */
+    struct span actor;    /* who: `we`, an actor or group of the catalogue, or an office */
+    struct policy_kind_list audience, channels; /* KIND_AUDIENCE, KIND_CHANNEL */
+    struct span condition;                      /* the formula as written, may be empty */
+    const struct formula *when;                 /* the same compiled (policy_duty_binds); null: always */
+    uint32_t number;                            /* 0: no deadline */
+    struct span unit;                           /* "days", "working-days", ... */
     bool before;    /* before `start`, by at least `number`, rather than within number after it */
     unsigned start; /* event the clock starts at */
 };
 
 size_t policy_duties(const struct policy *p);
 const struct policy_duty *policy_duty(const struct policy *p, unsigned i);
-
-/* The next name of an audience or of channels, cut off the list; false at its end. */
-bool policy_list_next(struct span *list, struct span *name);
 
 /* ---- Deciding (section 3) */
 
@@ -224,6 +239,10 @@ struct policy_decision {
     unsigned conditions[16]; /* clauses of the conditions that bound the answer */
     unsigned n_conditions;
 };
+
+/* True if the duty's condition holds of these facts and needs. What is not known counts as the worse: a fact
+ * that is not known does not release from the duty. */
+bool policy_duty_binds(const struct policy *p, unsigned duty, const struct policy_request *q);
 
 /* Decides on the compiled form (section 4). No allocation; any thread. */
 void policy_decide(const struct policy *p, const struct policy_request *q, struct policy_decision *d);

@@ -100,7 +100,7 @@ bool parse_deed(struct parse *s, unsigned *out)
     if (*out == POLICY_NONE && policy_kind_find(l->p, KIND_NEED, t->text) != POLICY_NONE)
         return policy_say(l, MSG_NAME, t->place, "'%.*s' is a need; write 'have %.*s'", SPAN_F(t->text),
                           SPAN_F(t->text));
-    if (*out == POLICY_NONE && l->deeds_declared)
+    if (*out == POLICY_NONE && l->declared[KIND_DEED])
         return parse_kind_name(s, KIND_DEED, out);
     if (*out == POLICY_NONE && l->p->kind[KIND_DEED].n == 64)
         return policy_say(l, MSG_NAME, t->place, "a policy has at most 64 deeds");

@@ -47,6 +47,8 @@ static const struct row {
     {WORD_FACT, FORM_WORDS, -1, KIND_FACT, POLICY_FACTS_MAX, "a fact"},
     {WORD_MASK, FORM_WORDS, -1, KIND_MASK, 64, "a mask"},
     {WORD_DEED, FORM_WORDS, -1, KIND_DEED, 64, "a deed"},
+    {WORD_AUDIENCE, FORM_WORDS, -1, KIND_AUDIENCE, POLICY_TOLD_MAX, "an audience"},
+    {WORD_CHANNEL, FORM_WORDS, -1, KIND_CHANNEL, POLICY_TOLD_MAX, "a channel"},
 };
 
 static const struct row *row_find(enum policy_word w)
@@ -232,8 +234,10 @@ static bool read_declaration(struct parse *s)
     const struct row *row = row_find(parse_peek(s)->word);
     struct declaration d = {.word = parse_peek(s)->word};
     if (!row)
-        return parse_unexpected(s, "a declaration: category, data, purpose, party, actor, subject, service, "
-                                   "jurisdiction, operation, basis, event, need, fact, mask or deed");
+        return parse_unexpected(s,
+                                "a declaration: category, data, purpose, party, actor, subject, service, "
+                                "jurisdiction, operation, basis, event, need, fact, mask, deed, audience or "
+                                "channel");
     s->at++;
     if (!read_form(s, row, &d) || !parse_stop(s, stop_hint(row, &d)))
         return false;
@@ -456,7 +460,8 @@ static void declare_all(struct load *l, struct reading *r)
     say_circles(l, r);
     grade_fields(l, r);
     add_known_events(l);
-    l->deeds_declared = l->p->kind[KIND_DEED].n > 0;
+    for (int k = 0; k < KIND_COUNT; k++)
+        l->declared[k] = l->p->kind[k].n > 0;
 }
 
 void policy_read_catalogues(struct load *l)

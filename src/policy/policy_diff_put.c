@@ -107,8 +107,11 @@ static void put_sentences(struct text *t, const struct policy_change *c)
 /* The deadline that the words of a duty may leave to a document's `means`. */
 static struct span deadline_of(struct arena *a, const struct policy *p, const struct policy_duty *d)
 {
+    struct span start = policy_kind_name(p, KIND_EVENT, d->start);
+    if (d->before && d->number > 0)
+        return arena_fmt(a, "%u %.*s before %.*s", d->number, SPAN_F(d->unit), SPAN_F(start));
     if (d->before)
-        return arena_fmt(a, "before %.*s", SPAN_F(policy_kind_name(p, KIND_EVENT, d->start)));
+        return arena_fmt(a, "before %.*s", SPAN_F(start));
     return d->number > 0 ? arena_fmt(a, "%u %.*s", d->number, SPAN_F(d->unit)) : SPAN_EMPTY;
 }
 

@@ -34,27 +34,20 @@ static uint64_t hours(uint32_t number, struct span unit)
 
 /* ---- Duties */
 
-static bool list_holds(struct span list, struct span wanted)
+static bool told_within(const struct changes *c, enum policy_kind k, int side,
+                        const struct policy_kind_list *small, const struct policy_kind_list *large)
 {
-    struct span name;
-    while (policy_list_next(&list, &name))
-        if (span_eq(name, wanted))
-            return true;
-    return false;
+    size_t found = 0;
+    for (size_t i = 0; i < small->n; i++)
+        for (size_t j = 0; j < large->n; j++)
+            found += span_eq(kind_name(c, side, k, small->list[i]), kind_name(c, !side, k, large->list[j]));
+    return found == small->n;
 }
 
-static bool list_within(struct span small, struct span large)
+static unsigned compare_told(const struct changes *c, enum policy_kind k, const struct policy_kind_list *old,
+                             const struct policy_kind_list *new)
 {
-    struct span name;
-    while (policy_list_next(&small, &name))
-        if (!list_holds(large, name))
-            return false;
-    return true;
-}
-
-static unsigned compare_lists(struct span old, struct span new)
-{
-    bool fewer = !list_within(old, new), more = !list_within(new, old);
+    bool fewer = !told_within(c, k, DIFF_OLD, old, new), more = !told_within(c, k, DIFF_NEW, new, old);
     return (fewer ? DIFFERS_FEWER : 0u) | (more ? DIFFERS_WIDER : 0u);
 }
 
@@ -66,13 +59,39 @@ static bool same_words(struct changes *c, struct span a, struct span b)
     return span_eq(text_span(&x), text_span(&y));
 }
 
-static unsigned compare_condition(struct changes *c, struct span old, struct span new)
+static bool same_atoms(const struct changes *c, enum policy_kind k, uint64_t old, uint64_t old_value,
+                       uint64_t new, uint64_t new_value)
 {
-    if (same_words(c, old, new))
-        return 0;
-    if (old.len == 0)
-        return DIFFERS_FEWER; /* it binds in fewer cases */
-    return new.len == 0 ? DIFFERS_WIDER : DIFFERS_OTHER;
+    size_t found = 0;
+    for (unsigned i = 0; i < 64; i++)
+        for (unsigned j = 0; j < 64 && (old >> i & 1); j++)
+            found += (new >> j & 1) && (old_value >> i & 1) == (new_value >> j & 1) &&
+                     span_eq(kind_name(c, DIFF_OLD, k, i), kind_name(c, DIFF_NEW, k, j));
+    return found == (size_t)__builtin_popcountll(old) && found == (size_t)__builtin_popcountll(new);
+}
+
+static bool same_term(const struct changes *c, const struct term *a, const struct term *b)
+{
+    return same_atoms(c, KIND_FACT, a->facts, a->facts_value, b->facts, b->facts_value) &&
+           same_atoms(c, KIND_NEED, a->needs, a->needs_value, b->needs, b->needs_value);
+}
+
+static bool same_condition(const struct changes *c, const struct formula *a, const struct formula *b)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < a->n; i++)
+        for (size_t j = 0; j < b->n; j++)
+            found += same_term(c, &a->terms[i], &b->terms[j]);
+    return found == a->n && found == b->n;
+}
+
+/* A condition narrows a duty. */
+static unsigned compare_condition(const struct changes *c, const struct formula *old,
+                                  const struct formula *new)
+{
+    if (!old || !new)
+        return old == new ? 0u : new ? DIFFERS_FEWER : DIFFERS_WIDER;
+    return same_condition(c, old, new) ? 0u : DIFFERS_OTHER;
 }
 
 static unsigned compare_deadline(const struct changes *c, const struct policy_duty *old,
@@ -84,7 +103,9 @@ static unsigned compare_deadline(const struct changes *c, const struct policy_du
     if (old->before != new->before || !span_eq(kind_name(c, DIFF_OLD, KIND_EVENT, old->start),
                                                kind_name(c, DIFF_NEW, KIND_EVENT, new->start)))
         return DIFFERS_OTHER;
-    unsigned differs = longer(hours(old->number, old->unit), hours(new->number, new->unit));
+    uint64_t length_old = hours(old->number, old->unit), length_new = hours(new->number, new->unit);
+    /* ahead of an event, the longer the better */
+    unsigned differs = old->before ? longer(length_new, length_old) : longer(length_old, length_new);
     bool same = old->number == new->number &&span_eq(old->unit, new->unit);
     return differs || same ? differs : DIFFERS_OTHER;
 }
@@ -106,9 +127,9 @@ static unsigned compare_otherwise(struct changes *c, const struct policy_duty *o
 static unsigned compare_duties(struct changes *c, const struct policy_duty *old,
                                const struct policy_duty *new)
 {
-    return compare_deadline(c, old, new) | compare_lists(old->audience, new->audience) |
-           compare_lists(old->channels, new->channels) |
-           compare_condition(c, old->condition, new->condition) | compare_otherwise(c, old, new) |
+    return compare_deadline(c, old, new) | compare_told(c, KIND_AUDIENCE, &old->audience, &new->audience) |
+           compare_told(c, KIND_CHANNEL, &old->channels, &new->channels) |
+           compare_condition(c, old->when, new->when) | compare_otherwise(c, old, new) |
            (span_eq(old->actor, new->actor) ? 0u : DIFFERS_WHO);
 }
 

@@ -64,16 +64,41 @@ static bool duty_deed(struct parse *s, unsigned *deed, struct span *object)
     return true;
 }
 
-/* Words of a list that name people or channels: not declared anywhere. */
-static bool free_list(struct parse *s, const char *what, struct span *out)
+/* One of an audience or of channels. A policy whose catalogues declare none names them by using them, as it
+ * does deeds. */
+static bool told_name(struct parse *s, enum policy_kind k, unsigned *out)
 {
-    size_t from = s->at;
+    struct load *l = s->load;
+    struct wordlist *w = &l->p->kind[k];
+    const struct token *t = parse_peek(s);
+    *out = parse_is_name(t) ? policy_kind_find(l->p, k, t->text) : POLICY_NONE;
+    if (*out == POLICY_NONE && (l->declared[k] || !parse_is_name(t)))
+        return parse_kind_name(s, k, out);
+    if (*out == POLICY_NONE && w->n == POLICY_TOLD_MAX)
+        return policy_say(l, MSG_NAME, t->place, "a policy has at most %d names of %s", POLICY_TOLD_MAX,
+                          policy_kind_noun[k].one);
+    if (*out == POLICY_NONE) {
+        *out = policy_word_add(l->arena, w, t->text, t->place);
+        w->list[*out].implied = true;
+    }
+    return parse_kind(s, TOKEN_NAME);
+}
+
+static bool told_list(struct parse *s, enum policy_kind k, struct policy_kind_list *out)
+{
+    uint16_t *list = ARENA_ARRAY(s->load->arena, POLICY_TOLD_MAX, uint16_t);
+    *out = (struct policy_kind_list){.list = list};
     do {
-        struct token t;
-        if (!parse_name(s, what, &t))
+        const struct token *t = parse_peek(s);
+        unsigned name;
+        if (!told_name(s, k, &name))
             return false;
+        for (size_t i = 0; i < out->n; i++)
+            if (list[i] == name)
+                return policy_say(s->load, MSG_NAME, t->place, "'%.*s' stands in this list twice",
+                                  SPAN_F(t->text));
+        list[out->n++] = (uint16_t)name;
     } while (parse_more(s, WORD_OR));
-    *out = between(s, from, s->at);
     return true;
 }
 
@@ -125,25 +150,44 @@ static bool duty_otherwise(struct parse *s, struct policy_duty *d)
 /* `when EVENT [and FORMULA],` */
 static bool duty_when(struct parse *s, struct policy_duty *d)
 {
-    struct formula ignored;
+    struct formula *when = ARENA_NEW(s->load->arena, struct formula);
     s->at++;
     if (!parse_kind_name(s, KIND_EVENT, &d->event))
         return false;
     d->start = d->event;
     size_t from = s->at + 1;
-    if (parse_word(s, WORD_AND) && !parse_formula(s, USE_BOTH, &ignored))
+    bool narrowed = parse_word(s, WORD_AND);
+    if (narrowed && !parse_formula(s, USE_BOTH, when))
         return false;
+    d->when = narrowed ? when : NULL;
     d->condition = between(s, from, s->at);
     return parse_need_kind(s, TOKEN_COMMA, "'and' or ','");
 }
 
-/* Who must: `we` or a name. Offices that never touch data need not be actors of the catalogue. */
+static bool is_actor(const struct policy *p, struct span name)
+{
+    struct bits ignored = {{0}};
+    return policy_name_set(p, DIM_ACTOR, name, &ignored);
+}
+
+/* Who must: `we` or a name. Offices that never touch data need not be actors of the catalogue; but what is
+ * nearly the name of one is a slip, and nobody would own the duty. */
 static bool duty_actor(struct parse *s, struct policy_duty *d)
 {
+    const struct load *l = s->load;
     struct token t = *parse_peek(s);
-    if (!parse_word(s, WORD_WE) && !parse_name(s, "who must", &t))
+    if (parse_word(s, WORD_WE)) {
+        d->actor = t.text;
+        return parse_need_word(s, WORD_MUST);
+    }
+    if (!parse_name(s, "who must", &t))
         return false;
     d->actor = t.text;
+    struct nearest near = policy_nearest(t.text);
+    policy_nearest_dimension(&near, l->p, DIM_ACTOR);
+    if (near.best.len > 0 && !is_actor(l->p, t.text) && !l->catalogue_broken)
+        return policy_say(s->load, MSG_NAME, t.place, "the catalogue declares no actor '%.*s'%.*s",
+                          SPAN_F(t.text), SPAN_F(policy_nearest_text(&near, l->arena)));
     return parse_need_word(s, WORD_MUST);
 }
 
@@ -153,9 +197,9 @@ bool parse_duty(struct parse *s)
     struct policy_duty d = {.clause = s->clause, .otherwise = POLICY_NONE};
     if (!duty_when(s, &d) || !duty_actor(s, &d) || !duty_deed(s, &d.deed, &d.object))
         return false;
-    if (parse_word(s, WORD_TO) && !free_list(s, "whom", &d.audience))
+    if (parse_word(s, WORD_TO) && !told_list(s, KIND_AUDIENCE, &d.audience))
         return false;
-    if (parse_word(s, WORD_BY) && !free_list(s, "a channel", &d.channels))
+    if (parse_word(s, WORD_BY) && !told_list(s, KIND_CHANNEL, &d.channels))
         return false;
     if (!duty_limit(s, &d) || !duty_otherwise(s, &d))
         return false;
@@ -166,4 +210,21 @@ bool parse_duty(struct parse *s)
                           POLICY_NORMS_MAX);
     *POLICY_PUSH(s->load->arena, p->duties, p->n_duties) = d;
     return true;
+}
+
+/* ---- When it binds. */
+
+static bool term_may_hold(const struct term *t, const struct policy_request *q)
+{
+    uint64_t known = t->facts & q->facts_known;
+    return (q->facts & known) == (t->facts_value & known) && (q->needs & t->needs) == t->needs_value;
+}
+
+bool policy_duty_binds(const struct policy *p, unsigned duty, const struct policy_request *q)
+{
+    const struct formula *when = p->duties[duty].when;
+    bool binds = !when;
+    for (size_t i = 0; when && i < when->n; i++)
+        binds = binds || term_may_hold(&when->terms[i], q);
+    return binds;
 }

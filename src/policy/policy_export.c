@@ -25,8 +25,9 @@ const char *const policy_export_plural[DIM_COUNT] = {
 };
 
 static const char *const kind_plural[KIND_COUNT] = {
-    [KIND_NEED] = "needs", [KIND_FACT] = "facts",   [KIND_MASK] = "masks",
-    [KIND_DEED] = "deeds", [KIND_EVENT] = "events", [KIND_CATEGORY] = "categories",
+    [KIND_NEED] = "needs",         [KIND_FACT] = "facts",       [KIND_MASK] = "masks",
+    [KIND_DEED] = "deeds",         [KIND_EVENT] = "events",     [KIND_CATEGORY] = "categories",
+    [KIND_AUDIENCE] = "audiences", [KIND_CHANNEL] = "channels",
 };
 
 bool policy_export_whole(const struct policy *p, enum policy_dimension d, const struct bits *set)
@@ -251,14 +252,14 @@ static void put_deadline(const struct policy *p, struct text *t, const struct po
     json_close(t, '}');
 }
 
-static void put_list(struct text *t, const char *name, struct span list)
+static void put_list(const struct policy *p, struct text *t, const char *name, enum policy_kind k,
+                     struct policy_kind_list list)
 {
-    struct span one;
-    if (list.len == 0)
+    if (list.n == 0)
         return;
     json_open(t, name, '[');
-    while (policy_list_next(&list, &one))
-        json_string(t, NULL, one);
+    for (size_t i = 0; i < list.n; i++)
+        json_string(t, NULL, policy_kind_name(p, k, list.list[i]));
     json_close(t, ']');
 }
 
@@ -268,11 +269,13 @@ static void put_duty(const struct policy *p, struct text *t, const struct policy
     put_ref(p, t, "clause", d->clause);
     json_string(t, "event", policy_kind_name(p, KIND_EVENT, d->event));
     string_if(t, "condition", d->condition);
+    if (d->when)
+        put_formula(p, t, "when", d->when);
     json_string(t, "actor", d->actor);
     json_string(t, "deed", policy_kind_name(p, KIND_DEED, d->deed));
     string_if(t, "object", d->object);
-    put_list(t, "to", d->audience);
-    put_list(t, "by", d->channels);
+    put_list(p, t, "to", KIND_AUDIENCE, d->audience);
+    put_list(p, t, "by", KIND_CHANNEL, d->channels);
     put_deadline(p, t, d);
     if (d->otherwise != POLICY_NONE)
         json_string(t, "otherwise", policy_kind_name(p, KIND_DEED, d->otherwise));

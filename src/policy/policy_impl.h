@@ -59,7 +59,7 @@ struct place {
 struct word {
     struct span name, words, source, reason;
     struct place place;
-    bool implied; /* a deed that no catalogue declares */
+    bool implied; /* a member that only groups name; a deed, audience or channel that no catalogue declares */
 };
 
 /* A name that stands for a set of members. */
@@ -79,6 +79,8 @@ struct wordlist {
     struct word *list;
     size_t n;
 };
+
+#define POLICY_TOLD_MAX 64 /* audiences; channels */
 
 /* How messages speak of a dimension or a kind. */
 struct noun {
@@ -335,12 +337,13 @@ struct load {
     struct policy_messages *m;
     struct source_file *files;
     size_t n_files;
-    size_t n_translations; /* files behind those */
-    struct tokens tokens;  /* of the block being read */
-    size_t norms_room;     /* for how many p->norms has room */
-    unsigned clause;       /* the one being read, for messages; POLICY_NONE */
-    bool catalogue_broken; /* a catalogue sentence failed: unknown names in rules are not news */
-    bool deeds_declared;
+    size_t n_translations;     /* files behind those */
+    struct tokens tokens;      /* of the block being read */
+    size_t norms_room;         /* for how many p->norms has room */
+    unsigned clause;           /* the one being read, for messages; POLICY_NONE */
+    bool catalogue_broken;     /* a catalogue sentence failed: unknown names in rules are not news */
+    bool declared[KIND_COUNT]; /* by a catalogue; what is not may be declared by use (deeds, audiences,
+                                  channels) */
 };
 
 /* policy_load.c: all phases. What could be read is in l, errors or not. */

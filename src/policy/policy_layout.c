@@ -252,7 +252,8 @@ static void read_atoms(struct layout *y, struct place body)
 static bool is_row(const struct layout *y, size_t from)
 {
     enum policy_word w = y->atoms[from].word;
-    return y->style->names_first || w == WORD_NEED || w == WORD_FACT || w == WORD_MASK || w == WORD_DEED;
+    return y->style->names_first || w == WORD_NEED || w == WORD_FACT || w == WORD_MASK || w == WORD_DEED ||
+           w == WORD_AUDIENCE || w == WORD_CHANNEL;
 }
 
 /* The atom that stands in a column: behind the name that `need`, `category` ... declare. */

@@ -27,9 +27,10 @@ const struct noun policy_dimension_noun[DIM_COUNT] = {
 };
 
 const struct noun policy_kind_noun[KIND_COUNT] = {
-    [KIND_NEED] = {"a need", "only with "}, [KIND_FACT] = {"a fact", "when "},
-    [KIND_MASK] = {"a mask", "mask as "},   [KIND_DEED] = {"a deed", "must "},
-    [KIND_EVENT] = {"an event", "when "},   [KIND_CATEGORY] = {"a category", ""},
+    [KIND_NEED] = {"a need", "only with "},   [KIND_FACT] = {"a fact", "when "},
+    [KIND_MASK] = {"a mask", "mask as "},     [KIND_DEED] = {"a deed", "must "},
+    [KIND_EVENT] = {"an event", "when "},     [KIND_CATEGORY] = {"a category", ""},
+    [KIND_AUDIENCE] = {"an audience", "to "}, [KIND_CHANNEL] = {"a channel", "by "},
 };
 
 void *policy_grow(struct arena *a, void *list, size_t n, size_t size)
@@ -312,21 +313,4 @@ size_t policy_duties(const struct policy *p)
 const struct policy_duty *policy_duty(const struct policy *p, unsigned i)
 {
     return i < p->n_duties ? &p->duties[i] : NULL;
-}
-
-bool policy_list_next(struct span *list, struct span *name)
-{
-    static const char apart[] = ", \t\r\n";
-    while (list->len > 0) {
-        size_t at = 0, end;
-        while (at < list->len && strchr(apart, list->p[at]))
-            at++;
-        for (end = at; end < list->len && !strchr(apart, list->p[end]);)
-            end++;
-        *name = span_sub(*list, at, end - at);
-        *list = span_sub(*list, end, list->len);
-        if (name->len > 0 && !span_is(*name, "or"))
-            return true;
-    }
-    return false;
 }

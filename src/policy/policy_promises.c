@@ -170,7 +170,7 @@ static enum err prove_sentence(const struct policy *p, struct span sentence, str
     struct policy_messages m = {0};
     struct source_file file = {.name = source.name};
     struct load l = {.arena = a, .p = &names, .m = &m, .files = &file, .n_files = 1, .clause = POLICY_NONE};
-    l.deeds_declared = true;
+    l.declared[KIND_DEED] = true;
     names.n_norms = names.n_promises = names.n_duties = 0;
     names.norms = NULL;
     names.promises = NULL;

@@ -54,6 +54,8 @@ bool policy_render_chinese(const struct render *s);
 /* A name or free word, said and escaped. */
 void policy_render_put_name(struct render *s, struct span name);
 void policy_render_put_meaning(struct render *s, enum policy_kind k, unsigned index);
+/* An audience or a channel. */
+void policy_render_put_told(struct render *s, enum policy_kind k, unsigned index);
 /* Where a need is obtained. */
 void policy_render_put_source(struct render *s, struct span source);
 /* "a, b or c" as written in the source: names of a list, said. */

@@ -10,7 +10,7 @@ static const char *const words[RENDER_WORDS][COLUMNS] = {
 #undef R
 };
 
-/* Words that documents use without declaring them: channels, and the sources that the engine knows. */
+/* Words that documents may use without declaring them: channels, and the sources that the engine knows. */
 static const struct {
     const char *name, *said[COLUMNS];
 } common[] = {
@@ -107,6 +107,15 @@ void policy_render_put_name(struct render *s, struct span name)
 void policy_render_put_meaning(struct render *s, enum policy_kind k, unsigned index)
 {
     put_word(s, policy_render_meaning(s->r->policy, s->language, k, index, s->out->arena));
+}
+
+/* What no text of the language says is said in Chinese all the same, where we know it. */
+void policy_render_put_told(struct render *s, enum policy_kind k, unsigned index)
+{
+    if (policy_render_chinese(s))
+        policy_render_put_name(s, policy_kind_name(s->r->policy, k, index));
+    else
+        policy_render_put_meaning(s, k, index);
 }
 
 void policy_render_put_source(struct render *s, struct span source)

@@ -341,12 +341,16 @@ static void put_promise(struct render *s, const struct promise *m)
 
 /* ---- Duties */
 
-static void put_list_part(struct render *s, enum render_word before, struct span list)
+static void put_told(struct render *s, enum render_word before, enum policy_kind k,
+                     struct policy_kind_list list)
 {
-    if (list.len == 0)
-        return;
-    say(s, before);
-    policy_render_put_list(s, list);
+    if (list.n > 0)
+        say(s, before);
+    for (size_t i = 0; i < list.n; i++) {
+        if (i > 0)
+            say(s, RENDER_JOIN);
+        policy_render_put_told(s, k, list.list[i]);
+    }
 }
 
 /* The condition as written: names said, keywords of the formula translated. */
@@ -372,8 +376,8 @@ void policy_render_put_deed(struct render *s, const struct policy_duty *d)
         text_char(s->out, ' ');
         policy_render_put_name(s, d->object);
     }
-    put_list_part(s, RENDER_WHOM, d->audience);
-    put_list_part(s, RENDER_BY, d->channels);
+    put_told(s, RENDER_WHOM, KIND_AUDIENCE, d->audience);
+    put_told(s, RENDER_BY, KIND_CHANNEL, d->channels);
     if (d->otherwise == POLICY_NONE)
         return;
     say(s, RENDER_OTHERWISE);

@@ -28,6 +28,8 @@ const struct slot_row policy_slots[SLOT_COUNT] = {
     [SLOT_EVENT] = {0, K(EVENT), "", "and"},
     [SLOT_MASK] = {0, K(MASK), "", "and"},
     [SLOT_DEED] = {0, K(DEED), "have mask not never", "and to by within before otherwise"},
+    [SLOT_AUDIENCE] = {0, K(AUDIENCE), "", "or by within before otherwise"},
+    [SLOT_CHANNEL] = {0, K(CHANNEL), "", "or within before otherwise"},
     [SLOT_REASON] = {0, 0, "", ""},
     [SLOT_CLAUSE] = {0, 0, "we to", ""},
     [SLOT_DOCUMENT] = {0, 0, "", "or"},
@@ -35,7 +37,7 @@ const struct slot_row policy_slots[SLOT_COUNT] = {
     [SLOT_DECLARATION] =
         {0, 0,
          "category data purpose party actor subject service jurisdiction operation basis event "
-         "need fact mask deed",
+         "need fact mask deed audience channel",
          ""},
     [SLOT_ANY_NAME] = {(1u << DIM_COUNT) - 1, (1u << KIND_COUNT) - 1, "", ""},
 };
@@ -53,7 +55,7 @@ static const struct {
     {WORD_MAY, SLOT_OPERATION},  {WORD_NEVER, SLOT_OPERATION},   {WORD_ALWAYS, SLOT_OPERATION},
     {WORD_EVERY, SLOT_NONE},     {WORD_ALLOWED, SLOT_OPERATION}, {WORD_MUST, SLOT_DEED},
     {WORD_OTHERWISE, SLOT_DEED}, {WORD_MASK, SLOT_NONE},         {WORD_DESPITE, SLOT_CLAUSE},
-    {WORD_WE, SLOT_ACTOR},       {WORD_BY, SLOT_NONE},           {WORD_WITHIN, SLOT_NONE},
+    {WORD_WE, SLOT_ACTOR},       {WORD_BY, SLOT_CHANNEL},        {WORD_WITHIN, SLOT_NONE},
     {WORD_ONLY, SLOT_NONE},      {WORD_ON, SLOT_NONE},           {WORD_NEED, SLOT_NONE},
 };
 
@@ -88,7 +90,7 @@ static enum slot slot_in_context(const struct walk *w, enum policy_word word)
     if (word == WORD_TO && !w->begun)
         return SLOT_OPERATION;
     if (word == WORD_TO && w->duty)
-        return SLOT_NONE; /* whom: any words */
+        return SLOT_AUDIENCE;
     if (word == WORD_WHEN && !w->begun)
         return SLOT_EVENT;
     if (word == WORD_OF && w->before == WORD_BASIS)
@@ -175,7 +177,8 @@ static const struct {
     {WORD_OPERATION, SLOT_OPERATION}, {WORD_BASIS, SLOT_BASIS},
     {WORD_EVENT, SLOT_EVENT},         {WORD_NEED, SLOT_NEED},
     {WORD_FACT, SLOT_FACT},           {WORD_MASK, SLOT_MASK},
-    {WORD_DEED, SLOT_DEED},
+    {WORD_DEED, SLOT_DEED},           {WORD_AUDIENCE, SLOT_AUDIENCE},
+    {WORD_CHANNEL, SLOT_CHANNEL},
 };
 
 static enum slot slot_declared(enum policy_word word)

@@ -24,6 +24,8 @@ enum slot {
     SLOT_EVENT,
     SLOT_MASK,
     SLOT_DEED,
+    SLOT_AUDIENCE,
+    SLOT_CHANNEL,
     SLOT_REASON,
     SLOT_CLAUSE,
     SLOT_DOCUMENT,

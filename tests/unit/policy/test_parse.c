@@ -130,14 +130,66 @@ TEST(duties_are_rows)
     EXPECT_SPAN(policy_kind_name(t.p, KIND_DEED, erase->deed), "delete");
     EXPECT_SPAN(erase->object, "account-data");
     EXPECT_INT(erase->number, 3);
-    EXPECT_SPAN(notify->audience, "users, guardians");
-    EXPECT_SPAN(notify->channels, "site or push");
+    EXPECT_INT(notify->audience.n, 2);
+    EXPECT_SPAN(policy_kind_name(t.p, KIND_AUDIENCE, notify->audience.list[1]), "guardians");
+    EXPECT_INT(notify->channels.n, 2);
+    EXPECT_SPAN(policy_kind_name(t.p, KIND_CHANNEL, notify->channels.list[0]), "site");
+    EXPECT_SPAN(policy_kind_name(t.p, KIND_CHANNEL, notify->channels.list[1]), "push");
     EXPECT(notify->before);
     EXPECT_SPAN(policy_kind_name(t.p, KIND_EVENT, notify->start), "revision-in-force");
     EXPECT_SPAN(policy_kind_name(t.p, KIND_DEED, notify->otherwise), "publish");
     EXPECT_SPAN(notify->otherwise_object, "notice");
     EXPECT_INT(answer_duty->otherwise, POLICY_NONE);
     EXPECT(policy_duty(t.p, 3) == NULL);
+    arena_free(t.arena);
+}
+
+/* At least that long ahead of an event: another event than the one that sets the duty going. */
+TEST(a_duty_may_have_its_time_before_an_event)
+{
+    struct policies t = policies_good(
+        DOCUMENT("group", "") KEEP RULE("a", "when request-received, we must answer 15 working-days before "
+                                             "revision-in-force, otherwise publish notice.\n"
+                                             "when request-received, we must notify before purpose-ended."),
+        NULL);
+    const struct policy_duty *ahead = policy_duty(t.p, 0), *before = policy_duty(t.p, 1);
+    EXPECT(ahead->before);
+    EXPECT_INT(ahead->number, 15);
+    EXPECT_SPAN(ahead->unit, "working-days");
+    EXPECT_SPAN(policy_kind_name(t.p, KIND_EVENT, ahead->start), "revision-in-force");
+    EXPECT_SPAN(policy_kind_name(t.p, KIND_EVENT, ahead->event), "request-received");
+    EXPECT_SPAN(policy_kind_name(t.p, KIND_DEED, ahead->otherwise), "publish");
+    EXPECT(before->before);
+    EXPECT_INT(before->number, 0);
+    EXPECT_SPAN(policy_kind_name(t.p, KIND_EVENT, before->start), "purpose-ended");
+    arena_free(t.arena);
+}
+
+static bool binds(const struct policies *t, unsigned duty, const char *request)
+{
+    struct policy_request q;
+    EXPECT_INT(policy_request_read(t->p, span_str(request), &q, NULL), OK);
+    return policy_duty_binds(t->p, duty, &q);
+}
+
+/* What is not known does not release from a duty. */
+TEST(the_condition_of_a_duty_is_compiled)
+{
+    struct policies t = policies_good(
+        DOCUMENT("group", "")
+            KEEP RULE("a", "when request-received and (consent or not opted-out), we must answer.\n"
+                           "when request-received, we must answer.\n"
+                           "when request-received and (asked and opted-out), we must answer."),
+        NULL);
+    EXPECT(binds(&t, 0, ""));
+    EXPECT(!binds(&t, 0, "facts=opted-out"));
+    EXPECT(binds(&t, 0, "facts=?opted-out"));
+    EXPECT(binds(&t, 0, "facts=opted-out needs=consent"));
+    EXPECT(binds(&t, 1, "facts=opted-out"));
+    EXPECT(!binds(&t, 2, "facts=asked"));
+    EXPECT(binds(&t, 2, "facts=asked,?opted-out"));
+    EXPECT(!binds(&t, 2, "facts=?asked"));
+    EXPECT(binds(&t, 2, "facts=asked,opted-out"));
     arena_free(t.arena);
 }
 
@@ -229,7 +281,8 @@ TEST(only_so_many_messages_are_kept)
 UNIT_MAIN(CASE(names_have_indices_in_order_of_declaration), CASE(groups_hold_members_and_groups),
           CASE(kinds_carry_words_source_and_reason), CASE(suggestions_are_near_or_none),
           CASE(documents_and_clauses_are_known_by_name), CASE(a_comma_ends_a_list_before_who_must),
-          CASE(duties_are_rows), CASE(a_higher_document_inherits_what_a_word_means),
+          CASE(duties_are_rows), CASE(a_duty_may_have_its_time_before_an_event),
+          CASE(the_condition_of_a_duty_is_compiled), CASE(a_higher_document_inherits_what_a_word_means),
           CASE(promises_are_read_but_do_not_decide), CASE(messages_have_a_stable_json_form),
           CASE(no_documents_is_an_error), CASE(limits_are_errors_not_crashes),
           CASE(only_so_many_messages_are_kept))
