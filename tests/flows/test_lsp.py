@@ -23,7 +23,10 @@ basis none-claimed.
 need agreement "the reader accepted" from agreement otherwise no-agreement.
 fact opted-out "the reader said no" from preference.
 event account-closed.
-mask blank "nothing".""").replace("party own, carrier.", "party own.\nparty carrier.")
+mask blank "nothing".
+audience readers "the readers".
+channel letter "a letter".
+channel site "a notice".""").replace("party own, carrier.", "party own.\nparty carrier.")
 
 SHOP = """# A shop \U0001F4DA
 
@@ -349,6 +352,11 @@ class Completion(Lsp):
             ("we must not use email as |", ["unsubscribed", "default-deny"], ["email"]),
             ("despite |", ["keep", "no-letters"], ["email"]),
             ("when |", ["account-closed"], ["opted-out"]),
+            ("when account-closed, |", ["we", "clerk"], ["email"]),
+            ("when account-closed and |", ["opted-out", "agreement"], ["letter"]),
+            ("when account-closed, we must tell to |", ["readers"], ["letter", "carrier"]),
+            ("when account-closed, we must tell to readers by |", ["letter", "site"], ["readers", "email"]),
+            ("when account-closed, we must tell by letter, |", ["site"], ["readers", "email"]),
             ("we must never use email for |", ["delivery"], ["email"]),
         ]:
             with self.subTest(sentence):

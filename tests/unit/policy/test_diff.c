@@ -404,6 +404,24 @@ TEST(duties_are_compared)
     arena_free(b.arena);
 }
 
+/* Ahead of an event more time is better; a condition is compared as what it means. */
+TEST(notice_and_conditions_of_duties_are_compared)
+{
+    expect_mirrored(DUTY("when request-received, we must answer 15 days before purpose-ended."),
+                    DUTY("when request-received, we must answer 5 days before purpose-ended."), CHANGE_DUTY,
+                    DIFFERS_LATER, DIFFERS_EARLIER);
+    expect_mirrored(DUTY("when request-received, we must answer 15 days before purpose-ended."),
+                    DUTY("when request-received, we must answer before purpose-ended."), CHANGE_DUTY,
+                    DIFFERS_LATER, DIFFERS_EARLIER);
+    const char *narrow = DUTY("when request-received and (asked or not opted-out), we must answer.");
+    struct both b = both_words(WORDS, narrow, SPAN(WORDS),
+                               DUTY("when request-received and (not opted-out or asked), we must answer."));
+    EXPECT_INT(b.d.n, 0);
+    arena_free(b.arena);
+    expect_one(narrow, DUTY("when request-received and (asked or opted-out), we must answer."), CHANGE_DUTY,
+               DIFFERS_OTHER, EFFECT_REDUCES);
+}
+
 TEST(promises_are_compared)
 {
     const char *promise =
@@ -596,8 +614,8 @@ UNIT_MAIN(CASE(changes_are_said_in_sentences), CASE(whatever_is_said_is_safe_in_
           CASE(the_catalogue_in_another_order_is_no_change), CASE(more_for_us_reduces_rights),
           CASE(less_for_the_guardian_reduces_rights), CASE(a_deed_or_mask_lost_reduces_rights),
           CASE(a_longer_time_reduces_rights), CASE(a_waiver_is_told_by_its_own_sentence),
-          CASE(duties_are_compared), CASE(promises_are_compared),
-          CASE(words_of_time_grades_and_sources_are_compared), CASE(a_new_field_is_denied_by_silence_before),
-          CASE(a_document_that_no_longer_applies_is_told),
+          CASE(duties_are_compared), CASE(notice_and_conditions_of_duties_are_compared),
+          CASE(promises_are_compared), CASE(words_of_time_grades_and_sources_are_compared),
+          CASE(a_new_field_is_denied_by_silence_before), CASE(a_document_that_no_longer_applies_is_told),
           CASE(reduced_rights_come_first_and_large_regions_before_small_ones),
           CASE(the_effect_of_a_document_is_the_diff_without_it))
