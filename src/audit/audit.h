@@ -83,6 +83,15 @@ enum err audit_create(const char *data, const char *host, struct instant now, st
 /* How long an epoch of a log just made is: "quarter" (as without this call), "month" or "year".
  * ERR_BAD_VALUE. */
 enum err audit_set_epoch(const char *data, const char *unit, struct fail *f);
+/* The same as one of several records of one installation. */
+struct audit_place {
+    const char *host;
+    struct span instance; /* the others'; empty: a new one */
+    const char *node;     /* null: "1" */
+};
+enum err audit_create_at(const char *data, const struct audit_place *p, struct instant now, struct fail *f);
+/* The instance in an origin; empty if there is none. */
+struct span audit_instance(struct span origin);
 /* Opens, recovers: cuts a torn tail that was never sealed, rebuilds tiles, refuses (ERR_CORRUPT) when the
  * segments are shorter than, or differ from, the last signed size and root, naming the place. */
 enum err audit_open(const char *data, struct audit **out, struct fail *f);

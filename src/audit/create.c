@@ -21,14 +21,27 @@ static bool is_host(const char *host)
 }
 
 /* <host>/audit/<instance>/<node>/<epoch>: the epoch is the quarter the log began in. */
-static struct span make_origin(struct arena *a, const char *host, struct instant now)
+static struct span make_origin(struct arena *a, const struct audit_place *p, struct instant now)
 {
     uint8_t r[4];
-    char instance[2 * sizeof r + 1];
+    char fresh[2 * sizeof r + 1];
     struct date d = date_at(now, 0);
     crypto_random(r, sizeof r);
-    hex_put(instance, r, sizeof r);
-    return arena_fmt(a, "%s/audit/%s/1/%dq%d", host, instance, d.year, (d.month - 1) / 3 + 1);
+    hex_put(fresh, r, sizeof r);
+    return arena_fmt(a, "%s/audit/%.*s/%s/%dq%d", p->host,
+                     SPAN_F(p->instance.len ? p->instance : span_str(fresh)), p->node ? p->node : "1", d.year,
+                     (d.month - 1) / 3 + 1);
+}
+
+struct span audit_instance(struct span origin)
+{
+    struct span rest = origin, part = SPAN_EMPTY;
+    size_t marker = 0;
+    while (marker + 7 < rest.len && !span_starts(span_sub(rest, marker, rest.len), "/audit/"))
+        marker++;
+    rest = span_sub(rest, marker + 7 < rest.len ? marker + 7 : rest.len, rest.len);
+    span_cut(&rest, '/', &part);
+    return part;
 }
 
 static enum err write_line(struct arena *a, const char *path, const char *name, struct span line,
@@ -85,7 +98,12 @@ static enum err make_folder(struct arena *a, const char *data, const struct sign
 
 enum err audit_create(const char *data, const char *host, struct instant now, struct fail *f)
 {
-    if (!is_host(host))
+    return audit_create_at(data, &(struct audit_place){.host = host}, now, f);
+}
+
+enum err audit_create_at(const char *data, const struct audit_place *p, struct instant now, struct fail *f)
+{
+    if (!is_host(p->host))
         return fail_set(f, ERR_BAD_VALUE, "the host name of the log is not acceptable");
     struct arena *a = arena_new(0);
     struct sign_key *key = NULL;
@@ -99,7 +117,7 @@ enum err audit_create(const char *data, const char *host, struct instant now, st
     if (!e)
         e = sign_key_read_file(key_path, &key, f);
     if (!e)
-        e = make_folder(a, data, key, make_origin(a, host, now), f);
+        e = make_folder(a, data, key, make_origin(a, p, now), f);
     sign_key_free(key);
     arena_free(a);
     return e;

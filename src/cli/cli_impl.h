@@ -132,6 +132,7 @@ static inline bool cli_asks(const struct cli_command *c)
 
 int cmd_key_rotate(struct cli *c);
 int cmd_retain_sweep(struct cli *c);
+int cmd_node_retire(struct cli *c);
 
 /* ---- A new data folder (new_folder.c): made beside its place under another name, put there when complete */
 const char *cli_folder_beside(struct cli *c, const char *dir, const char **place);

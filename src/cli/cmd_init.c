@@ -5,6 +5,7 @@
 
 #include "file.h"
 #include "json.h"
+#include "nodes.h"
 #include "policy_folder.h"
 #include "store.h"
 
@@ -203,6 +204,10 @@ static enum err put_database(struct cli *c, const char *folder, struct fail *f)
 {
     const char *people = or_environment(c, "database", "TROTH_DATABASE");
     const char *keys = or_environment(c, "keys-database", "TROTH_KEYS_DATABASE");
+    if (!people && !keys && cli_get(c, "node")) {
+        fail_hint(f, "Name the database the nodes share: --database and --keys-database.");
+        return fail_set(f, ERR_USAGE, "--node is for a database on a server.");
+    }
     if (!people && !keys)
         return OK;
     if (!people || !keys) {
@@ -210,28 +215,73 @@ static enum err put_database(struct cli *c, const char *folder, struct fail *f)
             f, "The keys lie apart from the data: name a second database, in production on another server.");
         return fail_set(f, ERR_USAGE, "--database and --keys-database go together.");
     }
-    struct span lines = arena_fmt(c->arena, "main = %s\nkeys = %s\n", people, keys);
+    const char *node = cli_get(c, "node");
+    struct span lines = arena_fmt(c->arena, "main = %s\nkeys = %s\n%s%s%s", people, keys, node ? "node = " : "",
+                                  node ? node : "", node ? "\n" : "");
     return file_write_durable(arena_str(c->arena, arena_fmt(c->arena, "%s/database", folder)), lines, 0600,
                               f);
 }
 
-/* Opens it once: what cannot be opened now would not start later. */
-static enum err fill(struct cli *c, const char *folder, struct fail *f)
+/* ---- A new installation, or a further node of one that is there */
+
+static struct web_make what_to_make(struct cli *c, const char *folder)
 {
     const char *host = cli_get(c, "host");
+    return (struct web_make){.data = folder,
+                             .host = host ? host : "localhost",
+                             .epoch = cli_get(c, "epoch"),
+                             .node = cli_get(c, "node"),
+                             .master_key = cli_get(c, "master-key"),
+                             .master_key_command = cli_master_command(c),
+                             .now = web_clock(c->clock_file)};
+}
+
+static enum err check_node_name(const char *node, struct fail *f)
+{
+    if (!node || node_name_valid(span_str(node)))
+        return OK;
+    return fail_set(f, ERR_USAGE, "--node takes small letters, digits and '-', at most %d, not beginning with '-'.",
+                    NODE_NAME_MAX);
+}
+
+static enum err make_folder(struct cli *c, const char *folder, struct fail *f)
+{
+    enum err err = file_mkdirs(folder, 0700, f);
+    if (err == OK && chmod(folder, 0700) != 0)
+        err = fail_set(f, ERR_IO, "%s: %s.", folder, strerror(errno));
+    if (err == OK)
+        err = check_node_name(cli_get(c, "node"), f);
+    return err == OK ? put_database(c, folder, f) : err;
+}
+
+/* What runs there is in the database: a further node brings no policy. */
+static enum err join(struct cli *c, const char *folder, struct fail *f)
+{
+    const struct web_make m = what_to_make(c, folder);
+    struct cli_answer answer;
+    enum err err = web_join(&m, f);
+    bool made = err == OK;
+    if (err == OK)
+        err = cli_send(c, METHOD_GET, SPAN("/healthz"), SPAN_EMPTY, SPAN_EMPTY, &answer, f);
+    cli_close(c);
+    if (err != OK && made)
+        web_join_undo(&m);
+    return err;
+}
+
+/* Opens it once: what cannot be opened now would not start later. */
+static enum err found(struct cli *c, const char *folder, struct fail *f)
+{
+    const struct web_make m = what_to_make(c, folder);
     struct cli_answer answer;
     bool made = false;
     enum err err = file_mkdirs(arena_str(c->arena, arena_fmt(c->arena, "%s/policy", folder)), 0755, f);
-    if (err == OK && chmod(folder, 0700) != 0)
-        err = fail_set(f, ERR_IO, "%s: %s.", folder, strerror(errno));
     if (err == OK)
         err = copy_policy(c, policy_source(c), folder, f);
     if (err == OK)
         err = check_policy(c, policy_source(c), f);
     if (err == OK)
-        err = put_database(c, folder, f);
-    if (err == OK)
-        err = web_create(folder, host ? host : "localhost", cli_get(c, "epoch"), web_clock(c->clock_file), f);
+        err = web_create(&m, f);
     made = err == OK;
     if (err == OK)
         err = cli_send(c, METHOD_GET, SPAN("/healthz"), SPAN_EMPTY, SPAN_EMPTY, &answer, f);
@@ -243,6 +293,17 @@ static enum err fill(struct cli *c, const char *folder, struct fail *f)
     return err;
 }
 
+static enum err fill(struct cli *c, const char *folder, struct fail *f)
+{
+    bool there = false;
+    enum err err = make_folder(c, folder, f);
+    if (err == OK && cli_get(c, "node"))
+        err = web_installed(folder, &there, f);
+    if (err != OK)
+        return err;
+    return there ? join(c, folder, f) : found(c, folder, f);
+}
+
 static void announce(struct cli *c, const char *dir)
 {
     printf("The data folder %s is ready.\n\n"
@@ -251,8 +312,9 @@ static void announce(struct cli *c, const char *dir)
            dir, dir, dir);
     if (cli_get(c, "demo"))
         printf("  tokens of the demo  %s/demo-tokens.json\n", dir);
-    printf("\nKeep a copy of %s/master-key apart from the folder: without it nothing in it can be read.\n",
-           dir);
+    if (!cli_master_command(c))
+        printf("\nKeep a copy of %s/master-key apart from the folder: without it nothing in it can be read.\n",
+               dir);
 }
 
 int cmd_init(struct cli *c)

@@ -22,6 +22,7 @@
 #define ENGINE_GROUP_MAX    256  /* jobs sealed together: beyond, latency grows and throughput does not */
 #define ENGINE_SNAPSHOT_MAX 32   /* reads in one snapshot: where the gain levels off */
 #define ENGINE_QUEUE_MAX    8192 /* waiting jobs; beyond, ERR_BUSY at once */
+#define ENGINE_TRIES_MAX    5    /* of a group that met another daemon's; then each half by itself, down to one job */
 #define JOB_ENTRIES_OWN     8    /* what nearly every job leaves fits into the job itself */
 #define JOB_ENTRIES_MAX     1024 /* a read of 1,000 persons leaves an entry for each */
 
@@ -49,7 +50,9 @@ struct job {
     bool forget_history;    /* WRITE: the person of entry_subject[0] is erased: after this job's entries, and
                              * instead    of them, all rows of the person leave history.db */
     void *user;             /* the caller's */
-    void (*run)(struct job *j, struct store *st, void *ctx); /* fills res, entries, undo */
+    /* Fills res, entries, undo. WRITE jobs on a server may be run again, from the beginning, in a new
+     * transaction: what run left in the job or behind `user` the time before must not count. */
+    void (*run)(struct job *j, struct store *st, void *ctx);
     /* WRITE, may be null: on the committer, after the group is durable and outside any transaction, with its
      * connection; may change res. Not called when the job failed or was undone. Set by run. */
     void (*after)(struct job *j, struct store *st);
@@ -81,6 +84,11 @@ struct engine_config {
     /* Called on the committer between groups when registers changed; may read through st. */
     void (*on_registers)(void *ctx, struct store *st);
     struct instant (*now)(void *ctx);
+    /* On a server (nodes.h): called in each snapshot and each group before its jobs run; a failure is all
+     * theirs. May be null. */
+    enum err (*on_snapshot)(void *ctx, struct store *st, struct fail *f);
+    int64_t node;   /* its number; 0: the database is a file */
+    bool decisions; /* entries of reads go through the database, too, before they are acknowledged */
 };
 
 struct engine;

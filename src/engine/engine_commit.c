@@ -3,7 +3,8 @@
  * The committer: the one thread that changes troth.db and the record.
  *
  * A group is what queued while the last one was made durable:
- *   1. writes run, each in a savepoint; their entries go to the outbox in the same transaction; commit
+ *   1. writes run, each in a savepoint; their entries go to the outbox in the same transaction; commit. On a
+ *      server a transaction may meet another daemon's: then they run again
  *   2. the writes' entries and the reads' entries are appended to the record; one fdatasync
  *   3. answers are released; the outbox rows go with the next group's transaction
  * A crash after 1 leaves the outbox, which the next start seals. A failure in 1 fails the writes of the
@@ -13,10 +14,15 @@
 
 #include "log.h"
 
-struct group {
-    struct job *write[ENGINE_GROUP_MAX], *read[ENGINE_GROUP_MAX];
-    size_t n_write, n_read;
-    bool registers_changed;
+#include <string.h>
+#include <time.h>
+
+/* Jobs of a group that share a transaction. */
+struct part {
+    struct job **write;
+    size_t n_write;
+    struct job **read;
+    size_t n_read;
 };
 
 /* ---- Taking a group */
@@ -48,21 +54,6 @@ static bool group_take(struct engine *e, struct group *g)
 
 /* ---- 1. Changes */
 
-static enum err outbox_add(struct engine *e, struct job *j, struct fail *f)
-{
-    enum err err = OK;
-    for (size_t i = 0; i < j->n_entries && err == OK; i++) {
-        uint8_t leaf[AUDIT_LEAF_MAX];
-        size_t len = audit_leaf_put(&j->entries[i].leaf, leaf);
-        j->entries[i].pending_id = e->pending_next++;
-        err = store_run(
-            e->store, Q_PENDING_ADD,
-            ARGS(ARG_I(j->entries[i].pending_id), ARG_B(span_of(leaf, len)), ARG_B(j->entries[i].detail)),
-            NULL, f);
-    }
-    return err;
-}
-
 /* One write in its savepoint. A failure here is the group's. */
 static enum err write_run(struct engine *e, struct job *j, struct fail *f)
 {
@@ -86,20 +77,25 @@ static enum err write_run(struct engine *e, struct job *j, struct fail *f)
 /* In the same transaction as the changes: which of database and record is older can be told by it. */
 static enum err watermark_set(struct engine *e, struct fail *f)
 {
+    char name[NODE_ROW_MAX];
+    node_row_name(name, ENGINE_WATERMARK, e->config.node);
     return store_run(e->store, Q_META_PUT,
-                     ARGS(ARG_T(SPAN(ENGINE_WATERMARK)), ARG_I(e->pending_next - 1), ARG_NULL), NULL, f);
+                     ARGS(ARG_T(span_str(name)), ARG_I(e->pending_next - 1), ARG_NULL), NULL, f);
 }
 
-static enum err writes_run(struct engine *e, struct group *g, struct fail *f)
+/* Some of the group's jobs in one transaction. Entries of reads come with them where the setting says so. */
+static enum err writes_run(struct engine *e, const struct part *p, struct fail *f)
 {
     uint64_t before = e->pending_next;
     enum err err = store_begin_write(e->store, f);
-    if (err == OK && e->pending_drop)
-        err = store_run(e->store, Q_PENDING_DROP, ARGS(ARG_I(e->pending_drop)), NULL, f);
-    for (size_t i = 0; i < g->n_write && err == OK; i++) {
-        err = write_run(e, g->write[i], f);
-        g->registers_changed |= g->write[i]->registers_changed && !g->write[i]->undo;
-    }
+    if (err == OK && e->config.on_snapshot && store_shared(e->store))
+        err = e->config.on_snapshot(e->config.ctx, e->store, f);
+    if (err == OK)
+        err = outbox_drop(e, f);
+    for (size_t i = 0; i < p->n_write && err == OK; i++)
+        err = write_run(e, p->write[i], f);
+    for (size_t i = 0; i < p->n_read && err == OK; i++)
+        err = outbox_add(e, p->read[i], f);
     if (err == OK && e->pending_next != before)
         err = watermark_set(e, f);
     if (err == OK)
@@ -120,26 +116,90 @@ static void jobs_fail(struct engine *e, struct job *const *jobs, size_t n, const
         job_fail(e, jobs[i], f);
 }
 
-static void group_change(struct engine *e, struct group *g)
+/* Another daemon changed the same: a little later, and not at the same time as it. */
+static void wait_turn(unsigned tries)
+{
+    struct timespec t = {.tv_nsec = (long)(1 + monotonic_us() % 4) * 1000000L * tries};
+    nanosleep(&t, NULL);
+}
+
+/* Runs part of the group until it is committed, or fails for another reason than having met others. */
+static enum err part_try(struct engine *e, const struct part *p, struct fail *f)
+{
+    uint64_t first = e->pending_next;
+    enum err err = OK;
+    for (unsigned tries = 0; tries < ENGINE_TRIES_MAX; tries++) {
+        if (tries)
+            wait_turn(tries);
+        e->pending_next = first;
+        *f = (struct fail){0};
+        err = e->in_doubt ? commit_recover(e, f) : OK;
+        e->in_doubt &= err != OK;
+        if (err == OK)
+            err = writes_run(e, p, f);
+        e->in_doubt |= store_in_doubt(e->store);
+        if (err == OK || e->in_doubt || !store_met_another(e->store))
+            return err;
+    }
+    fail_hint(f, "other daemons changed the same again and again; try again in a moment");
+    return err;
+}
+
+static void part_failed(struct engine *e, const struct part *p, struct fail *f)
+{
+    if (f->code == ERR_STOPPED)
+        stop_acknowledging(e, f);
+    log_line(LOG_LVL_ERROR, "engine", "a group of %zu changes failed: %s", p->n_write + p->n_read, f->detail);
+    jobs_fail(e, p->write, p->n_write, f);
+    jobs_fail(e, p->read, p->n_read, f);
+}
+
+/* What was committed is added to `done`. A part that met others too often is halved. */
+static void part_run(struct engine *e, const struct part *p, struct group *done)
 {
     struct fail f = {0};
-    if (!g->n_write)
+    if (!p->n_write && !p->n_read)
         return;
-    enum err err = e->in_doubt ? commit_recover(e, &f) : OK;
-    e->in_doubt &= err != OK;
-    if (err == OK)
-        err = writes_run(e, g, &f);
-    e->in_doubt |= store_in_doubt(e->store);
-    if (err == ERR_STOPPED)
-        stop_acknowledging(e, &f);
+    /* What is committed already must be sealed before the outbox is looked at. */
+    bool blocked = e->in_doubt && (done->n_write || done->n_read);
+    enum err err = blocked ? fail_set(&f, ERR_BUSY, "the connection to the database was lost") : part_try(e, p, &f);
+    if (err != OK && !blocked && store_met_another(e->store) && !e->in_doubt && p->n_write + p->n_read > 1) {
+        struct part a = {p->write, p->n_write / 2, p->read, p->n_read / 2};
+        struct part b = {p->write + a.n_write, p->n_write - a.n_write, p->read + a.n_read,
+                         p->n_read - a.n_read};
+        part_run(e, &a, done);
+        part_run(e, &b, done);
+        return;
+    }
     if (err != OK) {
-        log_line(LOG_LVL_ERROR, "engine", "a group of %zu changes failed: %s", g->n_write, f.detail);
-        jobs_fail(e, g->write, g->n_write, &f);
-        g->n_write = 0;
+        part_failed(e, p, &f);
         return;
     }
     e->pending_drop = 0;
-    if (g->registers_changed && e->config.on_registers)
+    for (size_t i = 0; i < p->n_write; i++) {
+        done->registers_changed |= p->write[i]->registers_changed && !p->write[i]->undo;
+        done->write[done->n_write++] = p->write[i];
+    }
+    for (size_t i = 0; i < p->n_read; i++)
+        done->read[done->n_read++] = p->read[i];
+}
+
+/* Leaves in the group what was committed, and reads that need no commit. */
+static void group_change(struct engine *e, struct group *g)
+{
+    bool reads_too = e->config.decisions;
+    struct part all = {g->write, g->n_write, g->read, reads_too ? g->n_read : 0};
+    struct group *done = &e->changed;
+    done->n_write = done->n_read = 0;
+    done->registers_changed = false;
+    part_run(e, &all, done);
+    memcpy(g->write, done->write, done->n_write * sizeof g->write[0]);
+    g->n_write = done->n_write;
+    if (reads_too) {
+        memcpy(g->read, done->read, done->n_read * sizeof g->read[0]);
+        g->n_read = done->n_read;
+    }
+    if (done->registers_changed && e->config.on_registers)
         e->config.on_registers(e->config.ctx, e->store);
 }
 
@@ -199,7 +259,7 @@ static void group_run(struct engine *e, struct group *g)
         jobs_fail(e, g->read, g->n_read, &f);
         return;
     }
-    if (g->n_write)
+    if (g->n_write || e->config.decisions)
         e->pending_drop = e->pending_next - 1;
     history_take(e, g->write, g->n_write);
     history_take(e, g->read, g->n_read);
@@ -210,14 +270,7 @@ static void group_run(struct engine *e, struct group *g)
     jobs_release(e, g->read, g->n_read);
 }
 
-/* ---- Ending */
-
-static void outbox_clear(struct engine *e)
-{
-    struct fail f = {0};
-    if (e->pending_drop && store_run(e->store, Q_PENDING_DROP, ARGS(ARG_I(e->pending_drop)), NULL, &f) != OK)
-        log_line(LOG_LVL_WARN, "engine", "the outbox is cleared at the next start: %s", f.detail);
-}
+/* ---- The thread */
 
 void *commit_main(void *arg)
 {
@@ -229,38 +282,4 @@ void *commit_main(void *arg)
     }
     outbox_clear(e);
     return NULL;
-}
-
-/* ---- At start */
-
-static enum err recover_row(struct engine *e, const struct store_rows *r, struct fail *f)
-{
-    struct audit_entry entry = {.detail = store_t(r, 2), .pending_id = (uint64_t)store_i(r, 0)};
-    uint64_t index = 0;
-    if (!audit_leaf_get(store_t(r, 1), &entry.leaf))
-        return fail_set(f, ERR_CORRUPT, "row %lld of the outbox is damaged", (long long)store_i(r, 0));
-    e->pending_next = entry.pending_id + 1;
-    return audit_append(e->config.audit, &entry, &index, f);
-}
-
-enum err commit_recover(struct engine *e, struct fail *f)
-{
-    struct store_rows r;
-    uint64_t sealed = audit_pending_done(e->config.audit), n = 0;
-    e->pending_next = sealed + 1;
-    enum err err = store_query(e->store, Q_PENDING_LIST, ARGS(ARG_I(sealed)), &r, f);
-    for (; err == OK && store_next(&r, f); n++)
-        err = recover_row(e, &r, f);
-    if (err == OK)
-        err = r.err;
-    store_done(&r);
-    if (err == OK && n)
-        err = audit_seal(e->config.audit, f);
-    if (err == OK)
-        err = store_run(e->store, Q_PENDING_DROP, ARGS(ARG_I(e->pending_next - 1)), NULL, f);
-    if (err == OK && n)
-        publish_sealed(e);
-    if (err == OK && n)
-        log_line(LOG_LVL_INFO, "engine", "%llu entries of the outbox were sealed", (unsigned long long)n);
-    return err;
 }

@@ -11,7 +11,8 @@
  *   engine.c          start, stop, submit
  *   engine_inbox.c    queues of jobs
  *   engine_read.c     reader threads, lanes
- *   engine_commit.c   the committer: groups, outbox, seal
+ *   engine_commit.c   the committer: groups, seal
+ *   engine_outbox.c   entries in the database before they are in the record, and after a crash
  *   engine_publish.c  the publisher: checkpoints behind the record
  *   engine_history.c  the historian: history.db behind the record
  */
@@ -20,6 +21,7 @@
 
 #include "engine.h"
 #include "id.h"
+#include "nodes.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -69,6 +71,7 @@ void inbox_close(struct inbox *in);
 bool cond_wait_ms(pthread_cond_t *c, pthread_mutex_t *m, int64_t ms);
 void cond_init_monotonic(pthread_cond_t *c);
 int64_t monotonic_ms(void);
+int64_t monotonic_us(void);
 
 /* ---- The historian */
 
@@ -107,6 +110,14 @@ struct publisher {
     bool late; /* the last try failed, and the log says so; the thread's own */
 };
 
+/* ---- The committer */
+
+struct group {
+    struct job *write[ENGINE_GROUP_MAX], *read[ENGINE_GROUP_MAX];
+    size_t n_write, n_read;
+    bool registers_changed;
+};
+
 /* ---- All */
 
 struct reader_seat {
@@ -133,6 +144,7 @@ struct engine {
     struct history history;
     struct publisher publisher;
     /* The committer's own */
+    struct group changed;  /* what a group has committed so far */
     uint64_t pending_next; /* id of the next outbox row */
     uint64_t pending_drop; /* rows up to this are sealed and can go */
     bool in_doubt;         /* a commit's outcome is not known: the outbox is looked at before the next */
@@ -148,6 +160,12 @@ void jobs_released(struct engine *e);
 
 void *reader_main(void *seat);
 
+/* The entries of a job go to the outbox in the open group. */
+enum err outbox_add(struct engine *e, struct job *j, struct fail *f);
+/* In the open group: rows that are sealed go. */
+enum err outbox_drop(struct engine *e, struct fail *f);
+/* At the end, outside a group. */
+void outbox_clear(struct engine *e);
 /* Seals what the outbox still holds. */
 enum err commit_recover(struct engine *e, struct fail *f);
 void *commit_main(void *arg);

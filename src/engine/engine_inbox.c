@@ -31,11 +31,16 @@ struct job *list_pop(struct job_list *l)
     return j;
 }
 
-int64_t monotonic_ms(void)
+int64_t monotonic_us(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t monotonic_ms(void)
+{
+    return monotonic_us() / 1000;
 }
 
 void cond_init_monotonic(pthread_cond_t *c)

@@ -87,6 +87,11 @@ static void batch_serve(struct engine *e, struct store *st, struct job_list *bat
         batch_fail(e, batch, &f);
         return;
     }
+    if (e->config.on_snapshot && store_shared(st) && e->config.on_snapshot(e->config.ctx, st, &f) != OK) {
+        store_end_read(st);
+        batch_fail(e, batch, &f);
+        return;
+    }
     batch_run(e, st, batch, &late, &seals, &answered);
     store_end_read(st);
     inbox_give(&e->commit_box, LIST_SEALS, &seals);

@@ -2,10 +2,13 @@
 /* Opening the gate, and the snapshots its callers hold. See gate.h. */
 #include "gate_impl.h"
 
+#include "nodes.h"
 #include "policy_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define SETTLE_TRIES 10
 
 /* ---- First start */
 
@@ -23,6 +26,14 @@ enum err gate_create(const char *data, const char *master_key_file, struct store
     return store_commit(st, f);
 }
 
+enum err gate_check_master(struct store *st, const char *file, const char *command, struct fail *f)
+{
+    struct vault *v = NULL;
+    enum err e = vault_open(st, &(struct vault_master){file, command}, &v, f);
+    vault_close(v);
+    return e;
+}
+
 uint64_t gate_undeclared(struct gate *g)
 {
     return atomic_load(&g->undeclared);
@@ -30,7 +41,7 @@ uint64_t gate_undeclared(struct gate *g)
 
 /* ---- Snapshots */
 
-static void registers_drop(struct register_copy *r)
+void registers_drop(struct register_copy *r)
 {
     if (!r || atomic_fetch_sub_explicit(&r->holders, 1, memory_order_acq_rel) != 1)
         return;
@@ -67,15 +78,16 @@ static void actors_make(const struct vault *v, struct register_copy *r)
     }
 }
 
-static enum err registers_copy(const struct vault *v, struct store *st, struct register_copy **out,
-                               struct fail *f)
+enum err registers_copy(const struct vault *v, struct store *st, struct register_copy **out,
+                        struct fail *f)
 {
     struct register_copy *r = allocate(sizeof *r);
     r->arena = arena_new(0);
     atomic_init(&r->holders, 1);
-    enum err e = registers_load(st, r->arena, &r->list, f);
+    /* The number first: what is read after it is as new, or newer. */
+    enum err e = generation_read(st, &r->generation, f);
     if (!e)
-        e = generation_read(st, &r->generation, f);
+        e = registers_load(st, r->arena, &r->list, f);
     if (e) {
         registers_drop(r);
         return e;
@@ -86,7 +98,7 @@ static enum err registers_copy(const struct vault *v, struct store *st, struct r
 }
 
 /* Takes over one hold of each. */
-static struct snapshot *snapshot_of(struct unit *u, struct register_copy *r)
+struct snapshot *snapshot_of(struct unit *u, struct register_copy *r)
 {
     struct snapshot *s = allocate(sizeof *s);
     s->unit = u;
@@ -105,7 +117,7 @@ static struct snapshot *snapshot_of(struct unit *u, struct register_copy *r)
     return s;
 }
 
-static void snapshot_drop(struct snapshot *s)
+void snapshot_drop(struct snapshot *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->holders, 1, memory_order_acq_rel) != 1)
         return;
@@ -132,7 +144,7 @@ void gate_release(struct gate *g, const struct gate_view *v)
 /* ---- The next set */
 
 /* Under the lock. */
-static void next_set(struct gate *g, struct unit *u)
+void next_set(struct gate *g, struct unit *u)
 {
     unit_drop(g->next);
     g->next = u;
@@ -212,7 +224,13 @@ void gate_registers_changed(struct gate *g, struct store *st)
     }
     pthread_mutex_lock(&g->lock);
     struct snapshot *old = g->current;
-    g->current = snapshot_of(unit_hold(old->unit), r);
+    if (r->generation >= old->registers->generation) {
+        g->current = snapshot_of(unit_hold(old->unit), r);
+        atomic_store(&g->version, (long long)r->generation);
+    } else { /* another thread has loaded newer ones meanwhile */
+        old = NULL;
+        registers_drop(r);
+    }
     pthread_mutex_unlock(&g->lock);
     snapshot_drop(old);
 }
@@ -325,8 +343,7 @@ static enum err open_next(struct gate *g, struct store *st, struct arena *a, str
     return e;
 }
 
-/* What opening writes, in one group: erasures done again, the first texts. */
-static enum err settle(struct gate *g, struct store *st, struct unit *first, struct instant now,
+static enum err settle_once(struct gate *g, struct store *st, struct unit *first, struct instant now,
                        struct fail *f)
 {
     enum err e = store_begin_write(st, f);
@@ -344,6 +361,27 @@ static enum err settle(struct gate *g, struct store *st, struct unit *first, str
         return e;
     }
     return store_commit(st, f);
+}
+
+/* What opening writes, in one group: erasures done again, the first texts. Other daemons may be at work on the
+ * same database: what meets them is done again. */
+static enum err settle(struct gate *g, struct store *st, struct unit *first, struct instant now,
+                       struct fail *f)
+{
+    uint32_t number = first->number;
+    enum err e = OK;
+    for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
+        struct fail why = {0};
+        first->number = number;
+        e = settle_once(g, st, first, now, &why);
+        if (!e)
+            return OK;
+        if (f)
+            *f = why;
+        if (!store_met_another(st))
+            return e;
+    }
+    return e;
 }
 
 static enum err open_policy(struct gate *g, const struct gate_config *c, struct store *st, struct instant now,
@@ -365,6 +403,7 @@ static enum err open_policy(struct gate *g, const struct gate_config *c, struct 
         return e;
     }
     g->current = snapshot_of(u, r);
+    atomic_store(&g->version, (long long)r->generation);
     return open_next(g, st, a, m, f);
 }
 
@@ -374,9 +413,11 @@ enum err gate_open(const struct gate_config *c, struct store *st, struct instant
     struct gate *g = allocate(sizeof *g);
     *m = (struct policy_messages){0};
     g->offset_minutes = c->offset_minutes;
+    g->node = c->node;
     snprintf(g->region, sizeof g->region, "%s", c->home_region);
     snprintf(g->ledger_path, sizeof g->ledger_path, "%s/erased.ledger", c->data);
     pthread_mutex_init(&g->lock, NULL);
+    pthread_mutex_init(&g->follow, NULL);
     atomic_init(&g->next_at, INSTANT_FOREVER.ms);
     enum err e =
         vault_open(st, &(struct vault_master){c->master_key_file, c->master_key_command}, &g->vault, f);
@@ -402,6 +443,7 @@ void gate_close(struct gate *g)
     if (g->vault)
         vault_close(g->vault);
     epoch_free(g->epoch);
+    pthread_mutex_destroy(&g->follow);
     pthread_mutex_destroy(&g->lock);
     free(g);
 }

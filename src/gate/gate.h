@@ -40,6 +40,7 @@ struct gate_config {
     const char *master_key_command; /* prints the key; null: the file */
     int offset_minutes;             /* the operator's calendar: China 480 */
     const char *home_region;        /* "CN" */
+    int64_t node;                   /* its number among several on one database (nodes.h); 0: a file */
     bool serving;                   /* refuse if policy_dir holds texts that were never published */
 };
 
@@ -51,6 +52,9 @@ enum err gate_open(const struct gate_config *c, struct store *st, struct instant
 void gate_close(struct gate *g);
 /* First start: keys. */
 enum err gate_create(const char *data, const char *master_key_file, struct store *st, struct fail *f);
+
+/* Whether this master key is the one the stored keys are under: ERR_NO_KEY. A file, or a command (null). */
+enum err gate_check_master(struct store *st, const char *file, const char *command, struct fail *f);
 
 /* The snapshot a call works with: policy and registers, held until gate_release. */
 struct sources;
@@ -92,6 +96,23 @@ uint64_t gate_undeclared(struct gate *g);
 void gate_release(struct gate *g, const struct gate_view *v);
 /* Reads the registers again (engine's on_registers). */
 void gate_registers_changed(struct gate *g, struct store *st);
+
+/* ---- Many daemons on one database (nodes.h) */
+
+/* In a snapshot or group whose version of registers, policies and keys is `version`: loads what another node
+ * changed, if the gate has not got it. What it decides from then on goes by it. Any thread; a failure leaves
+ * all as it was. */
+enum err gate_follow(struct gate *g, struct store *st, int64_t version, struct instant now, struct fail *f);
+/* The version that is loaded. */
+int64_t gate_version(struct gate *g);
+/* Another node erased this person: the key leaves memory, and a line of the ledger is written here, too. */
+void gate_heard_erased(struct gate *g, struct span subject);
+/* What others erased while nothing was heard: all opened keys leave memory, and the ledger is completed. */
+enum err gate_heard_nothing(struct gate *g, struct store *st, struct fail *f);
+/* Decisions allow until then (monotonic ms); after it they are ERR_BUSY: the node is deaf. 0: for ever, as
+ * where the database is a file. `why` is a literal, told when it has come. */
+void gate_hears_until(struct gate *g, int64_t until_ms, const char *why);
+enum err gate_hears(struct gate *g, struct fail *f);
 
 /* What a call leaves behind for the record, and the arena it works in. */
 struct gate_call {
@@ -440,6 +461,10 @@ enum err gate_note_policy(struct gate_call *c, struct fail *f);
 /* An entry about a register or a start (no person). `detail`: JSON without personal data. */
 enum err gate_note(struct gate_call *c, enum audit_kind kind, struct span detail, struct fail *f);
 
+/* In a WRITE job: an entry that another node committed and could not put into its own record any more, as it
+ * is. ERR_CORRUPT if the leaf is none. */
+enum err gate_adopt(struct gate_call *c, struct span leaf, struct span detail, struct fail *f);
+
 /* ---- Revisions of the documents (B0.1) */
 struct revision_row {
     struct span document, title, language;
@@ -514,6 +539,7 @@ struct gate_publication {
     bool dry; /* nothing is stored */
     /* What gate_publish_prepare finds out. */
     struct unit *unit;
+    uint32_t against; /* number of the set it was compared with */
     enum gate_effect effect;
     size_t counts[GATE_EFFECT_REDUCES + 1]; /* changes by effect */
     struct gate_change *changes;            /* reduced rights first */

@@ -159,7 +159,9 @@ static void suspended_hint(struct question *q)
 enum err question_ask(struct question *q, struct gate_call *c, const struct gate_request *asked,
                       struct span operation, struct gate_answer *out, struct fail *f)
 {
-    enum err e = question_resolve(q, c, asked, operation, f);
+    enum err e = gate_hears(c->gate, f);
+    if (!e)
+        e = question_resolve(q, c, asked, operation, f);
     if (!e)
         e = question_gather(q, f);
     if (e)

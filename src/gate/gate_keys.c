@@ -15,7 +15,9 @@ static enum err rotate_class(struct gate_call *c, struct gate_rotation *r, struc
     struct vault *v = c->gate->vault;
     enum err e;
     if (memcmp(&r->from, &beginning, sizeof beginning) == 0) {
-        e = vault_rotate_begin(v, c->st, r->key, &r->generation, &r->resumed, &r->left, f);
+        e = vault_follow(v, c->st, f); /* a generation begun by a group that was lost half way counts */
+        if (!e)
+            e = vault_rotate_begin(v, c->st, r->key, &r->generation, &r->resumed, &r->left, f);
         r->from.b[ID_LEN - 1] = 1; /* before every id that is given out */
         return e || r->resumed ? e : note(c, r, "a new key wraps from now on", f);
     }

@@ -18,6 +18,7 @@ enum err gate_publish_prepare(struct gate_call *c, struct gate_publication *p, s
                               struct fail *f)
 {
     enum err e = unit_make(p->sources, p->n_sources, &p->unit, m, f);
+    p->against = c->view->number;
     return e ? e : publication_compare(p, c->view->policy, c->arena, f);
 }
 
@@ -165,10 +166,9 @@ static void hand_over(struct plan *p, const struct policy_set_row *s)
     u->since = s->since;
     pthread_mutex_lock(&g->lock);
     struct unit *left = g->arriving;
-    g->arriving = u;
+    g->arriving = unit_hold(u); /* the job keeps its own: it may have to run again */
     pthread_mutex_unlock(&g->lock);
     unit_drop(left);
-    p->asked->unit = NULL;
 }
 
 static struct span entry_of(struct gate_call *c, const char *event, const struct policy_set_row *s)
@@ -202,6 +202,7 @@ static enum err next_number(struct gate_call *c, uint32_t *out, struct fail *f)
 static void list_documents(struct plan *p)
 {
     struct gate_publication *asked = p->asked;
+    asked->n_documents = 0;
     asked->documents = ARENA_ARRAY(p->c->arena, p->n_texts + 1, struct revision_row);
     for (unsigned i = 0; i < policy_documents(p->new); i++) {
         if (!p->changed[i])
@@ -231,6 +232,8 @@ enum err gate_publish(struct gate_call *c, struct gate_publication *p, struct fa
                           .old = c->view->policy,
                           .new = p->unit->policy,
                           .offset_minutes = c->gate->offset_minutes};
+    if (p->against != c->view->number)
+        return fail_set(f, ERR_BUSY, "another set has just come into force; try again");
     p->set = (struct policy_set_row){
         .digest = p->unit->digest, .ends = INSTANT_FOREVER, .published = c->now, .effect = p->effect};
     enum err e = check_place(c, &current, f);

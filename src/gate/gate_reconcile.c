@@ -6,11 +6,13 @@
  * carries its id. Entries beyond the mark are changes the database does not have.
  */
 #include "gate_impl.h"
+#include "nodes.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #define WATERMARK "pending" /* ENGINE_WATERMARK; the gate does not include the engine */
+#define RECONCILE_TRIES 10
 #define LOSS      "loss"    /* what is still to be put on record */
 
 enum fate { FATE_NOTHING, FATE_AGAIN, FATE_LOST }; /* changed nothing; done again; lost */
@@ -197,11 +199,14 @@ static enum err refuse(struct arena *a, const struct missing *m, struct fail *f)
 
 /* ---- All of it */
 
-static enum err meta_get(struct store *st, const char *name, bool *found, int64_t *number, struct arena *a,
-                         struct span *bytes, struct fail *f)
+/* Of this node. */
+static enum err meta_get(const struct gate_call *c, const char *name, bool *found, int64_t *number,
+                         struct arena *a, struct span *bytes, struct fail *f)
 {
     struct store_rows rows;
-    *found = store_one(st, Q_META_GET, ARGS(ARG_T(span_str(name))), &rows, f);
+    char row[NODE_ROW_MAX];
+    node_row_name(row, name, c->gate->node);
+    *found = store_one(c->st, Q_META_GET, ARGS(ARG_T(span_str(row))), &rows, f);
     if (!*found)
         return rows.err;
     *number = store_i(&rows, 0);
@@ -212,14 +217,14 @@ static enum err meta_get(struct store *st, const char *name, bool *found, int64_
 }
 
 /* The highest id that committed changes have, in the outbox or before it. False in *known: not kept yet. */
-static enum err last_change(struct store *st, bool *known, uint64_t *mark, uint64_t *waiting, struct fail *f)
+static enum err last_change(const struct gate_call *c, bool *known, uint64_t *mark, uint64_t *waiting, struct fail *f)
 {
     struct store_rows rows;
     int64_t number = 0;
     *waiting = 0;
-    enum err e = meta_get(st, WATERMARK, known, &number, NULL, NULL, f);
+    enum err e = meta_get(c, WATERMARK, known, &number, NULL, NULL, f);
     *mark = (uint64_t)number;
-    if (e || !store_one(st, Q_PENDING_LAST, NO_ARGS, &rows, f))
+    if (e || !store_one(c->st, Q_PENDING_LAST, ARGS(ARG_I(node_base(c->gate->node)), ARG_I(node_end(c->gate->node))), &rows, f))
         return e ? e : rows.err;
     *waiting = (uint64_t)store_i(&rows, 0);
     store_done(&rows);
@@ -242,12 +247,18 @@ static enum err record_older(uint64_t mark, uint64_t have, bool accept, struct t
                     mark - have);
 }
 
-static enum err keep_loss(struct store *st, struct audit *au, struct span members, struct fail *f)
+static enum err meta_put(const struct gate_call *c, const char *name, struct store_arg number,
+                         struct store_arg bytes, struct fail *f)
 {
-    enum err e = store_run(st, Q_META_PUT, ARGS(ARG_T(SPAN(LOSS)), ARG_NULL, ARG_B(members)), NULL, f);
-    return e ? e
-             : store_run(st, Q_META_PUT,
-                         ARGS(ARG_T(SPAN(WATERMARK)), ARG_I(audit_pending_done(au)), ARG_NULL), NULL, f);
+    char row[NODE_ROW_MAX];
+    node_row_name(row, name, c->gate->node);
+    return store_run(c->st, Q_META_PUT, ARGS(ARG_T(span_str(row)), number, bytes), NULL, f);
+}
+
+static enum err keep_loss(const struct gate_call *c, struct audit *au, struct span members, struct fail *f)
+{
+    enum err e = meta_put(c, LOSS, ARG_NULL, ARG_B(members), f);
+    return e ? e : meta_put(c, WATERMARK, ARG_I(audit_pending_done(au)), ARG_NULL, f);
 }
 
 static enum err compare(struct missing *m, bool accept, struct text *other, struct fail *f)
@@ -255,7 +266,7 @@ static enum err compare(struct missing *m, bool accept, struct text *other, stru
     bool known = false;
     uint64_t mark = 0, waiting = 0, have = audit_pending_done(m->au);
     struct arena *a = m->call->arena;
-    enum err e = last_change(m->call->st, &known, &mark, &waiting, f);
+    enum err e = last_change(m->call, &known, &mark, &waiting, f);
     if (e || !known)
         return e;
     if (mark > have && waiting < mark)
@@ -265,7 +276,7 @@ static enum err compare(struct missing *m, bool accept, struct text *other, stru
     if (!e && total(m->lost) && !accept)
         e = refuse(a, m, f);
     struct span members = loss_members(a, m, text_span(other));
-    return e || members.len == 0 ? e : keep_loss(m->call->st, m->au, members, f);
+    return e || members.len == 0 ? e : keep_loss(m->call, m->au, members, f);
 }
 
 static enum err in_group(struct missing *m, bool accept, struct text *other, struct fail *f)
@@ -287,9 +298,21 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
     struct gate_call call = {.gate = g, .view = gate_hold(g), .st = st, .arena = a, .now = now};
     struct missing m = {.gate = g, .call = &call, .au = au, .scratch = arena_new(0)};
     struct text more = text_new(a, 128);
-    text_put(&more, other);
-    more.comma = other.len > 0;
-    enum err e = in_group(&m, accept, &more, f);
+    enum err e = OK;
+    for (unsigned tries = 0; tries < RECONCILE_TRIES; tries++) { /* another daemon may be at work */
+        struct fail why = {0};
+        m.any = false;
+        memset(m.again, 0, sizeof m.again);
+        memset(m.lost, 0, sizeof m.lost);
+        more = text_new(a, 128);
+        text_put(&more, other);
+        more.comma = other.len > 0;
+        e = in_group(&m, accept, &more, &why);
+        if (e)
+            *f = why;
+        if (!e || !store_met_another(st))
+            break;
+    }
     if (!e && m.any)
         log_line(LOG_LVL_WARN, "gate",
                  "the database is older than the record: %" PRIu64 " changes were done again, %" PRIu64
@@ -306,8 +329,8 @@ enum err gate_loss_note(struct gate_call *c, struct span *members, struct fail *
     bool found = false;
     int64_t number = 0;
     *members = SPAN_EMPTY;
-    enum err e = meta_get(c->st, LOSS, &found, &number, c->arena, members, f);
+    enum err e = meta_get(c, LOSS, &found, &number, c->arena, members, f);
     if (e || members->len == 0)
         return e;
-    return store_run(c->st, Q_META_PUT, ARGS(ARG_T(SPAN(LOSS)), ARG_NULL, ARG_NULL), NULL, f);
+    return meta_put(c, LOSS, ARG_NULL, ARG_NULL, f);
 }

@@ -322,6 +322,20 @@ enum err record_add(struct gate_call *c, const struct record *given, struct fail
     return OK;
 }
 
+enum err gate_adopt(struct gate_call *c, struct span leaf, struct span detail, struct fail *f)
+{
+    struct audit_entry e = {.detail = arena_copy(c->arena, detail)};
+    if (!audit_leaf_get(leaf, &e.leaf))
+        return fail_set(f, ERR_CORRUPT, "the outbox of another node holds a damaged entry");
+    if (c->n_entries == GATE_ENTRIES_MAX)
+        return fail_set(f, ERR_INTERNAL, "one call leaves at most %d entries", GATE_ENTRIES_MAX);
+    if (c->n_entries == c->cap_entries)
+        entries_grow(c, c->arena);
+    c->entries[c->n_entries] = e;
+    c->entry_has_subject[c->n_entries++] = false;
+    return OK;
+}
+
 enum err record_refusal(const struct question *q, const struct gate_answer *answer, struct span extra,
                         struct fail *f)
 {

@@ -13,12 +13,12 @@
 --   * Registers (service, recipient, field_name, policy_*) are small and the same on every shard.
 
 -- Distribution (tools/check-shardable keeps to it; `troth schema --citus` prints the calls for Citus)
---   distributed by id: subject erased
+--   distributed by id: subject erased entry_copy
 --   distributed by sid: subject_service guardian_link field_value consent_event hold purchase share
 --   distributed by mac: blind_index device_age
 --   reference: field_name service recipient recipient_paper recipient_grant reference message_class message_template
 --   reference: policy_document policy_set policy_set_text policy_change
---   local: meta audit_pending
+--   local: meta audit_pending node index_hash index_head
 
 -- Single numbers and marks of this installation.
 CREATE TABLE meta (
@@ -27,6 +27,7 @@ CREATE TABLE meta (
     bytes  BLOB                       -- its bytes, if it is not
 );
 INSERT INTO meta (name, number) VALUES ('sid', 0);
+INSERT INTO meta (name, number) VALUES ('generation', 0);
 
 -- ---- Persons
 
@@ -304,9 +305,56 @@ CREATE TABLE policy_change (
 -- ---- The record
 
 -- Entries that belong to committed changes and are not yet sealed in the log. The id only grows, so that the highest
--- pending id found in the log says how far this outbox was drained.
+-- pending id found in the log says how far this outbox was drained. Its upper 16 bits say whose it is: node.number - 1.
 CREATE TABLE audit_pending (
     id     INTEGER NOT NULL PRIMARY KEY,
     leaf   BLOB NOT NULL,
     detail BLOB NOT NULL -- sealed under the person's key; may be empty
+);
+
+-- ---- Many daemons on one database (src/store/nodes.h). Where it is a file, these stay empty.
+
+-- The daemons.
+CREATE TABLE node (
+    number     INTEGER NOT NULL PRIMARY KEY, -- 1, 2, ...: never given out again
+    name       TEXT NOT NULL UNIQUE,
+    origin     TEXT NOT NULL,    -- of its record
+    verifier   TEXT NOT NULL,    -- its verifier key, in signed-note form
+    state      INTEGER NOT NULL, -- enum node_state
+    joined     INTEGER NOT NULL,
+    session    INTEGER NOT NULL, -- grows with each start: who has an older one may do nothing more
+    started    INTEGER NOT NULL,
+    seen       INTEGER NOT NULL, -- last sign of life, by the server's clock
+    skew       INTEGER NOT NULL, -- ms the server's clock is ahead of the node's
+    record     INTEGER NOT NULL, -- sealed entries
+    copied     INTEGER NOT NULL, -- entries below this are in entry_copy, or concern nobody who lives
+    checkpoint BLOB NOT NULL,    -- the last it signed
+    indexed    INTEGER NOT NULL  -- entries of its record that the index log knows of
+);
+
+-- What the nodes' records say of each person, so that every node can show it: copied behind the records.
+CREATE TABLE entry_copy (
+    id     BLOB NOT NULL,    -- the person's; empty: of none
+    node   INTEGER NOT NULL,
+    entry  INTEGER NOT NULL, -- index in the node's record
+    time   INTEGER NOT NULL,
+    leaf   BLOB NOT NULL,
+    detail BLOB NOT NULL,    -- sealed under the person's key
+    PRIMARY KEY (id, node, entry)
+) WITHOUT ROWID;
+
+-- The index log: every node's checkpoints, in one tree.
+CREATE TABLE index_hash (
+    level INTEGER NOT NULL, -- 0: of an entry; n: of a full tile of level n - 1
+    place INTEGER NOT NULL, -- 0, 1, ...
+    hash  BLOB NOT NULL,
+    entry BLOB NOT NULL,    -- level 0: what was entered; else empty
+    PRIMARY KEY (level, place)
+) WITHOUT ROWID;
+CREATE TABLE index_head (
+    id         INTEGER NOT NULL PRIMARY KEY, -- 1
+    token      INTEGER NOT NULL, -- of the node that leads: it only grows
+    size       INTEGER NOT NULL,
+    edge       BLOB NOT NULL,    -- of the tree: one hash for each full subtree
+    checkpoint BLOB NOT NULL     -- signed
 );

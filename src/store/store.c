@@ -133,6 +133,32 @@ enum err store_create(const char *data, struct fail *f)
     return err;
 }
 
+enum err store_installed(const char *data, bool *out, struct fail *f)
+{
+    struct arena *a = arena_new(0);
+    struct pg_urls urls;
+    bool people = false, keys = false;
+    enum err err = pg_urls_read(a, data, &urls, f);
+    if (err == OK && urls.main.len)
+        err = pg_installed(arena_str(a, urls.main), STORE_MAIN, &people, f);
+    if (err == OK && urls.main.len)
+        err = pg_installed(arena_str(a, urls.keys), STORE_KEYS, &keys, f);
+    arena_free(a);
+    *out = people && keys;
+    if (err != OK || people == keys)
+        return err;
+    fail_hint(f, "name the two databases of one installation, or two empty ones");
+    return fail_set(f, ERR_CONFLICT, "the database of the %s holds an installation, that of the %s does not",
+                    people ? "data" : "keys", people ? "keys" : "data");
+}
+
+enum err store_create_local(const char *data, struct fail *f)
+{
+    sqlite_once();
+    enum err err = none_exists(data, f);
+    return err == OK ? file_create(data, STORE_HISTORY, f) : err;
+}
+
 void store_remove(const char *data)
 {
     struct arena *a = arena_new(0);

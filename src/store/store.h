@@ -50,6 +50,11 @@ enum store_mode { STORE_READ, STORE_WRITE, STORE_INDEX };
 
 /* Creates the three databases in the folder. ERR_CONFLICT if they exist. */
 enum err store_create(const char *data, struct fail *f);
+/* Whether the databases that DATA/database names hold an installation already. ERR_CONFLICT: one of the two
+ * does. False where they are files. */
+enum err store_installed(const char *data, bool *out, struct fail *f);
+/* Makes what a folder beside such an installation has of its own: history.db. */
+enum err store_create_local(const char *data, struct fail *f);
 /* Undoes store_create: the files, and the tables on a server. */
 void store_remove(const char *data);
 /* Opens, checks (application id, schema version, quick structure check of the header), migrates in

@@ -72,6 +72,11 @@ struct store_field {
 struct store_pg;
 struct store_copy;
 
+/* Small keys of persons taken and not yet given out. */
+struct store_sids {
+    int64_t next, end;
+};
+
 struct store {
     enum store_mode mode;
     struct store_pg *pg[STORE_DB_COUNT]; /* the database is on PostgreSQL; null: an SQLite file */
@@ -94,6 +99,10 @@ struct store {
     struct store_forget *owed; /* keys that group may have had to forget */
     size_t n_owed, cap_owed;
     struct store_copy *copy; /* of a backup under way; or null */
+    bool stepped;     /* this group changes registers, policies or keys (meta 'generation') */
+    bool met_another; /* the last group's transaction met another daemon's */
+    struct store_sids sids;
+    bool sids_taken; /* in this group */
 };
 
 /* As tools/embed writes it. */

@@ -5,12 +5,15 @@
 
 #include "log.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
-static int64_t monotonic_ms(void)
+int64_t pg_monotonic_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -139,11 +142,21 @@ static enum err connect_failed(struct store_pg *pg, struct fail *f)
     return away(pg, f);
 }
 
+enum err pg_check_version(int version, const char *name, struct fail *f)
+{
+    if (version >= PG_VERSION_MIN)
+        return OK;
+    fail_hint(f, "move the database to a newer server");
+    return fail_set(f, ERR_IO, "%s: its server is PostgreSQL %d; troth needs %d or newer", name,
+                    version / 10000, PG_VERSION_MIN / 10000);
+}
+
 static enum err settle(struct store_pg *pg, struct fail *f)
 {
     /* bytea_output and the rest do not matter: results are binary. */
+    /* A sequential scan of a small table would meet every other daemon's change of it (SERIALIZABLE). */
     PGresult *r = PQexec(pg->c, "SET synchronous_commit = on; SET client_min_messages = error;"
-                                "SET idle_in_transaction_session_timeout = 60000");
+                                "SET idle_in_transaction_session_timeout = 60000; SET enable_seqscan = off");
     bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
     PQclear(r);
     if (!ok || PQenterPipelineMode(pg->c) != 1)
@@ -163,13 +176,14 @@ enum err pg_connect(struct store_pg *pg, struct fail *f)
     if (PQstatus(pg->c) != CONNECTION_OK)
         return connect_failed(pg, f);
     PQsetNoticeProcessor(pg->c, quiet, NULL);
-    return settle(pg, f);
+    enum err err = pg_check_version(PQserverVersion(pg->c), pg_name(pg), f);
+    return err == OK ? settle(pg, f) : err;
 }
 
 /* Not more often than the back-off says: in between the answer is no, at once. */
 static enum err connect_again(struct store_pg *pg, struct fail *f)
 {
-    int64_t now = monotonic_ms();
+    int64_t now = pg_monotonic_ms();
     if (now < pg->retry_ms)
         return away(pg, f);
     enum err err = pg_connect(pg, f);
@@ -181,7 +195,7 @@ static enum err connect_again(struct store_pg *pg, struct fail *f)
     pg->backoff_ms = pg->backoff_ms ? pg->backoff_ms * 2 : PG_BACKOFF_MIN_MS;
     if (pg->backoff_ms > PG_BACKOFF_MAX_MS)
         pg->backoff_ms = PG_BACKOFF_MAX_MS;
-    pg->retry_ms = monotonic_ms() + pg->backoff_ms;
+    pg->retry_ms = pg_monotonic_ms() + pg->backoff_ms;
     return err;
 }
 
@@ -217,9 +231,29 @@ static void take_state(const PGresult *r, char state[6])
     snprintf(state, 6, "%s", s ? s : "08006");
 }
 
+/* Until libpq has the next answer whole. A server that says nothing for too long is given up: the connection
+ * ends, and whoever reads from it learns so. */
+static void answer_wait(struct store_pg *pg)
+{
+    int64_t until = pg_monotonic_ms() + PG_SILENCE_MS;
+    while (PQisBusy(pg->c)) {
+        struct pollfd p = {.fd = PQsocket(pg->c), .events = POLLIN};
+        int64_t left = until - pg_monotonic_ms();
+        int n = poll(&p, 1, left > 0 ? (int)left : 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            shutdown(p.fd, SHUT_RDWR);
+        if (PQconsumeInput(pg->c) != 1)
+            return;
+        until = pg_monotonic_ms() + PG_SILENCE_MS;
+    }
+}
+
 /* One command's answer. What an earlier error swept away says nothing of its own. */
 static PGresult *answer_take(struct store_pg *pg, char state[6])
 {
+    answer_wait(pg);
     PGresult *r = PQgetResult(pg->c);
     state[0] = 0;
     if (!r || (!did_well(r) && PQresultStatus(r) != PGRES_PIPELINE_ABORTED))
@@ -241,6 +275,7 @@ static void prepared_settle(struct store_pg *pg, bool well)
 /* The mark that ends the answers; without it the connection is gone. */
 static void mark_take(struct store_pg *pg)
 {
+    answer_wait(pg);
     PGresult *r = PQgetResult(pg->c);
     if (!r || PQresultStatus(r) != PGRES_PIPELINE_SYNC)
         lose(pg, "08006", "read an answer");

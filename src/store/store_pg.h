@@ -26,11 +26,15 @@
 #define PG_CONNECT_S      "3"  /* one try to connect, as libpq takes it */
 #define PG_BACKOFF_MIN_MS 100  /* between tries, doubled ... */
 #define PG_BACKOFF_MAX_MS 2000 /* ... up to this */
+#define PG_SILENCE_MS     10000 /* a server that says nothing for so long while it is asked is given up */
+#define PG_VERSION_MIN    150000
 #define PG_UNANSWERED_MAX 64   /* commands sent and not waited for: their answers fit any socket buffer */
 
-/* The two lines of DATA/database; empty spans: there is no such file, all is SQLite. */
+/* The lines of DATA/database; empty spans: there is no such file, all is SQLite. */
 struct pg_urls {
     struct span main, keys;
+    struct span node;      /* `node = NAME`; empty: "1" */
+    struct span decisions; /* `decisions = database`; empty: in the record first */
 };
 enum err pg_urls_read(struct arena *a, const char *data, struct pg_urls *out, struct fail *f);
 
@@ -39,6 +43,7 @@ enum err pg_urls_read(struct arena *a, const char *data, struct pg_urls *out, st
 enum err pg_open(const char *url, enum store_db which, bool may_write, struct store_pg **out, struct fail *f);
 void pg_close(struct store_pg *pg);
 
+enum err pg_installed(const char *url, enum store_db which, bool *out, struct fail *f);
 /* Makes the tables in one transaction. ERR_CONFLICT if there are any. */
 enum err pg_create(const char *url, enum store_db which, struct fail *f);
 /* Drops the tables that pg_create made. */
@@ -56,6 +61,14 @@ void pg_savepoint_undo(struct store_pg *pg);
 /* ERR_BUSY with *in_doubt: the connection was lost while the commit was under way. */
 enum err pg_commit(struct store_pg *pg, bool *in_doubt, struct fail *f);
 void pg_rollback(struct store_pg *pg);
+
+/* In the transaction: tells the other daemons with its commit (NOTIFY). */
+void pg_notify(struct store_pg *pg, const char *payload);
+/* Which process said so. */
+uint64_t pg_process(void);
+#define PG_CHANNEL "troth"
+/* In the transaction: the lock of a node's number. False: a daemon has it. */
+enum err pg_node_lock(struct store_pg *pg, int64_t number, bool *taken, struct fail *f);
 
 /* Why the transaction cannot go on; code OK: it can. */
 const struct fail *pg_lost(const struct store_pg *pg);

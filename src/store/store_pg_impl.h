@@ -4,6 +4,7 @@
  *
  *   store_pg.c         connection, answers, transactions
  *   store_pg_query.c   statements: arguments, results, those that may clash
+ *   store_pg_node.c    other daemons: what is told and heard, locks of names
  *   store_pg_schema.c  the file `database`, tables, migrations
  */
 #ifndef TROTH_STORE_PG_IMPL_H
@@ -45,6 +46,9 @@ void pg_enter(struct store_pg *pg);
 void pg_collect(struct store_pg *pg, PGresult **out, char state[6]);
 /* A server's error as a failure: its words name tables and columns, no values of ours. */
 enum err pg_fail_state(const struct store_pg *pg, const char *state, const char *doing, struct fail *f);
+/* ERR_IO for a server that is too old; `version` as libpq tells it. */
+enum err pg_check_version(int version, const char *name, struct fail *f);
+int64_t pg_monotonic_ms(void);
 /* Host and database of the connection, without password: for messages. */
 const char *pg_name(const struct store_pg *pg);
 enum err pg_connect(struct store_pg *pg, struct fail *f);

@@ -4,6 +4,7 @@
 
 #include "file.h"
 #include "log.h"
+#include "nodes.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -20,7 +21,8 @@ static enum err bad_line(const char *path, struct span line, struct fail *f)
     span_cut(&line, '=', &key); /* a URL may hold a password: it is not repeated */
     enum err err = fail_set(f, ERR_BAD_VALUE, "%s: a line that begins with '%.*s' is not understood", path,
                             SPAN_F(span_trim(key)));
-    fail_hint(f, "it has two lines: `main = postgresql://…` and `keys = postgresql://…`");
+    fail_hint(f, "it has two lines: `main = postgresql://…` and `keys = postgresql://…`; `node = NAME` and "
+                 "`decisions = database` may follow");
     return err;
 }
 
@@ -33,7 +35,15 @@ static enum err read_line(struct span line, const char *path, struct pg_urls *ou
     key = span_trim(key);
     rest = span_trim(rest);
     struct span *into = span_is(key, "main") ? &out->main : span_is(key, "keys") ? &out->keys : NULL;
-    if (!into || (!span_starts(rest, "postgresql://") && !span_starts(rest, "postgres://")))
+    bool well = into && (span_starts(rest, "postgresql://") || span_starts(rest, "postgres://"));
+    if (span_is(key, "node")) {
+        into = &out->node;
+        well = node_name_valid(rest);
+    } else if (span_is(key, "decisions")) {
+        into = &out->decisions;
+        well = span_is(rest, "database");
+    }
+    if (!well)
         return bad_line(path, line, f);
     *into = rest;
     return OK;
@@ -60,6 +70,27 @@ enum err pg_urls_read(struct arena *a, const char *data, struct pg_urls *out, st
         return fail_set(f, ERR_BAD_VALUE, "%s: the keys must not lie in the database of the data", path);
     }
     return OK;
+}
+
+bool node_name_valid(struct span name)
+{
+    bool ok = name.len > 0 && name.len <= NODE_NAME_MAX && name.p[0] != '-';
+    for (size_t i = 0; i < name.len; i++)
+        ok &= (name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '-';
+    return ok;
+}
+
+bool node_setting(const char *data, struct node_setting *out)
+{
+    struct arena *a = arena_new(1024);
+    struct pg_urls urls;
+    bool shared = pg_urls_read(a, data, &urls, NULL) == OK && urls.main.len;
+    *out = (struct node_setting){.name = "1"};
+    if (shared && urls.node.len)
+        snprintf(out->name, sizeof out->name, "%.*s", SPAN_F(urls.node));
+    out->decisions = shared && urls.decisions.len;
+    arena_free(a);
+    return shared;
 }
 
 /* ---- Small commands, outside the pipeline */
@@ -115,6 +146,19 @@ static enum err apply(struct store_pg *pg, struct arena *a, struct span sql, con
     return why.code;
 }
 
+enum err pg_installed(const char *url, enum store_db which, bool *out, struct fail *f)
+{
+    struct store_pg *pg = pg_new(url, which);
+    char state[6];
+    enum err err = connect_plain(pg, f);
+    int version = err == OK ? version_read(pg, state) : 0;
+    if (version < 0)
+        err = pg_fail_state(pg, state, "read its version", f);
+    *out = version > 0;
+    pg_close(pg);
+    return err;
+}
+
 enum err pg_create(const char *url, enum store_db which, struct fail *f)
 {
     struct store_pg *pg = pg_new(url, which);
@@ -123,7 +167,7 @@ enum err pg_create(const char *url, enum store_db which, struct fail *f)
     enum err err = connect_plain(pg, f);
     if (err == OK && version_read(pg, state) > 0) {
         err = fail_set(f, ERR_CONFLICT, "%s already holds an installation", pg_name(pg));
-        fail_hint(f, "name an empty database, or drop what is there");
+        fail_hint(f, "name an empty database, or join it as a further node: --node NAME");
     }
     if (err == OK)
         err = apply(

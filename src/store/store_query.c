@@ -251,6 +251,7 @@ static bool next_pg(struct store_rows *rows, struct fail *f)
 enum err store_run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
                    int64_t *changed, struct fail *f)
 {
+    st->stepped |= q == Q_META_STEP; /* its only use: 'generation' */
     if (st->pg[queries[q].db])
         return run_pg(st, q, args, n, changed, f);
     enum err err = bind_all(st, q, args, n, SQLITE_STATIC, f);

@@ -5,11 +5,13 @@
  * A group spans troth.db and keys.db; each has its own transaction. Every crash between the two commits is
  * harmless because of their order (store.h).
  */
+#include "nodes.h"
 #include "store_pg.h"
 
 #include "log.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *const control_sql[CONTROL_COUNT] = {
@@ -178,6 +180,7 @@ static void group_end(struct store *st)
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
         db_rollback(st, i);
     st->n_forget = st->forget_mark = 0;
+    st->stepped = false;
     st->lost = (struct fail){0};
 }
 
@@ -188,6 +191,7 @@ enum err store_begin_write(struct store *st, struct fail *f)
     enum err err = st->mode == STORE_READ ? fail_set(f, ERR_INTERNAL, "this connection only reads") : OK;
     st->key_changes_seen = store_key_changes();
     store_copy_forget_idle(st);
+    st->met_another = false;
     if (err == OK && st->n_owed)
         err = forget_owed(st, f);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
@@ -196,6 +200,14 @@ enum err store_begin_write(struct store *st, struct fail *f)
     if (err != OK)
         group_end(st);
     return err;
+}
+
+/* A block that was taken in this group counts once the group is committed: what undoes anything drops it. */
+static void sids_undo(struct store *st)
+{
+    if (st->sids_taken)
+        st->sids = (struct store_sids){0, 0};
+    st->sids_taken = false;
 }
 
 enum err store_savepoint(struct store *st, struct fail *f)
@@ -219,16 +231,111 @@ void store_savepoint_undo(struct store *st)
     store_close_rows(st);
     store_fields_forget(st);
     st->n_forget = st->forget_mark;
+    sids_undo(st);
     if (st->lost.code)
         return;
     if (each(st, db_undo, &f) != OK)
         st->lost = f;
 }
 
+/* Before the transaction ends: why it did. */
+static void note_meeting(struct store *st)
+{
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        st->met_another |= st->pg[i] && pg_met_another(st->pg[i]);
+}
+
 void store_rollback(struct store *st)
 {
     store_fields_forget(st);
+    note_meeting(st);
+    sids_undo(st);
     group_end(st);
+}
+
+/* ---- Other daemons */
+
+void node_row_name(char out[NODE_ROW_MAX], const char *name, int64_t number)
+{
+    if (number > 1)
+        snprintf(out, NODE_ROW_MAX, "%.20s:%lld", name, (long long)number);
+    else
+        snprintf(out, NODE_ROW_MAX, "%.20s", name);
+}
+
+bool store_shared(const struct store *st)
+{
+    return st->pg[STORE_MAIN] != NULL;
+}
+
+bool store_met_another(const struct store *st)
+{
+    return st->met_another;
+}
+
+enum err store_next_sid(struct store *st, int64_t *sid, struct fail *f)
+{
+    struct store_rows rows;
+    int64_t n = store_shared(st) ? NODE_SIDS : 1;
+    if (st->sids.next == st->sids.end) {
+        if (!store_one(st, Q_META_TAKE, ARGS(ARG_T(SPAN("sid")), ARG_I(n)), &rows, f))
+            return rows.err ? rows.err
+                            : fail_set(f, ERR_CORRUPT, "the database has no counter of persons (meta 'sid')");
+        st->sids.end = store_i(&rows, 0) + 1;
+        st->sids.next = st->sids.end - n;
+        st->sids_taken = true;
+        store_done(&rows);
+    }
+    *sid = st->sids.next++;
+    return OK;
+}
+
+enum err store_stand(struct store *st, int64_t number, int64_t *version, int64_t *session, int64_t *state,
+                     struct fail *f)
+{
+    struct store_rows rows;
+    if (!store_one(st, Q_NODE_STAND, ARGS(ARG_I(number)), &rows, f))
+        return rows.err ? rows.err
+                        : fail_set(f, ERR_CORRUPT, "the database does not know this node any more");
+    *version = store_i(&rows, 0);
+    *session = store_i(&rows, 1);
+    *state = store_i(&rows, 2);
+    store_done(&rows);
+    return OK;
+}
+
+enum err store_node_dead(struct store *st, int64_t number, bool *dead, struct fail *f)
+{
+    return pg_node_lock(st->pg[STORE_MAIN], number, dead, f);
+}
+
+/* Registers: one word. Erasures: as many ids as a payload takes (8000 bytes). */
+#define IDS_PER_NOTE 200
+static void tell_others(struct store *st)
+{
+    char text[IDS_PER_NOTE * (2 * 16 + 1) + 32];
+    size_t len = 0, told = 0;
+    struct store_pg *pg = st->pg[STORE_MAIN];
+    if (st->stepped) {
+        snprintf(text, sizeof text, "%llx r", (unsigned long long)pg_process());
+        pg_notify(pg, text);
+    }
+    for (size_t i = 0; i < st->n_forget; i++) {
+        const struct store_forget *g = &st->forget[i];
+        if (!g->destroy || g->len != 16)
+            continue;
+        if (told % IDS_PER_NOTE == 0) {
+            if (told)
+                pg_notify(pg, text);
+            len = (size_t)snprintf(text, sizeof text, "%llx e", (unsigned long long)pg_process());
+        }
+        text[len++] = ' ';
+        for (size_t k = 0; k < g->len; k++)
+            len += (size_t)snprintf(text + len, sizeof text - len, "%02x", g->subject[k]);
+        told++;
+    }
+    if (told)
+        pg_notify(pg, text);
 }
 
 /* ---- Forgotten and changed keys */
@@ -238,6 +345,11 @@ static atomic_ullong key_changes;
 uint64_t store_key_changes(void)
 {
     return atomic_load(&key_changes);
+}
+
+void store_key_changed_elsewhere(void)
+{
+    atomic_fetch_add(&key_changes, 1);
 }
 
 uint64_t store_key_changes_seen(const struct store *st)
@@ -414,6 +526,8 @@ enum err store_commit(struct store *st, struct fail *f)
 {
     store_close_rows(st);
     enum err err = store_lost(st, f);
+    if (err == OK && store_shared(st) && in_group[st->mode][STORE_MAIN])
+        tell_others(st);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (in_group[st->mode][commit_order[i]])
             err = db_commit(st, commit_order[i], f);
@@ -428,6 +542,10 @@ enum err store_commit(struct store *st, struct fail *f)
         tell_changes(st);
     if (err != OK)
         store_fields_forget(st);
+    note_meeting(st);
+    if (!committed)
+        sids_undo(st);
+    st->sids_taken = false;
     group_end(st);
     return err;
 }

@@ -3,6 +3,7 @@
 #include "subject.h"
 
 #include "crypto.h"
+#include "nodes.h"
 
 #include <stdio.h>
 
@@ -24,27 +25,13 @@ static enum err check_birth(struct date birth, struct date today, struct fail *f
     return OK;
 }
 
-/* The next small key. One writer, so the counter row needs no more care. */
-static enum err next_sid(struct store *st, int64_t *sid, struct fail *f)
-{
-    struct store_rows rows;
-    bool found = store_one(st, Q_META_NEXT, ARGS(ARG_T(SPAN("sid"))), &rows, f);
-    if (found)
-        *sid = store_i(&rows, 0);
-    enum err e = found ? OK : rows.err;
-    store_done(&rows);
-    if (!found && !e)
-        e = fail_set(f, ERR_CORRUPT, "troth.db has no counter of persons (meta 'sid')");
-    return e;
-}
-
 enum err subject_create(struct store *st, struct date birth, int offset_minutes, const char *region,
                         struct instant now, struct subject *out, struct fail *f)
 {
     struct subject s = {.created = now};
     enum err e = check_birth(birth, date_at(now, offset_minutes), f);
     if (!e)
-        e = next_sid(st, &s.sid, f);
+        e = store_next_sid(st, &s.sid, f);
     if (e)
         return e;
     crypto_random(s.id.b, ID_LEN);
@@ -211,7 +198,7 @@ static const struct {
 } erase_rows[] = {
     {Q_ERASE_SERVICES, false}, {Q_ERASE_GUARDIANS, false}, {Q_WARDS_EPOCH, true},     {Q_ERASE_WARDS, true},
     {Q_ERASE_VALUES, false},   {Q_ERASE_INDEX, false},     {Q_ERASE_CONSENTS, false}, {Q_ERASE_SHARES, false},
-    {Q_ERASE_HOLDS, false},    {Q_ERASE_PURCHASES, false}, {Q_ERASE_SUBJECT, true},
+    {Q_ERASE_HOLDS, false},    {Q_ERASE_PURCHASES, false}, {Q_ERASE_COPIES, true},    {Q_ERASE_SUBJECT, true},
 };
 
 enum err subject_erase(struct store *st, const struct subject *s, struct instant now, struct fail *f)

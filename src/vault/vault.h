@@ -99,6 +99,16 @@ enum err vault_ledger_settled(struct vault *v, struct store *st, struct fail *f)
 /* Adds to the database's count; in a group. */
 enum err vault_ledger_count(struct store *st, int64_t more, struct fail *f);
 
+/* ---- Many daemons on one database (nodes.h) */
+
+/* Class keys as the database has them now: those another node made or dropped. ERR_NO_KEY: a new one is there
+ * and the master key that opens it cannot be read here. */
+enum err vault_follow(struct vault *v, struct store *st, struct fail *f);
+/* Another node erased this person: the opened key goes, and the ledger here gets its line. */
+void vault_erased_elsewhere(struct vault *v, struct span subject);
+/* What was erased meanwhile is not known: every opened key goes; what the ledger lacks is added. */
+enum err vault_heard_nothing(struct vault *v, struct store *st, struct fail *f);
+
 /* Where a value came from (B1.1). */
 struct provenance {
     struct span source; /* subject, subject_shared, other_person, observed, affiliate, partner,

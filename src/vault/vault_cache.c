@@ -155,6 +155,21 @@ bool cache_drop(void *ctx, struct span subject)
     return true;
 }
 
+void cache_empty(struct vault_cache *c)
+{
+    for (size_t i = 0; i < c->n_rows; i++) {
+        struct lock *l = &c->lock[i % LOCKS];
+        for (size_t w = 0; w < WAYS; w++) {
+            pthread_mutex_lock(&l->mutex);
+            struct person_key *k = c->rows[i].way[w];
+            c->rows[i].way[w] = NULL;
+            l->kept -= k != NULL;
+            pthread_mutex_unlock(&l->mutex);
+            vault_key_close(k);
+        }
+    }
+}
+
 void vault_cache_limit(struct vault *v, size_t most)
 {
     rows_free(v->cache);

@@ -27,6 +27,7 @@ struct vault {
     pthread_rwlock_t lock; /* over class_keys: the committer changes them while readers unwrap */
     struct generations class_keys[CLASS_COUNT];
     struct key *next[CLASS_COUNT];      /* wraps from the commit on */
+    int64_t next_number[CLASS_COUNT];   /* its generation */
     char *master_file, *master_command; /* one of them */
     struct ledger *ledger;              /* null: a folder that is only looked at */
     char *next_master;                  /* takes the place of master_file with the commit */
@@ -53,6 +54,8 @@ struct bind bind_class_key(enum key_class c);
 struct bind bind_node_key(size_t i);
 struct bind bind_person_key(struct subject_id id, enum key_class c);
 
+enum err master_read(const struct vault_master *m, struct key **out, struct fail *f);
+
 /* ---- vault_rotate.c */
 #define MASTER_PATH_MAX 4096
 /* FILE.next: the new master key until it takes the old one's place. False if the name is too long. */
@@ -64,6 +67,8 @@ int master_replace(const char *from, const char *to);
 void ledger_free(struct ledger *l);
 /* A store_key_fn; ctx is the vault: the key leaves the cache, the erasure is noted in the ledger. */
 bool ledger_erased(void *ctx, struct span subject);
+/* Adds the erasures of the database that the file lacks. */
+enum err ledger_complete(struct vault *v, struct store *st, struct fail *f);
 
 /* ---- vault_cache.c */
 struct vault_cache *cache_new(size_t most);
@@ -74,6 +79,7 @@ struct person_key *cache_find(struct vault_cache *c, struct subject_id id);
 void cache_keep(struct vault_cache *c, const struct store *st, struct person_key *k);
 /* A store_key_fn; ctx is the cache. */
 bool cache_drop(void *ctx, struct span subject);
+void cache_empty(struct vault_cache *c);
 
 /* Builds what a ciphertext is bound to: a purpose, then parts of fixed length, then at most one of open
  * length. */

@@ -3,6 +3,7 @@
 #include "vault_impl.h"
 
 #include "log.h"
+#include "nodes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ struct bind bind_person_key(struct subject_id id, enum key_class c)
 
 /* ---- First start */
 
-static enum err master_read(const struct vault_master *m, struct key **out, struct fail *f)
+enum err master_read(const struct vault_master *m, struct key **out, struct fail *f)
 {
     return m->command ? key_read_command(m->command, out, f) : key_read_file(m->file, out, f);
 }
@@ -243,15 +244,18 @@ static enum err put_person(struct vault *v, struct store *st, const struct vault
                            const struct key *data, enum store_query_id q, struct fail *f)
 {
     uint8_t wrapped[WRAPPED_LEN];
-    int64_t generation;
+    int64_t generation, written = 0;
     const char *name = class_names[s->child ? CLASS_CHILD : CLASS_ADULT];
     enum err e = wrap_person(v, s, data, &generation, wrapped, f);
     if (e)
         return e;
-    return store_run(st, q,
-                     ARGS(ARG_B(person_id(s)), ARG_T(span_str(name)), ARG_I(generation),
-                          ARG_B(span_of(wrapped, sizeof wrapped))),
-                     NULL, f);
+    e = store_run(st, q,
+                  ARGS(ARG_B(person_id(s)), ARG_T(span_str(name)), ARG_I(generation),
+                       ARG_B(span_of(wrapped, sizeof wrapped))),
+                  &written, f);
+    if (e || written)
+        return e;
+    return fail_set(f, ERR_BUSY, "the class key was changed by another node meanwhile; try again");
 }
 
 /* Takes the data key over. */
@@ -356,7 +360,7 @@ enum err vault_key_move(struct vault *v, struct store *st, const struct vault_pe
 enum err vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f)
 {
     store_forget_key(st, person_id(s), ledger_erased, v);
-    return v->ledger ? vault_ledger_count(st, 1, f) : OK;
+    return v->ledger && !store_shared(st) ? vault_ledger_count(st, 1, f) : OK;
 }
 
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f)

@@ -4,9 +4,11 @@
 
 #include "file.h"
 #include "log.h"
+#include "nodes.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,8 +19,10 @@ enum { DIGITS = 2 * MAC_LEN, LINE = DIGITS + 1 };
 #define COUNT_NAME SPAN("erased_noted")
 
 struct ledger {
+    pthread_mutex_t lock; /* over writing: what other nodes erase is noted by a thread of its own */
     int fd;
     uint64_t lines;
+    char path[MASTER_PATH_MAX];
     struct arena *arena;
     uint8_t (*macs)[MAC_LEN]; /* as the file was when opened, in order */
     size_t n;
@@ -31,6 +35,7 @@ void ledger_free(struct ledger *l)
     if (l->fd >= 0)
         close(l->fd);
     arena_free(l->arena);
+    pthread_mutex_destroy(&l->lock);
     free(l);
 }
 
@@ -47,12 +52,13 @@ static bool append(struct ledger *l, const uint8_t mac[MAC_LEN])
     struct fail f = {0};
     hex_put(line, mac, MAC_LEN);
     line[DIGITS] = '\n';
-    if (file_write_all(l->fd, span_of(line, LINE), &f) != OK || fdatasync(l->fd) != 0) {
+    pthread_mutex_lock(&l->lock);
+    bool done = file_write_all(l->fd, span_of(line, LINE), &f) == OK && fdatasync(l->fd) == 0;
+    l->lines += done;
+    if (!done)
         log_line(LOG_LVL_ERROR, "vault", "the ledger of the erased cannot be written: %s", strerror(errno));
-        return false;
-    }
-    l->lines++;
-    return true;
+    pthread_mutex_unlock(&l->lock);
+    return done;
 }
 
 bool ledger_erased(void *ctx, struct span subject)
@@ -158,6 +164,28 @@ static enum err add_missing(struct vault *v, struct store *st, struct fail *f)
     return e;
 }
 
+/* Whether the file has a line the database knows nothing of. */
+static enum err unknown_lines(struct vault *v, struct store *st, bool *any, struct fail *f)
+{
+    struct store_rows rows;
+    size_t known = 0, distinct = 0;
+    for (size_t i = 0; i < v->ledger->n; i++)
+        distinct += i == 0 || memcmp(v->ledger->macs[i - 1], v->ledger->macs[i], MAC_LEN) != 0;
+    enum err e = store_query(st, Q_ERASED_ALL, NO_ARGS, &rows, f);
+    while (!e && store_next(&rows, f)) {
+        uint8_t mac[MAC_LEN];
+        if (store_t(&rows, 0).len != ID_LEN)
+            continue;
+        ledger_mac(v, store_t(&rows, 0), mac);
+        known += holds(v->ledger, mac);
+    }
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    *any = known < distinct;
+    return e;
+}
+
 static enum err open_file(struct ledger *l, const char *path, struct fail *f)
 {
     bool fresh = !file_exists(path);
@@ -182,10 +210,16 @@ enum err vault_ledger_open(struct vault *v, struct store *st, const char *path, 
         abort();
     *behind = false;
     l->arena = arena_new(0);
+    pthread_mutex_init(&l->lock, NULL);
+    snprintf(l->path, sizeof l->path, "%s", path);
     v->ledger = l;
     enum err e = open_file(l, path, f);
     if (!e)
         e = read_lines(l, path, f);
+    if (!e && store_shared(st)) { /* other nodes erase as well: the lines are looked at, not counted */
+        e = unknown_lines(v, st, behind, f);
+        return e ? e : add_missing(v, st, f);
+    }
     if (!e)
         e = counted(st, &noted, f);
     if (e)
@@ -194,15 +228,35 @@ enum err vault_ledger_open(struct vault *v, struct store *st, const char *path, 
     return l->lines == (uint64_t)noted && noted > 0 ? OK : add_missing(v, st, f);
 }
 
+static void lines_forget(struct ledger *l)
+{
+    arena_free(l->arena);
+    l->arena = NULL;
+    l->macs = NULL;
+    l->n = 0;
+}
+
 enum err vault_ledger_settled(struct vault *v, struct store *st, struct fail *f)
 {
     int64_t noted = 0;
-    enum err e = counted(st, &noted, f);
-    if (!e && (uint64_t)noted != v->ledger->lines)
+    enum err e = store_shared(st) ? OK : counted(st, &noted, f);
+    if (!e && !store_shared(st) && (uint64_t)noted != v->ledger->lines)
         e = count_set(st, (int64_t)v->ledger->lines, f);
-    arena_free(v->ledger->arena); /* lines of this process are in the database as well */
-    v->ledger->arena = NULL;
-    v->ledger->macs = NULL;
-    v->ledger->n = 0;
+    lines_forget(v->ledger); /* lines of this process are in the database as well */
+    return e;
+}
+
+/* ---- What other nodes erased */
+
+/* The lines are read anew: they are in no order and not kept while the daemon runs. */
+enum err ledger_complete(struct vault *v, struct store *st, struct fail *f)
+{
+    if (!v->ledger)
+        return OK;
+    v->ledger->arena = arena_new(0);
+    enum err e = read_lines(v->ledger, v->ledger->path, f);
+    if (!e)
+        e = add_missing(v, st, f);
+    lines_forget(v->ledger);
     return e;
 }

@@ -39,10 +39,12 @@ static enum err count_old(struct store *st, enum key_class c, int64_t newest, ui
     return e;
 }
 
-/* The committer alone changes class_keys: on its thread they are read without the lock. */
-static int64_t newest(const struct vault *v, enum key_class c)
+static int64_t newest(struct vault *v, enum key_class c)
 {
-    return v->class_keys[c].number[v->class_keys[c].n - 1];
+    pthread_rwlock_rdlock(&v->lock);
+    int64_t number = v->class_keys[c].number[v->class_keys[c].n - 1];
+    pthread_rwlock_unlock(&v->lock);
+    return number;
 }
 
 /* ---- Begin */
@@ -56,9 +58,12 @@ static bool begun(void *ctx, struct span class_name)
         return true;
     pthread_rwlock_wrlock(&v->lock);
     struct generations *g = &v->class_keys[c];
-    g->key[g->n] = v->next[c];
-    g->number[g->n] = g->number[g->n - 1] + 1;
-    g->n++;
+    if (g->number[g->n - 1] >= v->next_number[c]) { /* a reader saw it in the database first (vault_follow) */
+        key_free(v->next[c]);
+    } else {
+        g->key[g->n] = v->next[c];
+        g->number[g->n++] = v->next_number[c];
+    }
     v->next[c] = NULL;
     pthread_rwlock_unlock(&v->lock);
     return true;
@@ -73,6 +78,7 @@ static enum err next_generation(struct vault *v, struct store *st, enum key_clas
     struct bind b = bind_class_key(c);
     key_free(v->next[c]); /* of a group that was undone */
     v->next[c] = key_random();
+    v->next_number[c] = newest(v, c) + 1;
     enum err e = key_wrap(master, bind_span(&b), v->next[c], wrapped, f);
     if (!e)
         e = store_run(st, Q_CLASS_KEY_ADD,

@@ -102,15 +102,49 @@ static void job_after(struct job *j, struct store *st)
         answer_failure(c);
 }
 
+/* The same as before the first run: a job that met another daemon's runs again. */
+static void call_anew(struct call *c, struct job *j, struct store *st)
+{
+    c->fail = (struct fail){0};
+    c->extra = SPAN_EMPTY;
+    *c->res = (struct response){0};
+    c->gate.n_entries = 0;
+    c->gate.undo = c->gate.forget_history = false;
+    c->gate.opening = SPAN_EMPTY;
+    c->gate.st = st;
+    c->gate.now = j->now;
+    j->registers_changed = false;
+    j->after = NULL;
+    c->after = NULL;
+}
+
+/* Another node may have changed registers or policies since the call came in: it goes by those that belong to
+ * its snapshot, and who calls is looked up in them again. */
+static enum err call_follow(struct call *c)
+{
+    if (!c->web->node)
+        return OK;
+    const struct gate_view *v = gate_hold_at(c->web->gate, c->gate.now), *had = c->gate.view;
+    bool same = v == had;
+    c->gate.view = v;
+    gate_release(c->web->gate, had);
+    return same ? OK : guard_caller(c);
+}
+
+enum err dispatch_follow(struct call *c)
+{
+    if (c->web->node && node_snapshot(c->web, c->gate.st, &c->fail) != OK)
+        return c->fail.code;
+    return call_follow(c);
+}
+
 static void job_run(struct job *j, struct store *st, void *ctx)
 {
     (void)ctx;
     struct call *c = j->user;
-    c->fail = (struct fail){0};
-    c->gate.n_entries = 0;
-    c->gate.st = st;
-    c->gate.now = j->now;
-    c->route->handler(c);
+    call_anew(c, j, st);
+    if (call_follow(c) == OK)
+        c->route->handler(c);
     take_entries(c, j);
     j->undo = c->gate.undo || c->fail.code != OK;
     j->forget_history = c->gate.forget_history && !j->undo;
@@ -155,6 +189,11 @@ static bool answered_here(struct call *c)
 {
     if (route_find(c) == OK && guard_check(c) == OK) {
         dispatch_turned(c->web);
+        bool reads = c->route->kind != KIND_DIRECT && c->route->kind != KIND_WRITE;
+        if (reads && node_hears(c->web, &c->fail) != OK) {
+            answer_failure(c); /* at once: nobody waits behind a connection that may be dead */
+            return true;
+        }
         if (c->route->kind != KIND_DIRECT)
             return false;
         c->route->handler(c);

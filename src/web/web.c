@@ -48,6 +48,7 @@ static enum err start_gate(struct web *w, struct start *s, struct fail *f)
         .master_key_command = w->config.master_key_command,
         .offset_minutes = WEB_OFFSET_MINUTES,
         .home_region = WEB_HOME_REGION,
+        .node = node_number(w),
         .serving = w->config.listen != NULL,
     };
     enum err err = store_open(w->config.data, STORE_WRITE, &st, f);
@@ -80,6 +81,18 @@ static enum err start_known(struct web *w, struct start *s, struct fail *f)
 {
     (void)s;
     return known_check(w, f);
+}
+
+static enum err start_node(struct web *w, struct start *s, struct fail *f)
+{
+    (void)s;
+    return node_start(w, f);
+}
+
+static enum err start_listen(struct web *w, struct start *s, struct fail *f)
+{
+    (void)s;
+    return node_listen(w, f);
 }
 
 static void on_registers(void *ctx, struct store *st)
@@ -122,6 +135,9 @@ static enum err start_engine(struct web *w, struct start *s, struct fail *f)
         .who = who,
         .on_registers = on_registers,
         .now = engine_now,
+        .on_snapshot = w->node ? node_snapshot : NULL,
+        .node = node_number(w),
+        .decisions = node_decisions(w),
     };
     return engine_start(&config, &w->engine, f);
 }
@@ -239,10 +255,10 @@ static const struct {
     enum err (*start)(struct web *w, struct start *s, struct fail *f);
     void (*stop)(struct web *w);
 } steps[] = {
-    {start_clock, free_http},    {start_lock, stop_lock}, {start_gate, stop_gate},
-    {start_audit, stop_audit},   {start_known, NULL},     {start_engine, stop_engine},
-    {start_worker, worker_stop}, {start_note, NULL},      {start_sweep, sweeper_stop},
-    {start_http, stop_http},
+    {start_clock, free_http},         {start_lock, stop_lock},     {start_node, node_stop},
+    {start_gate, stop_gate},      {start_audit, stop_audit},   {start_known, NULL},
+    {start_engine, stop_engine},  {start_worker, worker_stop}, {start_listen, node_quiet},
+    {start_note, NULL},           {start_sweep, sweeper_stop}, {start_http, stop_http},
 };
 #define N_STEPS (sizeof steps / sizeof steps[0])
 

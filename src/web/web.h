@@ -51,9 +51,22 @@ const char *web_socket_path(struct arena *a, const char *data);
 
 /* ---- Making a folder (troth init) */
 
+struct web_make {
+    const char *data, *host;
+    const char *epoch;              /* the record's unit; null: a quarter (audit.h) */
+    const char *node;               /* its name among several on one database; null: "1" */
+    const char *master_key;         /* joining: a file with the installation's master key; null: a command */
+    const char *master_key_command; /* that prints it */
+    struct instant now;
+};
 /* Creates databases, master key, record and its key in `data`, which exists and holds policy/. */
-/* `epoch`: the record's unit, null: a quarter (audit.h). */
-enum err web_create(const char *data, const char *host, const char *epoch, struct instant now,
-                    struct fail *f);
+enum err web_create(const struct web_make *m, struct fail *f);
+/* Whether the databases that DATA/database names hold an installation, which a further node may join. */
+enum err web_installed(const char *data, bool *out, struct fail *f);
+/* Makes what a further node has of its own: a record, its key, history.db, the master key's copy. Its row is the
+ * last thing that is made. ERR_CONFLICT: there is a node of this name; ERR_NO_KEY: the master key is another. */
+enum err web_join(const struct web_make *m, struct fail *f);
+/* Undoes it, as long as the node has recorded nothing. */
+void web_join_undo(const struct web_make *m);
 
 #endif

@@ -17,6 +17,7 @@
 #define WEB_SWEEP_S        60
 #define WEB_HTTP_THREADS   2   /* each reads for itself: as many lanes of the engine */
 #define WEB_HISTORY_MAX    500 /* rows of one answer */
+#define NODE_ADOPT_MAX     500 /* outbox rows of a retired node in one call: their entries fit a job */
 #define IMPORT_LINES_MAX   63  /* of one call: their entries fit a job, others wait 10 ms at most */
 
 struct call;
@@ -58,6 +59,7 @@ struct web {
     struct sweeper *sweeper;          /* while it serves */
     struct http_server *_Atomic http; /* set once it runs; what was answered before is nobody's to wake for */
     struct worker *worker;
+    struct node *node;       /* node.c; null: the database is a file */
     pthread_mutex_t turning; /* a set that came into force is being put on record */
     struct span openapi;     /* rendered once at start */
     struct span listen;      /* host:port in use */
@@ -184,6 +186,8 @@ size_t route_body_max(enum method m, struct span path);
 const char *method_name(enum method m);
 /* Who calls, may they, is it their own form, is it too often, is the body what the row says. */
 enum err guard_check(struct call *c);
+/* Only who calls, again, in the registers of c->gate.view. */
+enum err guard_caller(struct call *c);
 /* The socket's side of web_handle, and what it put aside for the end of a round. */
 void dispatch_http(void *web, struct http_exchange *x);
 void dispatch_round(void *web, unsigned loop);
@@ -191,6 +195,8 @@ void dispatch_round(void *web, unsigned loop);
 enum err dispatch_own(struct web *w, const struct route *r, struct fail *f);
 /* Records sets of documents that came into force (gate_turned). */
 void dispatch_turned(struct web *w);
+/* In the worker's snapshot: the call goes by the registers and policies that belong to it. */
+enum err dispatch_follow(struct call *c);
 /* After the worker: to the engine, or the answer. */
 void dispatch_worked(struct call *c);
 
@@ -219,6 +225,21 @@ enum err sweeper_start(struct web *w, struct fail *f);
 void sweeper_stop(struct web *w);
 /* For gate_prune_step. */
 bool rows_gone(void *engine, uint64_t minimum);
+
+/* ---- One of many daemons on a database (nodes.h): node.c. It keeps the ear and its thread. */
+enum err node_start(struct web *w, struct fail *f);
+/* From here on it hears, and beats; after the engine. */
+enum err node_listen(struct web *w, struct fail *f);
+void node_quiet(struct web *w); /* undoes node_listen */
+void node_stop(struct web *w);
+int64_t node_number(const struct web *w);  /* 0: the database is a file */
+bool node_leads(const struct web *w);      /* work that one node does for all; a file's daemon leads */
+bool node_decisions(const struct web *w);  /* records of reads go through the database first */
+/* The engine's on_snapshot: registers, policies and keys as this snapshot has them. */
+enum err node_snapshot(void *web, struct store *st, struct fail *f);
+/* Why nothing may be allowed here now: ERR_BUSY; OK as long as it hears. Any thread. */
+enum err node_hears(const struct web *w, struct fail *f);
+void node_health(const struct web *w, struct text *t);
 int64_t clock_seconds(void);
 enum err clock_check(const char *clock_file, struct fail *f);
 struct span openapi_render(struct arena *a, const char *version);

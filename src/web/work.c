@@ -50,7 +50,8 @@ void worker_run(struct web *w, struct call *c)
     pthread_mutex_lock(&w->worker->turn);
     if (store_begin_read(w->worker->st, &c->fail) == OK) {
         c->gate.st = w->worker->st;
-        part_of(c->route)(c);
+        if (dispatch_follow(c) == OK)
+            part_of(c->route)(c);
         c->gate.st = NULL;
         store_end_read(w->worker->st);
     }

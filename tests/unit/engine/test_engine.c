@@ -550,7 +550,7 @@ static bool outbox_empty(void)
     struct store_rows r;
     struct fail f = {0};
     EXPECT_INT(store_open(folder, STORE_READ, &st, &f), OK);
-    bool any = store_one(st, Q_PENDING_LIST, ARGS(ARG_I(0)), &r, &f);
+    bool any = store_one(st, Q_PENDING_LIST, ARGS(ARG_I(0), ARG_I(INT64_MAX), ARG_I(10)), &r, &f);
     store_done(&r);
     store_close(st);
     return !any;

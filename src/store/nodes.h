@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * nodes.h: many daemons on one database. Where the database is a file there is one daemon and nothing here
+ * is used.
+ *
+ * Each daemon is a row of `node`. While it runs it keeps one connection of its own, the ear: on it lies the
+ * lock of its name, so that no second daemon runs under it; on it the others' changes are heard (LISTEN);
+ * and over it a beat goes every NODE_BEAT_MS that writes a sign of life and brings back the versions, in
+ * case nothing was heard. Who has had no answer for NODE_DEAF_MS is deaf.
+ *
+ * Nothing rests on what is heard: a snapshot says itself which registers, policies and keys belong to it
+ * (store_stand). Hearing makes reloads prompt, and keys of persons that another node erased leave memory.
+ */
+#ifndef TROTH_NODES_H
+#define TROTH_NODES_H
+
+#include "store.h"
+
+#define NODE_NAME_MAX    32
+#define NODE_NUMBER_MAX  32767 /* its ids of the outbox fit 63 bits */
+#define NODE_BEAT_MS     300
+#define NODE_DEAF_MS     1000 /* without an answer for so long nothing is allowed any more */
+#define NODE_SKEW_MAX_MS 500  /* between the node's clock and the server's */
+#define NODE_SIDS        256  /* small keys of persons taken at a time: the counter is one row for all */
+
+enum node_state { NODE_LIVE, NODE_RETIRED, NODE_CLOSED }; /* retired: its last entry of the index log is due */
+
+/* What DATA/database says: name of this node ("" where it says none, which is "1"), and whether records of
+ * reads go through the database before they are acknowledged. False: the database is a file. */
+struct node_setting {
+    char name[NODE_NAME_MAX + 1];
+    bool decisions; /* `decisions = database` */
+};
+bool node_setting(const char *data, struct node_setting *out);
+/* Small letters, digits and '-', at most NODE_NAME_MAX. */
+bool node_name_valid(struct span name);
+
+/* Ids of the outbox: whose they are is in the upper bits. */
+static inline uint64_t node_base(int64_t number)
+{
+    return number > 0 ? (uint64_t)(number - 1) << 48 : 0;
+}
+
+static inline uint64_t node_end(int64_t number)
+{
+    return node_base(number > 0 ? number + 1 : 2) - 1;
+}
+/* A row of `meta` that each node has for itself: "name", of others than the first "name:2". */
+#define NODE_ROW_MAX 48
+void node_row_name(char out[NODE_ROW_MAX], const char *name, int64_t number);
+
+/* The people's data lies on a server: other daemons may change it too. */
+bool store_shared(const struct store *st);
+/* The last group met one of another daemon, and nothing of it was done: it may run again. */
+bool store_met_another(const struct store *st);
+/* The next small key of a person; on a server from a block that was taken for this connection. */
+enum err store_next_sid(struct store *st, int64_t *sid, struct fail *f);
+/* In a snapshot or group: the version of registers, policies and keys that belongs to it, which session may
+ * write as this node, and whether it was retired. */
+enum err store_stand(struct store *st, int64_t number, int64_t *version, int64_t *session, int64_t *state,
+                     struct fail *f);
+/* In a group: true if no daemon runs under the number; none can start before the group ends. */
+enum err store_node_dead(struct store *st, int64_t number, bool *dead, struct fail *f);
+/* Key rows changed in another process: see store_key_changes. */
+void store_key_changed_elsewhere(void);
+
+/* ---- The ear */
+
+struct ear;
+
+struct ear_beat {
+    int64_t now_ms; /* the node's clock */
+    int64_t record; /* sealed entries; -1: it and the checkpoint stay what they are */
+    struct span checkpoint;
+};
+struct ear_news {
+    int64_t version, state;
+    int64_t skew_ms; /* the server's clock is ahead by at least this (negative: behind) */
+    int64_t others;  /* nodes beside this one that are not retired */
+};
+
+/* Connects, takes the lock of the name and a new session. ERR_CONFLICT: another daemon runs under it (says
+ * when it was seen last), or it was retired; ERR_NOT_FOUND: the database does not know the name. */
+enum err ear_open(const char *data, const char *name, struct ear **out, struct fail *f);
+void ear_close(struct ear *e);
+int64_t ear_number(const struct ear *e);
+int64_t ear_session(const struct ear *e);
+/* Connects again after a loss, and takes the lock again; ERR_STOPPED: another daemon had the name meanwhile.
+ */
+enum err ear_again(struct ear *e, struct fail *f);
+/* One round trip, waited for at most NODE_DEAF_MS. ERR_STOPPED: the session is not ours any more. */
+enum err ear_beat(struct ear *e, const struct ear_beat *b, struct ear_news *out, struct fail *f);
+/* Waits up to ms for what others did, or for a wake-up by ear_wake. *registers: registers, policies or keys
+ * changed; erased() is called for each person erased by another process. ERR_BUSY: the connection is lost. */
+enum err ear_wait(struct ear *e, int ms, bool *registers, void (*erased)(void *ctx, struct span subject),
+                  void *ctx, struct fail *f);
+void ear_wake(struct ear *e); /* any thread */
+/* True if this node leads the others: takes the lock if nobody has it. As long as the connection stands. */
+bool ear_leads(struct ear *e);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What another daemon on the same database did to keys. See vault.h, nodes.h. */
+#include "vault_impl.h"
+
+#include "log.h"
+#include "nodes.h"
+
+/* One class as the database has it. */
+struct stored {
+    int64_t number[GENERATIONS_MAX];
+    uint8_t wrapped[GENERATIONS_MAX][WRAPPED_LEN];
+    size_t n;
+};
+
+static enum err read_class(struct store *st, enum key_class c, struct stored *out, struct fail *f)
+{
+    struct store_rows rows;
+    enum err e = store_query(st, Q_CLASS_KEY_ALL, ARGS(ARG_T(span_str(class_names[c]))), &rows, f);
+    out->n = 0;
+    while (!e && store_next(&rows, f)) {
+        if (out->n == GENERATIONS_MAX || store_t(&rows, 1).len != WRAPPED_LEN) {
+            e = fail_set(f, ERR_CORRUPT, "the keys' database holds damaged class keys");
+            break;
+        }
+        out->number[out->n] = store_i(&rows, 0);
+        memcpy(out->wrapped[out->n++], store_t(&rows, 1).p, WRAPPED_LEN);
+    }
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+static enum err open_newest(struct vault *v, enum key_class c, const struct stored *s, struct key **out,
+                            struct fail *f)
+{
+    struct key *master = NULL;
+    struct bind b = bind_class_key(c);
+    enum err e = master_read(&(struct vault_master){v->master_file, v->master_command}, &master, f);
+    if (!e && key_unwrap(master, bind_span(&b), span_of(s->wrapped[s->n - 1], WRAPPED_LEN), out, NULL))
+        e = fail_set(f, ERR_NO_KEY, "another node changed the key of class '%s', and the master key here does "
+                                    "not open it: the master key was changed, too; copy the new one here",
+                     class_names[c]);
+    key_free(master);
+    return e;
+}
+
+/* Under the lock. */
+static void drop_oldest(struct generations *g)
+{
+    key_free(g->retired);
+    g->retired = g->key[0];
+    g->retired_number = g->number[0];
+    g->n--;
+    memmove(g->key, g->key + 1, g->n * sizeof g->key[0]);
+    memmove(g->number, g->number + 1, g->n * sizeof g->number[0]);
+}
+
+static enum err follow_class(struct vault *v, struct store *st, enum key_class c, struct fail *f)
+{
+    struct stored s;
+    struct key *newest = NULL;
+    struct generations *g = &v->class_keys[c];
+    enum err e = read_class(st, c, &s, f);
+    if (e || s.n == 0)
+        return e;
+    pthread_rwlock_rdlock(&v->lock);
+    bool is_new = g->number[g->n - 1] < s.number[s.n - 1], is_old = g->number[0] < s.number[0];
+    pthread_rwlock_unlock(&v->lock);
+    if (is_new)
+        e = open_newest(v, c, &s, &newest, f);
+    if (e || (!is_new && !is_old))
+        return e;
+    pthread_rwlock_wrlock(&v->lock);
+    if (newest && g->n == GENERATIONS_MAX) /* the one before the last is gone already, unheard */
+        drop_oldest(g);
+    if (newest) {
+        g->key[g->n] = newest;
+        g->number[g->n++] = s.number[s.n - 1];
+    }
+    while (g->n > 1 && g->number[0] < s.number[0])
+        drop_oldest(g);
+    pthread_rwlock_unlock(&v->lock);
+    return OK;
+}
+
+enum err vault_follow(struct vault *v, struct store *st, struct fail *f)
+{
+    enum err e = OK;
+    for (enum key_class c = 0; !e && c < CLASS_COUNT; c++)
+        e = follow_class(v, st, c, f);
+    return e;
+}
+
+/* The count first: a reader that compares it keeps nothing that the drop would miss (store.h). */
+void vault_erased_elsewhere(struct vault *v, struct span subject)
+{
+    store_key_changed_elsewhere();
+    ledger_erased(v, subject);
+}
+
+enum err vault_heard_nothing(struct vault *v, struct store *st, struct fail *f)
+{
+    store_key_changed_elsewhere();
+    cache_empty(v->cache);
+    return ledger_complete(v, st, f);
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One of many daemons on a database: its name, its ear, its thread. See nodes.h, web_impl.h.
+ *
+ * The thread beats, hears what others changed and loads it at once. What is decided does not rest on it: each
+ * snapshot brings its own versions (node_snapshot). A beat that is answered lets this node allow for one more
+ * second; without an answer it stops by itself.
+ */
+#include "web_impl.h"
+
+#include "file.h"
+#include "log.h"
+#include "nodes.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define DEAF  "this node has not heard from the database for a second"
+#define SKEW  "this node's clock and the database server's are too far apart"
+#define TAKEN "another daemon took this node's name, or it was retired"
+
+struct node {
+    struct web *web;
+    struct node_setting setting;
+    struct ear *ear;
+    struct store *st; /* the thread's: reads */
+    pthread_t thread;
+    bool running;
+    atomic_bool closed, leads, lost; /* lost: the name is another's */
+    atomic_llong skew_ms, others;
+    bool silent; /* the log says so already */
+};
+
+static int64_t mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- The row of this node */
+
+static enum err read_line(struct web *w, const char *name, struct arena *a, struct span *out, struct fail *f)
+{
+    enum err err = file_read(a, arena_str(a, arena_fmt(a, "%s/audit/%s", w->config.data, name)), 4096, out, f);
+    *out = span_trim(*out);
+    return err;
+}
+
+/* A database of before there were nodes, or one just made: this daemon is its first. */
+static enum err row_first(struct web *w, const char *name, struct store *st, struct fail *f)
+{
+    struct store_rows rows;
+    struct arena *a = arena_new(0);
+    struct span origin = SPAN_EMPTY, verifier = SPAN_EMPTY;
+    bool any = store_one(st, Q_NODE_ALL, NO_ARGS, &rows, f);
+    enum err err = any ? OK : rows.err;
+    store_done(&rows);
+    if (err == OK && !any)
+        err = read_line(w, "origin", a, &origin, f);
+    if (err == OK && !any)
+        err = read_line(w, "key.pub", a, &verifier, f);
+    if (err == OK && !any) {
+        struct instant now = web_clock(w->config.clock_file);
+        store_one(st, Q_NODE_ADD,
+                  ARGS(ARG_T(span_str(name)), ARG_T(origin), ARG_T(verifier), ARG_I(now.ms), ARG_B(SPAN_EMPTY)),
+                  &rows, f);
+        err = rows.err;
+        store_done(&rows);
+    }
+    arena_free(a);
+    return err;
+}
+
+/* ---- Starting */
+
+static enum err check_skew(const struct ear_news *news, struct fail *f)
+{
+    if (news->skew_ms <= NODE_SKEW_MAX_MS && news->skew_ms >= -NODE_SKEW_MAX_MS)
+        return OK;
+    fail_hint(f, "let both keep time (NTP); up to %d ms are borne", NODE_SKEW_MAX_MS);
+    return fail_set(f, ERR_CONFLICT, "this machine's clock is %lld ms %s the database server's",
+                    (long long)llabs(news->skew_ms), news->skew_ms > 0 ? "behind" : "ahead of");
+}
+
+static enum err first_beat(struct node *n, struct fail *f)
+{
+    struct ear_news news;
+    const struct ear_beat beat = {.now_ms = web_clock(NULL).ms, .record = -1};
+    enum err err = ear_beat(n->ear, &beat, &news, f);
+    return err == OK ? check_skew(&news, f) : err;
+}
+
+enum err node_start(struct web *w, struct fail *f)
+{
+    struct node_setting setting;
+    struct store *st = NULL;
+    if (!node_setting(w->config.data, &setting))
+        return OK;
+    struct node *n = calloc(1, sizeof *n);
+    if (!n)
+        abort(); /* as arena.h: out of memory ends the process */
+    n->web = w;
+    n->setting = setting;
+    w->node = n;
+    enum err err = store_open(w->config.data, STORE_WRITE, &st, f); /* brings the schema up to date */
+    if (err == OK)
+        err = row_first(w, setting.name, st, f);
+    store_close(st);
+    if (err == OK)
+        err = ear_open(w->config.data, setting.name, &n->ear, f);
+    return err == OK ? first_beat(n, f) : err;
+}
+
+void node_stop(struct web *w)
+{
+    struct node *n = w->node;
+    if (!n)
+        return;
+    node_quiet(w);
+    ear_close(n->ear);
+    free(n);
+    w->node = NULL;
+}
+
+int64_t node_number(const struct web *w)
+{
+    return w->node ? ear_number(w->node->ear) : 0;
+}
+
+bool node_decisions(const struct web *w)
+{
+    return w->node && w->node->setting.decisions;
+}
+
+bool node_leads(const struct web *w)
+{
+    return !w->node || atomic_load(&w->node->leads);
+}
+
+enum err node_hears(const struct web *w, struct fail *f)
+{
+    return gate_hears(w->gate, f);
+}
+
+/* ---- What belongs to a snapshot */
+
+static enum err name_taken(struct fail *f)
+{
+    fail_hint(f, "stop this daemon; `troth node list` shows who runs");
+    return fail_set(f, ERR_STOPPED, "%s", TAKEN);
+}
+
+enum err node_snapshot(void *web, struct store *st, struct fail *f)
+{
+    struct web *w = web;
+    int64_t version = 0, session = 0, state = 0;
+    enum err err = store_stand(st, node_number(w), &version, &session, &state, f);
+    if (err == OK && (session != ear_session(w->node->ear) || state != NODE_LIVE))
+        err = name_taken(f);
+    return err == OK ? gate_follow(w->gate, st, version, web_clock(w->config.clock_file), f) : err;
+}
+
+/* ---- The thread */
+
+static void follow(struct node *n)
+{
+    struct fail f = {0};
+    if (store_begin_read(n->st, &f) != OK)
+        return; /* the next snapshot loads it */
+    node_snapshot(n->web, n->st, &f);
+    store_end_read(n->st);
+    worker_wake(n->web);
+}
+
+static void heard_erased(void *ctx, struct span subject)
+{
+    struct node *n = ctx;
+    gate_heard_erased(n->web->gate, subject);
+}
+
+/* The connection is there again; what others did meanwhile was not heard. */
+static enum err catch_up(struct node *n, struct fail *f)
+{
+    enum err err = store_begin_read(n->st, f);
+    if (err != OK)
+        return err;
+    err = gate_heard_nothing(n->web->gate, n->st, f);
+    store_end_read(n->st);
+    return err;
+}
+
+static void say_deaf(struct node *n, const char *why, const struct fail *f)
+{
+    if (!n->silent)
+        log_line(LOG_LVL_WARN, "node", "nothing is allowed here: %s (%s)", why, f->detail);
+    n->silent = true;
+}
+
+/* The name is another's for good: nothing is allowed, and no group is written (node_snapshot). */
+static void lose_name(struct node *n, const struct fail *f)
+{
+    atomic_store(&n->lost, true);
+    atomic_store(&n->leads, false);
+    gate_hears_until(n->web->gate, 1, TAKEN);
+    say_deaf(n, TAKEN, f);
+}
+
+static void beat_answered(struct node *n, int64_t sent_ms, const struct ear_news *news)
+{
+    struct fail f = {0};
+    atomic_store(&n->skew_ms, news->skew_ms);
+    atomic_store(&n->others, news->others);
+    if (check_skew(news, &f) != OK) {
+        gate_hears_until(n->web->gate, 1, SKEW);
+        atomic_store(&n->leads, false);
+        say_deaf(n, SKEW, &f);
+        return;
+    }
+    gate_hears_until(n->web->gate, sent_ms + NODE_DEAF_MS, DEAF);
+    if (n->silent)
+        log_line(LOG_LVL_INFO, "node", "the database is heard again");
+    n->silent = false;
+    atomic_store(&n->leads, ear_leads(n->ear));
+    if (news->version > gate_version(n->web->gate))
+        follow(n);
+}
+
+static void beat(struct node *n)
+{
+    struct fail f = {0};
+    struct ear_news news;
+    struct arena *a = arena_new(1024);
+    struct ear_beat b = {.record = (int64_t)audit_sealed_size(n->web->audit)};
+    if (audit_checkpoint(n->web->audit, a, &b.checkpoint, &f) != OK)
+        b.record = -1;
+    f = (struct fail){0};
+    b.now_ms = web_clock(NULL).ms;
+    int64_t sent = mono_ms();
+    enum err err = ear_beat(n->ear, &b, &news, &f);
+    if (err == OK)
+        beat_answered(n, sent, &news);
+    else if (err == ERR_STOPPED)
+        lose_name(n, &f);
+    else
+        say_deaf(n, DEAF, &f);
+    arena_free(a);
+}
+
+static void reconnect(struct node *n)
+{
+    struct fail f = {0};
+    enum err err = ear_again(n->ear, &f);
+    if (err == OK)
+        err = catch_up(n, &f);
+    if (err == OK)
+        beat(n);
+    else if (err == ERR_STOPPED)
+        lose_name(n, &f);
+    else
+        say_deaf(n, DEAF, &f);
+}
+
+/* Until the next beat is due. False: the connection is lost. */
+static bool listen_until(struct node *n, int64_t due_ms)
+{
+    bool well = true;
+    for (int64_t left = due_ms - mono_ms(); left > 0 && well && !atomic_load(&n->closed);
+         left = due_ms - mono_ms()) {
+        struct fail f = {0};
+        bool registers = false;
+        well = ear_wait(n->ear, (int)left, &registers, heard_erased, n, &f) == OK;
+        if (registers)
+            follow(n);
+    }
+    return well;
+}
+
+static void pause_ms(struct node *n, long ms)
+{
+    struct timespec t = {.tv_nsec = ms * 1000000L};
+    if (!atomic_load(&n->closed))
+        nanosleep(&t, NULL);
+}
+
+static void *node_main(void *arg)
+{
+    struct node *n = arg;
+    bool there = true;
+    while (!atomic_load(&n->closed) && !atomic_load(&n->lost)) {
+        int64_t due = mono_ms() + NODE_BEAT_MS;
+        if (there)
+            beat(n);
+        else
+            reconnect(n);
+        there = listen_until(n, due);
+        if (!there) {
+            atomic_store(&n->leads, false);
+            pause_ms(n, 50);
+        }
+    }
+    return NULL;
+}
+
+enum err node_listen(struct web *w, struct fail *f)
+{
+    struct node *n = w->node;
+    if (!n)
+        return OK;
+    enum err err = store_open(w->config.data, STORE_READ, &n->st, f);
+    if (err != OK)
+        return err;
+    beat(n);
+    if (pthread_create(&n->thread, NULL, node_main, n) != 0)
+        return fail_set(f, ERR_INTERNAL, "no thread could be started");
+    n->running = true;
+    return OK;
+}
+
+void node_quiet(struct web *w)
+{
+    struct node *n = w->node;
+    if (!n)
+        return;
+    atomic_store(&n->closed, true);
+    if (n->running) {
+        ear_wake(n->ear);
+        pthread_join(n->thread, NULL);
+    }
+    n->running = false;
+    store_close(n->st);
+    n->st = NULL;
+}
+
+/* ---- See web_impl.h */
+
+void node_health(const struct web *w, struct text *t)
+{
+    struct fail f = {0};
+    if (!w->node)
+        return;
+    json_open(t, "node", '{');
+    json_str(t, "name", w->node->setting.name);
+    json_bool(t, "hearing", node_hears(w, &f) == OK);
+    json_bool(t, "leading", node_leads(w));
+    json_i64(t, "others", atomic_load(&w->node->others));
+    json_i64(t, "clock_ms", atomic_load(&w->node->skew_ms));
+    json_close(t, '}');
+}
