@@ -216,8 +216,8 @@ static enum err put_database(struct cli *c, const char *folder, struct fail *f)
         return fail_set(f, ERR_USAGE, "--database and --keys-database go together.");
     }
     const char *node = cli_get(c, "node");
-    struct span lines = arena_fmt(c->arena, "main = %s\nkeys = %s\n%s%s%s", people, keys, node ? "node = " : "",
-                                  node ? node : "", node ? "\n" : "");
+    struct span lines = arena_fmt(c->arena, "main = %s\nkeys = %s\n%s%s%s", people, keys,
+                                  node ? "node = " : "", node ? node : "", node ? "\n" : "");
     return file_write_durable(arena_str(c->arena, arena_fmt(c->arena, "%s/database", folder)), lines, 0600,
                               f);
 }
@@ -240,7 +240,8 @@ static enum err check_node_name(const char *node, struct fail *f)
 {
     if (!node || node_name_valid(span_str(node)))
         return OK;
-    return fail_set(f, ERR_USAGE, "--node takes small letters, digits and '-', at most %d, not beginning with '-'.",
+    return fail_set(f, ERR_USAGE,
+                    "--node takes small letters, digits and '-', at most %d, not beginning with '-'.",
                     NODE_NAME_MAX);
 }
 
@@ -313,8 +314,9 @@ static void announce(struct cli *c, const char *dir)
     if (cli_get(c, "demo"))
         printf("  tokens of the demo  %s/demo-tokens.json\n", dir);
     if (!cli_master_command(c))
-        printf("\nKeep a copy of %s/master-key apart from the folder: without it nothing in it can be read.\n",
-               dir);
+        printf(
+            "\nKeep a copy of %s/master-key apart from the folder: without it nothing in it can be read.\n",
+            dir);
 }
 
 int cmd_init(struct cli *c)

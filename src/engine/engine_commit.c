@@ -14,7 +14,6 @@
 
 #include "log.h"
 
-#include <string.h>
 #include <time.h>
 
 /* Jobs of a group that share a transaction. */
@@ -79,8 +78,8 @@ static enum err watermark_set(struct engine *e, struct fail *f)
 {
     char name[NODE_ROW_MAX];
     node_row_name(name, ENGINE_WATERMARK, e->config.node);
-    return store_run(e->store, Q_META_PUT,
-                     ARGS(ARG_T(span_str(name)), ARG_I(e->pending_next - 1), ARG_NULL), NULL, f);
+    return store_run(e->store, Q_META_PUT, ARGS(ARG_T(span_str(name)), ARG_I(e->pending_next - 1), ARG_NULL),
+                     NULL, f);
 }
 
 /* Some of the group's jobs in one transaction. Entries of reads come with them where the setting says so. */
@@ -162,7 +161,8 @@ static void part_run(struct engine *e, const struct part *p, struct group *done)
         return;
     /* What is committed already must be sealed before the outbox is looked at. */
     bool blocked = e->in_doubt && (done->n_write || done->n_read);
-    enum err err = blocked ? fail_set(&f, ERR_BUSY, "the connection to the database was lost") : part_try(e, p, &f);
+    enum err err =
+        blocked ? fail_set(&f, ERR_BUSY, "the connection to the database was lost") : part_try(e, p, &f);
     if (err != OK && !blocked && store_met_another(e->store) && !e->in_doubt && p->n_write + p->n_read > 1) {
         struct part a = {p->write, p->n_write / 2, p->read, p->n_read / 2};
         struct part b = {p->write + a.n_write, p->n_write - a.n_write, p->read + a.n_read,
@@ -193,12 +193,12 @@ static void group_change(struct engine *e, struct group *g)
     done->n_write = done->n_read = 0;
     done->registers_changed = false;
     part_run(e, &all, done);
-    memcpy(g->write, done->write, done->n_write * sizeof g->write[0]);
-    g->n_write = done->n_write;
-    if (reads_too) {
-        memcpy(g->read, done->read, done->n_read * sizeof g->read[0]);
+    for (g->n_write = 0; g->n_write < done->n_write; g->n_write++)
+        g->write[g->n_write] = done->write[g->n_write];
+    for (size_t i = 0; reads_too && i < done->n_read; i++)
+        g->read[i] = done->read[i];
+    if (reads_too)
         g->n_read = done->n_read;
-    }
     if (done->registers_changed && e->config.on_registers)
         e->config.on_registers(e->config.ctx, e->store);
 }

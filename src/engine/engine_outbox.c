@@ -67,8 +67,9 @@ static enum err recover_some(struct engine *e, uint64_t *n, struct fail *f)
 {
     struct store_rows r;
     *n = 0;
-    enum err err = store_query(e->store, Q_PENDING_LIST,
-                               ARGS(ARG_I(e->pending_next - 1), ARG_I(end_of(e)), ARG_I(RECOVER_ROWS)), &r, f);
+    enum err err =
+        store_query(e->store, Q_PENDING_LIST,
+                    ARGS(ARG_I(e->pending_next - 1), ARG_I(end_of(e)), ARG_I(RECOVER_ROWS)), &r, f);
     for (; err == OK && store_next(&r, f); ++*n)
         err = recover_row(e, &r, f);
     if (err == OK)

@@ -78,8 +78,7 @@ static void actors_make(const struct vault *v, struct register_copy *r)
     }
 }
 
-enum err registers_copy(const struct vault *v, struct store *st, struct register_copy **out,
-                        struct fail *f)
+enum err registers_copy(const struct vault *v, struct store *st, struct register_copy **out, struct fail *f)
 {
     struct register_copy *r = allocate(sizeof *r);
     r->arena = arena_new(0);
@@ -344,7 +343,7 @@ static enum err open_next(struct gate *g, struct store *st, struct arena *a, str
 }
 
 static enum err settle_once(struct gate *g, struct store *st, struct unit *first, struct instant now,
-                       struct fail *f)
+                            struct fail *f)
 {
     enum err e = store_begin_write(st, f);
     if (e)
@@ -363,8 +362,8 @@ static enum err settle_once(struct gate *g, struct store *st, struct unit *first
     return store_commit(st, f);
 }
 
-/* What opening writes, in one group: erasures done again, the first texts. Other daemons may be at work on the
- * same database: what meets them is done again. */
+/* What opening writes, in one group: erasures done again, the first texts. Other daemons may be at work on
+ * the same database: what meets them is done again. */
 static enum err settle(struct gate *g, struct store *st, struct unit *first, struct instant now,
                        struct fail *f)
 {

@@ -34,7 +34,8 @@ static enum err load_set(struct store *st, uint32_t number, struct instant since
     return e;
 }
 
-static enum err load_sets(struct gate *g, struct store *st, struct instant now, struct sets *out, struct fail *f)
+static enum err load_sets(struct gate *g, struct store *st, struct instant now, struct sets *out,
+                          struct fail *f)
 {
     uint32_t current = 0, next = 0;
     struct instant since = INSTANT_FOREVER;

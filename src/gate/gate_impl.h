@@ -97,7 +97,7 @@ struct gate {
     struct vault *vault;
     char ledger_path[4096];
     uint64_t erased_again; /* at this start: the database was older than the ledger */
-    int64_t node; /* number of this daemon on its database; 0: a file */
+    int64_t node;          /* number of this daemon on its database; 0: a file */
     int offset_minutes;
     char region[3];
     pthread_mutex_t lock; /* over current, next, arriving, past and the epoch table */
@@ -109,17 +109,16 @@ struct gate {
     atomic_bool turned;                /* a set came into force that the record does not know yet */
     atomic_ullong swept, postponed;    /* by the sweep, since the start */
     atomic_llong swept_at;
-    atomic_ullong undeclared;  /* fields offered that the policy does not declare, since the start */
-    pthread_mutex_t follow;       /* what another node changed is being loaded */
-    atomic_llong version;         /* of registers, policies and keys: what is loaded */
-    atomic_llong hears_until;     /* monotonic ms; 0: for ever */
-    _Atomic(const char *) deaf;   /* why, if that has passed */
-    struct epoch_table *epoch; /* pseudonyms of the living in one epoch, made on demand */
+    atomic_ullong undeclared;   /* fields offered that the policy does not declare, since the start */
+    pthread_mutex_t follow;     /* what another node changed is being loaded */
+    atomic_llong version;       /* of registers, policies and keys: what is loaded */
+    atomic_llong hears_until;   /* monotonic ms; 0: for ever */
+    _Atomic(const char *) deaf; /* why, if that has passed */
+    struct epoch_table *epoch;  /* pseudonyms of the living in one epoch, made on demand */
 };
 
 /* ---- gate.c */
-enum err registers_copy(const struct vault *v, struct store *st, struct register_copy **out,
-                        struct fail *f);
+enum err registers_copy(const struct vault *v, struct store *st, struct register_copy **out, struct fail *f);
 void registers_drop(struct register_copy *r);
 /* Takes over one hold of each. */
 struct snapshot *snapshot_of(struct unit *u, struct register_copy *r);

@@ -7,11 +7,11 @@
  * history.db.
  */
 #include "gate_impl.h"
+#include "nodes.h"
 
 #include <inttypes.h>
 
 #define KEEP_NAME  SPAN("record_keep") /* months */
-#define PRUNE_NAME SPAN("prune")
 
 /* ---- Marks in the database */
 
@@ -31,6 +31,14 @@ static enum err mark_get(struct store *st, struct span name, bool *found, int64_
 static enum err mark_put(struct store *st, struct span name, int64_t number, struct fail *f)
 {
     return store_run(st, Q_META_PUT, ARGS(ARG_T(name), ARG_I(number), ARG_NULL), NULL, f);
+}
+
+/* Each node prunes its own record. */
+static struct span prune_name(const struct gate_call *c)
+{
+    char row[NODE_ROW_MAX];
+    node_row_name(row, "prune", c->gate->node);
+    return arena_copy(c->arena, span_str(row));
 }
 
 static enum err keep_months(struct store *st, int64_t *months, struct fail *f)
@@ -128,7 +136,7 @@ enum err gate_epochs(struct gate_call *c, struct audit *au, struct gate_epochs *
     if (!e)
         e = keep_months(c->st, &out->keep_months, f);
     if (!e)
-        e = mark_get(c->st, PRUNE_NAME, &out->pruning, &mark, f);
+        e = mark_get(c->st, prune_name(c), &out->pruning, &mark, f);
     if (!e)
         e = first_held(c, &held, f);
     if (e)
@@ -247,7 +255,7 @@ enum err gate_prune(struct gate_call *c, struct audit *au, struct span until, bo
     if (e || dry)
         return e;
     e = gate_note(c, AUDIT_PRUNE, announcement(c, "prune", &all, behind), f);
-    return e ? e : mark_put(c->st, PRUNE_NAME, (int64_t)out->minimum, f);
+    return e ? e : mark_put(c->st, prune_name(c), (int64_t)out->minimum, f);
 }
 
 /* ---- Steps */
@@ -256,7 +264,7 @@ static enum err finish(struct gate_call *c, uint64_t minimum, struct fail *f)
 {
     struct span detail = arena_fmt(c->arena, "{\"event\":\"pruned\",\"minimum\":%" PRIu64 "}", minimum);
     enum err e = gate_note(c, AUDIT_PRUNE, detail, f);
-    return e ? e : store_run(c->st, Q_META_PUT, ARGS(ARG_T(PRUNE_NAME), ARG_NULL, ARG_NULL), NULL, f);
+    return e ? e : store_run(c->st, Q_META_PUT, ARGS(ARG_T(prune_name(c)), ARG_NULL, ARG_NULL), NULL, f);
 }
 
 /* Files that nobody announced are those of a database that was put back from before. */
@@ -275,7 +283,7 @@ enum err gate_prune_step(struct gate_call *c, struct audit *au, gate_rows_gone g
     int64_t minimum;
     uint64_t left = 0;
     *out = (struct gate_pruning){.minimum = audit_minimum(au)};
-    enum err e = mark_get(c->st, PRUNE_NAME, &under_way, &minimum, f);
+    enum err e = mark_get(c->st, prune_name(c), &under_way, &minimum, f);
     if (e || !under_way)
         return e ? e : leftovers(au, out, f);
     if (audit_minimum(au) < (uint64_t)minimum)

@@ -11,9 +11,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define WATERMARK "pending" /* ENGINE_WATERMARK; the gate does not include the engine */
+#define WATERMARK       "pending" /* ENGINE_WATERMARK; the gate does not include the engine */
 #define RECONCILE_TRIES 10
-#define LOSS      "loss"    /* what is still to be put on record */
+#define LOSS            "loss" /* what is still to be put on record */
 
 enum fate { FATE_NOTHING, FATE_AGAIN, FATE_LOST }; /* changed nothing; done again; lost */
 
@@ -217,14 +217,16 @@ static enum err meta_get(const struct gate_call *c, const char *name, bool *foun
 }
 
 /* The highest id that committed changes have, in the outbox or before it. False in *known: not kept yet. */
-static enum err last_change(const struct gate_call *c, bool *known, uint64_t *mark, uint64_t *waiting, struct fail *f)
+static enum err last_change(const struct gate_call *c, bool *known, uint64_t *mark, uint64_t *waiting,
+                            struct fail *f)
 {
     struct store_rows rows;
     int64_t number = 0;
     *waiting = 0;
     enum err e = meta_get(c, WATERMARK, known, &number, NULL, NULL, f);
     *mark = (uint64_t)number;
-    if (e || !store_one(c->st, Q_PENDING_LAST, ARGS(ARG_I(node_base(c->gate->node)), ARG_I(node_end(c->gate->node))), &rows, f))
+    if (e || !store_one(c->st, Q_PENDING_LAST,
+                        ARGS(ARG_I(node_base(c->gate->node)), ARG_I(node_end(c->gate->node))), &rows, f))
         return e ? e : rows.err;
     *waiting = (uint64_t)store_i(&rows, 0);
     store_done(&rows);
@@ -257,8 +259,9 @@ static enum err meta_put(const struct gate_call *c, const char *name, struct sto
 
 static enum err keep_loss(const struct gate_call *c, struct audit *au, struct span members, struct fail *f)
 {
-    enum err e = meta_put(c, LOSS, ARG_NULL, ARG_B(members), f);
-    return e ? e : meta_put(c, WATERMARK, ARG_I(audit_pending_done(au)), ARG_NULL, f);
+    const struct store_arg none = ARG_NULL, what = ARG_B(members), mark = ARG_I(audit_pending_done(au));
+    enum err e = meta_put(c, LOSS, none, what, f);
+    return e ? e : meta_put(c, WATERMARK, mark, none, f);
 }
 
 static enum err compare(struct missing *m, bool accept, struct text *other, struct fail *f)
@@ -332,5 +335,6 @@ enum err gate_loss_note(struct gate_call *c, struct span *members, struct fail *
     enum err e = meta_get(c, LOSS, &found, &number, c->arena, members, f);
     if (e || members->len == 0)
         return e;
-    return meta_put(c, LOSS, ARG_NULL, ARG_NULL, f);
+    const struct store_arg none = ARG_NULL;
+    return meta_put(c, LOSS, none, none, f);
 }

@@ -23,7 +23,11 @@
 #define NODE_SKEW_MAX_MS 500  /* between the node's clock and the server's */
 #define NODE_SIDS        256  /* small keys of persons taken at a time: the counter is one row for all */
 
-enum node_state { NODE_LIVE, NODE_RETIRED, NODE_CLOSED }; /* retired: its last entry of the index log is due */
+enum node_state {
+    NODE_LIVE,
+    NODE_RETIRED,
+    NODE_CLOSED
+}; /* retired: its last entry of the index log is due */
 
 /* What DATA/database says: name of this node ("" where it says none, which is "1"), and whether records of
  * reads go through the database before they are acknowledged. False: the database is a file. */

@@ -23,12 +23,12 @@
 
 #include <libpq-fe.h>
 
-#define PG_CONNECT_S      "3"  /* one try to connect, as libpq takes it */
-#define PG_BACKOFF_MIN_MS 100  /* between tries, doubled ... */
-#define PG_BACKOFF_MAX_MS 2000 /* ... up to this */
+#define PG_CONNECT_S      "3"   /* one try to connect, as libpq takes it */
+#define PG_BACKOFF_MIN_MS 100   /* between tries, doubled ... */
+#define PG_BACKOFF_MAX_MS 2000  /* ... up to this */
 #define PG_SILENCE_MS     10000 /* a server that says nothing for so long while it is asked is given up */
 #define PG_VERSION_MIN    150000
-#define PG_UNANSWERED_MAX 64   /* commands sent and not waited for: their answers fit any socket buffer */
+#define PG_UNANSWERED_MAX 64 /* commands sent and not waited for: their answers fit any socket buffer */
 
 /* The lines of DATA/database; empty spans: there is no such file, all is SQLite. */
 struct pg_urls {

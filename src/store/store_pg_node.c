@@ -198,7 +198,8 @@ static enum err running_already(const struct ear *e, int64_t seen, struct fail *
 {
     char when[INSTANT_TEXT_MAX];
     instant_put(when, (struct instant){seen});
-    fail_hint(f, "stop it first, or give this one a name of its own: `troth init DIR --database … --node NAME`");
+    fail_hint(f,
+              "stop it first, or give this one a name of its own: `troth init DIR --database … --node NAME`");
     return fail_set(f, ERR_CONFLICT, "a daemon runs as node '%s' already; it was last seen at %s", e->name,
                     when);
 }
@@ -282,18 +283,20 @@ int64_t ear_session(const struct ear *e)
     return e->session;
 }
 
-/* What we lost may live on at the server for a while, and with it our own lock: it is ended, if it is ours. */
+/* What we lost may live on at the server for a while, and with it our own lock: it is ended, if it is ours.
+ */
 static void ear_end_old(struct ear *e)
 {
     char state[6], pid[24], number[24];
     const char *const values[] = {pid, number};
     snprintf(pid, sizeof pid, "%d", e->backend);
     snprintf(number, sizeof number, "%lld", (long long)e->number);
-    PQclear(ear_ask(e,
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = $1::int"
-                    " AND classid = " LOCK_CLASS " AND objid = $2::oid AND pid <> pg_backend_pid()"
-                    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-                    values, 2, state));
+    PQclear(
+        ear_ask(e,
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = $1::int"
+                " AND classid = " LOCK_CLASS " AND objid = $2::oid AND pid <> pg_backend_pid()"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+                values, 2, state));
 }
 
 static enum err ear_take_again(struct ear *e, struct fail *f)
@@ -367,10 +370,11 @@ static char *hex_of(struct span s)
 }
 
 #define BEAT                                                                                                 \
-    "UPDATE node SET seen = " NOW_MS                                                                         \
-    ", skew = CASE WHEN $3::bigint = 0 THEN 0 ELSE " NOW_MS " - $3::bigint END,"                             \
+    "UPDATE node SET seen = " NOW_MS ", skew = CASE WHEN $3::bigint = 0 THEN 0 ELSE " NOW_MS                 \
+    " - $3::bigint END,"                                                                                     \
     " record = CASE WHEN $4::bigint < 0 THEN record ELSE $4::bigint END,"                                    \
-    " checkpoint = CASE WHEN $4::bigint < 0 THEN checkpoint ELSE $5::bytea END WHERE number = $1 AND session = $2"                        \
+    " checkpoint = CASE WHEN $4::bigint < 0 THEN checkpoint ELSE $5::bytea END WHERE number = $1 AND "       \
+    "session = $2"                                                                                           \
     " RETURNING seen, state, (SELECT number FROM meta WHERE name = 'generation'),"                           \
     " (SELECT COUNT(*) FROM node o WHERE o.number <> $1 AND o.state = 0)"
 

@@ -76,7 +76,8 @@ bool node_name_valid(struct span name)
 {
     bool ok = name.len > 0 && name.len <= NODE_NAME_MAX && name.p[0] != '-';
     for (size_t i = 0; i < name.len; i++)
-        ok &= (name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '-';
+        ok &= (name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9') ||
+              name.p[i] == '-';
     return ok;
 }
 

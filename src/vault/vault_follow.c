@@ -38,8 +38,9 @@ static enum err open_newest(struct vault *v, enum key_class c, const struct stor
     struct bind b = bind_class_key(c);
     enum err e = master_read(&(struct vault_master){v->master_file, v->master_command}, &master, f);
     if (!e && key_unwrap(master, bind_span(&b), span_of(s->wrapped[s->n - 1], WRAPPED_LEN), out, NULL))
-        e = fail_set(f, ERR_NO_KEY, "another node changed the key of class '%s', and the master key here does "
-                                    "not open it: the master key was changed, too; copy the new one here",
+        e = fail_set(f, ERR_NO_KEY,
+                     "another node changed the key of class '%s', and the master key here does "
+                     "not open it: the master key was changed, too; copy the new one here",
                      class_names[c]);
     key_free(master);
     return e;
@@ -52,8 +53,10 @@ static void drop_oldest(struct generations *g)
     g->retired = g->key[0];
     g->retired_number = g->number[0];
     g->n--;
-    memmove(g->key, g->key + 1, g->n * sizeof g->key[0]);
-    memmove(g->number, g->number + 1, g->n * sizeof g->number[0]);
+    for (size_t i = 0; i < g->n; i++) {
+        g->key[i] = g->key[i + 1];
+        g->number[i] = g->number[i + 1];
+    }
 }
 
 static enum err follow_class(struct vault *v, struct store *st, enum key_class c, struct fail *f)

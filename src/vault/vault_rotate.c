@@ -53,7 +53,7 @@ static int64_t newest(struct vault *v, enum key_class c)
 static bool begun(void *ctx, struct span class_name)
 {
     struct vault *v = ctx;
-    enum key_class c;
+    enum key_class c = CLASS_ADULT;
     if (find_class(class_name, &c, NULL) || !v->next[c])
         return true;
     pthread_rwlock_wrlock(&v->lock);
@@ -120,7 +120,7 @@ static enum err master_again(struct vault *v, struct store *st, enum key_class c
 enum err vault_rotate_begin(struct vault *v, struct store *st, struct span class_name, int64_t *generation,
                             bool *resumed, uint64_t *left, struct fail *f)
 {
-    enum key_class c;
+    enum key_class c = CLASS_ADULT;
     struct key *master;
     enum err e = find_class(class_name, &c, f);
     if (e)
@@ -212,7 +212,7 @@ static enum err wrap_again(struct vault *v, struct store *st, enum key_class c, 
 static bool dropped(void *ctx, struct span class_name)
 {
     struct vault *v = ctx;
-    enum key_class c;
+    enum key_class c = CLASS_ADULT;
     if (find_class(class_name, &c, NULL))
         return true;
     pthread_rwlock_wrlock(&v->lock);
@@ -246,7 +246,7 @@ enum err vault_rotate_step(struct vault *v, struct store *st, struct span class_
                            struct subject_id *from, int64_t *generation, uint64_t *wrapped, bool *finished,
                            struct fail *f)
 {
-    enum key_class c;
+    enum key_class c = CLASS_ADULT;
     size_t n = 0;
     *wrapped = 0;
     *finished = false;

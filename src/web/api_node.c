@@ -4,7 +4,8 @@
 
 #include "nodes.h"
 
-static const char *const state_names[] = {[NODE_LIVE] = "live", [NODE_RETIRED] = "retired", [NODE_CLOSED] = "closed"};
+static const char *const state_names[] = {
+    [NODE_LIVE] = "live", [NODE_RETIRED] = "retired", [NODE_CLOSED] = "closed"};
 
 struct node_row {
     int64_t number, state, seen;
@@ -105,8 +106,8 @@ static enum err adopt_rows(struct call *c, const struct node_row *n, int64_t *ad
 {
     struct store_rows rows;
     int64_t base = (int64_t)node_base(n->number), end = (int64_t)node_end(n->number);
-    enum err err = store_query(c->gate.st, Q_PENDING_LIST, ARGS(ARG_I(base), ARG_I(end), ARG_I(NODE_ADOPT_MAX)), &rows,
-                               &c->fail);
+    enum err err = store_query(c->gate.st, Q_PENDING_LIST,
+                               ARGS(ARG_I(base), ARG_I(end), ARG_I(NODE_ADOPT_MAX)), &rows, &c->fail);
     *upto = base;
     while (err == OK && store_next(&rows, &c->fail)) {
         err = gate_adopt(&c->gate, store_t(&rows, 1), store_t(&rows, 2), &c->fail);
@@ -129,7 +130,8 @@ void api_node_retire(struct call *c)
     if (on_file(c) || find_node(c, &n) != OK || check_dead(c, &n) != OK)
         return;
     bool first = n.state == NODE_LIVE;
-    if (first && store_run(c->gate.st, Q_NODE_STATE, ARGS(ARG_I(n.number), ARG_I(NODE_RETIRED)), NULL, &c->fail) != OK)
+    if (first &&
+        store_run(c->gate.st, Q_NODE_STATE, ARGS(ARG_I(n.number), ARG_I(NODE_RETIRED)), NULL, &c->fail) != OK)
         return;
     if (first && gate_note(&c->gate, AUDIT_REGISTER, retire_words(c), &c->fail) != OK)
         return;

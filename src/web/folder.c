@@ -113,8 +113,8 @@ static enum err copy_master(const struct web_make *m, const char *to, struct are
 }
 
 /* A name of its own, and the instance of the records that are there. */
-static enum err look_around(struct store *st, const struct web_make *m, struct arena *a, struct span *instance,
-                            struct fail *f)
+static enum err look_around(struct store *st, const struct web_make *m, struct arena *a,
+                            struct span *instance, struct fail *f)
 {
     struct store_rows rows;
     enum err err = store_query(st, Q_NODE_ALL, NO_ARGS, &rows, f);
@@ -147,8 +147,8 @@ static enum err add_row(struct store *st, const struct web_make *m, struct arena
     if (err != OK)
         return err;
     bool added = store_one(st, Q_NODE_ADD,
-                           ARGS(ARG_T(span_str(m->node)), ARG_T(span_trim(origin)), ARG_T(span_trim(verifier)),
-                                ARG_I(m->now.ms), ARG_B(SPAN_EMPTY)),
+                           ARGS(ARG_T(span_str(m->node)), ARG_T(span_trim(origin)),
+                                ARG_T(span_trim(verifier)), ARG_I(m->now.ms), ARG_B(SPAN_EMPTY)),
                            &rows, f);
     bool fits = added && store_i(&rows, 0) <= NODE_NUMBER_MAX;
     err = rows.err;

@@ -44,7 +44,8 @@ static int64_t mono_ms(void)
 
 static enum err read_line(struct web *w, const char *name, struct arena *a, struct span *out, struct fail *f)
 {
-    enum err err = file_read(a, arena_str(a, arena_fmt(a, "%s/audit/%s", w->config.data, name)), 4096, out, f);
+    enum err err =
+        file_read(a, arena_str(a, arena_fmt(a, "%s/audit/%s", w->config.data, name)), 4096, out, f);
     *out = span_trim(*out);
     return err;
 }
@@ -64,9 +65,10 @@ static enum err row_first(struct web *w, const char *name, struct store *st, str
         err = read_line(w, "key.pub", a, &verifier, f);
     if (err == OK && !any) {
         struct instant now = web_clock(w->config.clock_file);
-        store_one(st, Q_NODE_ADD,
-                  ARGS(ARG_T(span_str(name)), ARG_T(origin), ARG_T(verifier), ARG_I(now.ms), ARG_B(SPAN_EMPTY)),
-                  &rows, f);
+        store_one(
+            st, Q_NODE_ADD,
+            ARGS(ARG_T(span_str(name)), ARG_T(origin), ARG_T(verifier), ARG_I(now.ms), ARG_B(SPAN_EMPTY)),
+            &rows, f);
         err = rows.err;
         store_done(&rows);
     }

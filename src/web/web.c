@@ -255,10 +255,10 @@ static const struct {
     enum err (*start)(struct web *w, struct start *s, struct fail *f);
     void (*stop)(struct web *w);
 } steps[] = {
-    {start_clock, free_http},         {start_lock, stop_lock},     {start_node, node_stop},
-    {start_gate, stop_gate},      {start_audit, stop_audit},   {start_known, NULL},
-    {start_engine, stop_engine},  {start_worker, worker_stop}, {start_listen, node_quiet},
-    {start_note, NULL},           {start_sweep, sweeper_stop}, {start_http, stop_http},
+    {start_clock, free_http},    {start_lock, stop_lock},     {start_node, node_stop},
+    {start_gate, stop_gate},     {start_audit, stop_audit},   {start_known, NULL},
+    {start_engine, stop_engine}, {start_worker, worker_stop}, {start_listen, node_quiet},
+    {start_note, NULL},          {start_sweep, sweeper_stop}, {start_http, stop_http},
 };
 #define N_STEPS (sizeof steps / sizeof steps[0])
 

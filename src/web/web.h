@@ -63,8 +63,9 @@ struct web_make {
 enum err web_create(const struct web_make *m, struct fail *f);
 /* Whether the databases that DATA/database names hold an installation, which a further node may join. */
 enum err web_installed(const char *data, bool *out, struct fail *f);
-/* Makes what a further node has of its own: a record, its key, history.db, the master key's copy. Its row is the
- * last thing that is made. ERR_CONFLICT: there is a node of this name; ERR_NO_KEY: the master key is another. */
+/* Makes what a further node has of its own: a record, its key, history.db, the master key's copy. Its row is
+ * the last thing that is made. ERR_CONFLICT: there is a node of this name; ERR_NO_KEY: the master key is
+ * another. */
 enum err web_join(const struct web_make *m, struct fail *f);
 /* Undoes it, as long as the node has recorded nothing. */
 void web_join_undo(const struct web_make *m);

@@ -232,9 +232,9 @@ enum err node_start(struct web *w, struct fail *f);
 enum err node_listen(struct web *w, struct fail *f);
 void node_quiet(struct web *w); /* undoes node_listen */
 void node_stop(struct web *w);
-int64_t node_number(const struct web *w);  /* 0: the database is a file */
-bool node_leads(const struct web *w);      /* work that one node does for all; a file's daemon leads */
-bool node_decisions(const struct web *w);  /* records of reads go through the database first */
+int64_t node_number(const struct web *w); /* 0: the database is a file */
+bool node_leads(const struct web *w);     /* work that one node does for all; a file's daemon leads */
+bool node_decisions(const struct web *w); /* records of reads go through the database first */
 /* The engine's on_snapshot: registers, policies and keys as this snapshot has them. */
 enum err node_snapshot(void *web, struct store *st, struct fail *f);
 /* Why nothing may be allowed here now: ERR_BUSY; OK as long as it hears. Any thread. */
