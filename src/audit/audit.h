@@ -45,9 +45,10 @@ enum audit_kind {
     AUDIT_REFUSED = 15,  /* an attempt the guard or the policy refused */
     AUDIT_EXPORT = 16,
     AUDIT_EPOCH = 17, /* the end of an epoch, made by the log itself */
-    AUDIT_PRUNE = 18  /* closed epochs are to be deleted, or were */
+    AUDIT_PRUNE = 18, /* closed epochs are to be deleted, or were */
+    AUDIT_CLOSE = 19  /* an account was closed, for a service or for all */
 };
-#define AUDIT_KINDS 19 /* one more than the highest */
+#define AUDIT_KINDS 20 /* one more than the highest */
 
 /* The leaf, before it is laid out. Fixed binary layout, documented in src/audit/DESIGN.md. */
 struct audit_leaf {

@@ -12,6 +12,7 @@ static const char *const kind_names[] = {
     [AUDIT_CONSENT] = "consent",   [AUDIT_WITHDRAW] = "withdraw", [AUDIT_REGISTER] = "register",
     [AUDIT_POLICY] = "policy",     [AUDIT_START] = "start",       [AUDIT_REFUSED] = "refused",
     [AUDIT_EXPORT] = "export",     [AUDIT_EPOCH] = "epoch",       [AUDIT_PRUNE] = "prune",
+    [AUDIT_CLOSE] = "close",
 };
 #define KINDS (sizeof kind_names / sizeof kind_names[0])
 

@@ -112,6 +112,19 @@ static const struct cli_option erase_options[] = {
     {"guardian", CLI_STRING, "ID", false, "?guardian", "with --actor guardian: who"},
     {0},
 };
+static const struct cli_option export_all_options[] = {
+    {"purpose", CLI_STRING, "NAME", true, "purpose", "what for, as the policy names it: rights-requests"},
+    {"service", CLI_STRING, "NAME", true, "service", "where it was asked for"},
+    {"actor", CLI_STRING, "WHO", false, "actor", "subject (default), or guardian:ID"},
+    {0},
+};
+static const struct cli_option close_options[] = {
+    {"service", CLI_STRING, "NAME", false, "service",
+     "the service (default: all; whom no hold keeps is erased)"},
+    {"actor", CLI_STRING, "WHO", false, "?actor", "whose wish: subject (default) or guardian"},
+    {"guardian", CLI_STRING, "ID", false, "?guardian", "with --actor guardian: who"},
+    {0},
+};
 static const struct cli_option verify_options[] = {
     {"guardian", CLI_STRING, "ID", true, "guardian", "the guardian"},
     {"evidence", CLI_STRING, "TEXT", false, "evidence", "reference of the proof, not the proof"},
@@ -433,6 +446,10 @@ const struct cli_command cli_commands[] = {
              "Exit codes: 0 all were taken in, 1 some were refused or it stopped, 2 usage."},
     ASK("subject erase", "ID", 1, "erase a person: destroy the key, keep the proof", erase_options, DELETE,
         "/v1/subjects/{0}", NULL, NULL),
+    ASK("subject export", "ID", 1, "everything held of a person, for themself, with a receipt", export_all_options, POST,
+        "/v1/subjects/{0}/export", NULL, NULL),
+    ASK("subject close", "ID", 1, "close the account with a service, or with all, with a receipt", close_options, POST,
+        "/v1/subjects/{0}/closure", NULL, NULL),
     ASK("hold add", "ID", 1, "keep fields of a person for a legal duty only", hold_options, POST,
         "/v1/subjects/{0}/holds", NULL, NULL),
     ASK("hold list", "ID", 1, "what is kept of a person for a legal duty only", NULL, GET, "/v1/subjects/{0}/holds",

@@ -252,6 +252,11 @@ struct gate_out {
  * fields carry their reason in the answer. */
 enum err gate_read(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer,
                    struct gate_out **out, size_t *n, struct fail *f);
+/* All that is held of the person, for themself (B5.1.a): as read, operation export, by the subject unless
+ * `asked` names a guardian. `asked` says purpose and evidence; its fields are filled in. Nothing held: an
+ * entry and an empty answer. The receipt points at the entry. */
+enum err gate_export(struct gate_call *c, const struct subject *s, struct gate_request *asked,
+                     struct gate_answer *answer, struct gate_out **out, size_t *n, struct fail *f);
 /* Share with a recipient: as read, with operation share (or transfer, disclose), the recipient's grant
  * (fields outside it are refused with `scope`), and a row in the person's list of shares. */
 enum err gate_share(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer,
@@ -273,6 +278,20 @@ enum err gate_age(struct gate_call *c, struct subject_id id, struct date birth, 
  */
 enum err gate_erase(struct gate_call *c, struct subject_id id, struct span actor, struct subject *out,
                     struct fail *f);
+/* Closes the account with one service, or with all (`service` empty) (B5.3). What came through the service
+ * goes, its consents are withdrawn, the relation ends. What a legal hold keeps stays for that duty, and goes
+ * with the hold's end. With all: if nothing is held, the person is erased as gate_erase does; otherwise they
+ * stay, without services, for the hold alone. Leaves a CLOSE entry, which the receipt points at.
+ * ERR_NOT_FOUND: the person has no account with this service. */
+struct gate_closure {
+    bool erased;
+    int64_t deleted;         /* values */
+    int64_t withdrawn;       /* consents */
+    const struct hold *kept; /* holds that keep values */
+    size_t n_kept;
+};
+enum err gate_close_account(struct gate_call *c, const struct subject *s, struct span service,
+                            struct span actor, struct gate_closure *out, struct fail *f);
 enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct subject_id guardian,
                            bool verified, struct span evidence, struct fail *f);
 /* Who may say it follows from the need's source: `consent`, `device`, `preference`: the person, or a child's

@@ -200,6 +200,10 @@ void question_request(const struct question *q, unsigned field, const struct sta
 struct instant storing_until(const struct question *q, unsigned field, const char *event,
                              struct instant from);
 
+/* gate_people.c: whose wish it was, without the id of a guardian; and the caller. */
+struct span wish_of(struct span actor);
+struct span caller_name(const struct gate_call *c);
+
 /* gate_consent.c: the event becomes one of the person's, with what follows for their state. */
 enum err consent_apply(struct gate_call *c, struct subject *s, const struct consent_event *e, struct fail *f);
 

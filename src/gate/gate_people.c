@@ -2,7 +2,7 @@
 /* Persons come, link, and go; each change with its entry. See gate.h. */
 #include "gate_impl.h"
 
-static struct span caller(const struct gate_call *c)
+struct span caller_name(const struct gate_call *c)
 {
     return c->service ? arena_fmt(c->arena, "service:%.*s", SPAN_F(c->service->name)) : SPAN("operator");
 }
@@ -15,7 +15,7 @@ enum err record_person(struct gate_call *c, enum audit_kind kind, const struct s
     enum err e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
     if (e)
         return e;
-    struct record r = {.kind = kind, .subject = s, .key = key, .actor = caller(c), .extra = extra};
+    struct record r = {.kind = kind, .subject = s, .key = key, .actor = caller_name(c), .extra = extra};
     e = record_add(c, &r, f);
     vault_key_close(key);
     return e;
@@ -43,9 +43,14 @@ enum err gate_subject_create(struct gate_call *c, struct date birth, struct span
 /* ---- Going */
 
 /* Whose wish it was is told without the id of the guardian, which would outlive both. */
+struct span wish_of(struct span actor)
+{
+    return span_sub(actor, 0, span_find(actor, ':', 0));
+}
+
 static struct span wish_members(struct gate_call *c, struct span actor)
 {
-    struct span who = span_sub(actor, 0, span_find(actor, ':', 0));
+    struct span who = wish_of(actor);
     return who.len ? arena_fmt(c->arena, "\"event\":\"erased\",\"wish\":\"%.*s\"", SPAN_F(who))
                    : SPAN("\"event\":\"erased\"");
 }
@@ -66,7 +71,7 @@ static enum err record_erasure(struct gate_call *c, const struct subject *s, str
                        .subject = s,
                        .key = key,
                        .node_detail = true,
-                       .actor = caller(c),
+                       .actor = caller_name(c),
                        .extra = wish_members(c, actor)};
     e = record_add(c, &r, f);
     vault_key_close(key);

@@ -143,8 +143,9 @@ static enum err check_operation(struct span operation, const char *const *allowe
                     SPAN_F(span_sub(operation, 0, 64)));
 }
 
-enum err gate_read(struct gate_call *c, const struct gate_request *asked, struct gate_answer *answer,
-                   struct gate_out **out, size_t *n, struct fail *f)
+/* `kind`: what the entry is, if anything was allowed. */
+static enum err read_as(enum audit_kind kind, struct gate_call *c, const struct gate_request *asked,
+                        struct gate_answer *answer, struct gate_out **out, size_t *n, struct fail *f)
 {
     static const char *const reading[] = {"use", "display", "read", "export"};
     struct question q = {0};
@@ -159,7 +160,7 @@ enum err gate_read(struct gate_call *c, const struct gate_request *asked, struct
     struct span extra = !e && asked->tags ? tags_apply(&q, answer, outs.list, &outs.n) : SPAN_EMPTY;
     if (!e)
         e = record_add(c,
-                       &(struct record){.kind = any_allowed(answer) ? AUDIT_READ : AUDIT_REFUSED,
+                       &(struct record){.kind = any_allowed(answer) ? kind : AUDIT_REFUSED,
                                         .q = &q,
                                         .answer = answer,
                                         .extra = extra},
@@ -168,6 +169,51 @@ enum err gate_read(struct gate_call *c, const struct gate_request *asked, struct
     *out = outs.list;
     *n = outs.n;
     return e;
+}
+
+enum err gate_read(struct gate_call *c, const struct gate_request *asked, struct gate_answer *answer,
+                   struct gate_out **out, size_t *n, struct fail *f)
+{
+    return read_as(AUDIT_READ, c, asked, answer, out, n, f);
+}
+
+/* ---- Everything, for the person */
+
+/* Each field of which anything is held; the list comes by field. */
+static enum err ask_for_all(struct gate_request *asked, const struct value *values, size_t n, struct fail *f)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (i && span_eq(values[i].field, values[i - 1].field))
+            continue;
+        if (asked->n_fields == GATE_FIELDS_MAX)
+            return fail_set(f, ERR_TOO_LARGE, "more than %d fields are held: read them in parts",
+                            GATE_FIELDS_MAX);
+        asked->fields[asked->n_fields++] = values[i].field;
+    }
+    return OK;
+}
+
+enum err gate_export(struct gate_call *c, const struct subject *s, struct gate_request *asked,
+                     struct gate_answer *answer, struct gate_out **out, size_t *n, struct fail *f)
+{
+    struct vault_person person = vault_of(s);
+    struct value *values = NULL;
+    size_t held = 0;
+    *answer = (struct gate_answer){0};
+    *n = asked->n_fields = 0;
+    enum err e = vault_list(c->st, &person, c->arena, &values, &held, f);
+    if (!e)
+        e = ask_for_all(asked, values, held, f);
+    if (e)
+        return e;
+    if (held == 0)
+        return record_person(c, AUDIT_EXPORT, s, SPAN("\"event\":\"exported; nothing is held\""), f);
+    asked->subject = s->id;
+    asked->has_subject = true;
+    asked->operation = SPAN("export");
+    if (asked->actor.len == 0)
+        asked->actor = SPAN("subject");
+    return read_as(AUDIT_EXPORT, c, asked, answer, out, n, f);
 }
 
 /* ---- What everybody sees */

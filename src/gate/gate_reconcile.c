@@ -93,6 +93,7 @@ static enum err take(struct missing *m, const struct audit_leaf *l, struct span 
     case AUDIT_REFUSED:
     case AUDIT_START:
     case AUDIT_EXPORT:
+    case AUDIT_EPOCH:
     case AUDIT_PRUNE:
         *fate = FATE_NOTHING;
         return OK;

@@ -220,6 +220,15 @@ enum err subject_service_add(struct store *st, const struct subject *s, struct s
     return store_run(st, Q_SERVICE_USED, ARGS(ARG_I(s->sid), ARG_T(service), ARG_I(now.ms)), NULL, f);
 }
 
+enum err subject_service_end(struct store *st, const struct subject *s, struct span service, bool *found,
+                             struct fail *f)
+{
+    int64_t rows = 0;
+    enum err e = store_run(st, Q_SERVICE_LEFT, ARGS(ARG_I(s->sid), ARG_T(service)), &rows, f);
+    *found = rows > 0;
+    return e;
+}
+
 enum err subject_epoch_step(struct store *st, const struct subject *s, struct fail *f)
 {
     return store_run(st, Q_SUBJECT_EPOCH, ARGS(ARG_B(span_of(s->id.b, sizeof s->id.b))), NULL, f);

@@ -87,6 +87,10 @@ enum err subject_each(struct store *st, void (*each)(void *ctx, const struct sub
 enum err subject_service_add(struct store *st, const struct subject *s, struct span service,
                              struct instant now, struct fail *f);
 
+/* The account with this service ends. *found: there was one. */
+enum err subject_service_end(struct store *st, const struct subject *s, struct span service, bool *found,
+                             struct fail *f);
+
 enum err subject_epoch_step(struct store *st, const struct subject *s, struct fail *f);
 /* True if the person has used the service. On the way s->unheld is found out. */
 enum err subject_uses(struct store *st, struct subject *s, struct span service, bool *out, struct fail *f);

@@ -23,7 +23,7 @@ void api_share_add(struct call *c)
         answer_values(c, answer, values, n, &id);
 }
 
-static void render_share(struct text *t, const struct share_row *s)
+void render_share(struct text *t, const struct share_row *s)
 {
     json_open(t, NULL, '{');
     json_hex(t, "share", s->id.b, ID_LEN);

@@ -162,6 +162,8 @@ void render_values(struct call *c, struct text *t, const struct gate_answer *a, 
                    size_t n, bool provenance);
 /* Where a value came from: the members. */
 void render_provenance(struct text *t, const struct gate_out *v);
+/* One row of a person's list of shares. */
+void render_share(struct text *t, const struct share_row *s);
 /* A comma separated list as a JSON array. */
 void render_names(struct text *t, const char *name, struct span commas);
 /* One change of a publication, in the language of its column. */

@@ -89,7 +89,7 @@ class Api(Flow):
                 "entry": str(self.get(self.url(person, "/history"), token="shop").json["history"][-1]["entry"])}
         for path, verbs in api["paths"].items():
             for verb, operation in verbs.items():
-                if (path, verb) == ("/v1/subjects/{id}", "delete"):
+                if (path, verb) in (("/v1/subjects/{id}", "delete"), ("/v1/subjects/{id}/closure", "post")):
                     continue
                 with self.subTest(path=path, verb=verb):
                     real = re.sub(r"\{(\w+)\}", lambda m: fill[m.group(1)], path)
