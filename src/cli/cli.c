@@ -85,7 +85,6 @@ static int dispatch(int argc, char **argv, const char *version, const char *comm
 
 int cli_main(int argc, char **argv, const char *version, const char *commit)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     int code = dispatch(argc - 1, argv + 1, version, commit);
     curl_global_cleanup();
     return code;

@@ -13,6 +13,9 @@
 static void sqlite_setup(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* its counters are one lock for all readers */
+    /* A process has two dozen connections, most of them idle: nothing is set aside for each beforehand. */
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+    sqlite3_config(SQLITE_CONFIG_LOOKASIDE, STORE_LOOKASIDE_BYTES, STORE_LOOKASIDE_SLOTS);
     sqlite3_initialize();
 }
 
@@ -222,7 +225,7 @@ enum err store_open(const char *data, enum store_mode mode, struct store **out, 
         err = history_again(data, mode, f);
     if (err == OK)
         err = open_one(st, STORE_HISTORY, data, f);
-    if (err == OK)
+    if (err == OK && mode == STORE_WRITE) /* others prepare a statement when it is first used */
         err = store_prepare(st, f);
     if (err != OK) {
         store_close(st);

@@ -8,8 +8,8 @@
  * secure_delete) history.db  which record entries concern whom: derived from the record, rebuildable (WAL,
  * synchronous=NORMAL)
  *
- * Statements are named rows of queries.def, prepared when a connection opens; the schema is schema.sql,
- * keys.sql and history.sql, with numbered migrations. Nobody else writes SQL.
+ * Statements are named rows of queries.def, prepared when a writing connection opens, by others at first use;
+ * the schema is schema.sql, keys.sql and history.sql, with numbered migrations. Nobody else writes SQL.
  */
 #ifndef TROTH_STORE_H
 #define TROTH_STORE_H
@@ -58,8 +58,8 @@ enum err store_create_local(const char *data, struct fail *f);
 /* Undoes store_create: the files, and the tables on a server. */
 void store_remove(const char *data);
 /* Opens, checks (application id, schema version, quick structure check of the header), migrates in
- * STORE_WRITE mode, prepares every statement. ERR_CORRUPT names the file; ERR_NOT_FOUND if the folder holds
- * none. */
+ * STORE_WRITE mode, prepares every statement in that mode. ERR_CORRUPT names the file; ERR_NOT_FOUND if the
+ * folder holds none. */
 enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f);
 void store_close(struct store *st);
 

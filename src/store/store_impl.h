@@ -28,6 +28,9 @@
         */
 #define STORE_TRUNCATE_TRIES 200 /* 10 s in all; then the next commit tries again */
 
+#define STORE_LOOKASIDE_BYTES 512 /* what SQLite takes while it runs a statement */
+#define STORE_LOOKASIDE_SLOTS 16
+
 /* The statements of a transaction, prepared like all others. */
 enum store_control {
     CONTROL_BEGIN,

@@ -85,7 +85,7 @@ enum err store_prepare(struct store *st, struct fail *f)
 {
     enum err err = OK;
     for (unsigned q = 0; q < Q_COUNT && err == OK; q++)
-        if (!st->pg[queries[q].db]) /* PostgreSQL's are prepared when they are first used */
+        if (!st->pg[queries[q].db])
             err = prepare_one(st, (enum store_query_id)q, f);
     return err;
 }
@@ -140,6 +140,8 @@ static enum err check_args(struct store *st, enum store_query_id q, const struct
         return fail_set(f, ERR_INTERNAL, "statement %s: %zu arguments for \"%s\"", d->name, n, d->in);
     if (rows_open(st, q))
         return wrong_row(d, "its rows are still open", f);
+    if (!st->pg[d->db] && !st->stmt[q] && prepare_one(st, q, f) != OK)
+        return f ? f->code : ERR_INTERNAL;
     for (size_t i = 0; i < n; i++)
         if (!fits(d->in[i], args[i].type))
             return fail_set(f, ERR_INTERNAL, "statement %s: argument $%zu does not fit \"%s\"", d->name,

@@ -4,6 +4,7 @@
 
 #include "crypto.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -222,7 +223,9 @@ static enum err start_http(struct web *w, struct start *s, struct fail *f)
         .after_round = dispatch_round,
         .ctx = w,
     };
-    w->openapi = openapi_render(w->arena, w->config.version);
+    struct arena *scratch = arena_new(0);
+    w->openapi = arena_copy(w->arena, openapi_render(scratch, w->config.version));
+    arena_free(scratch);
     if (!w->config.listen)
         return OK;
     struct span listen = span_str(w->config.listen);
@@ -235,6 +238,7 @@ static enum err start_http(struct web *w, struct start *s, struct fail *f)
         return err;
     w->http = http;
     w->listen = arena_fmt(w->arena, "%.*s%u", SPAN_F(span_sub(listen, 0, colon)), http_port(http));
+    malloc_trim(0); /* what reading the policy took is not needed again before the next one */
     return OK;
 }
 
