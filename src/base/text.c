@@ -252,13 +252,21 @@ void json_key(struct text *t, struct span name)
     t->comma = false;
 }
 
-/* Everything before a value: the comma and the name. */
+/* Everything before a value: the comma and the name, which is ours. */
 static void lead(struct text *t, const char *name)
 {
-    if (name)
-        json_key(t, span_str(name));
-    else if (t->comma)
-        text_char(t, ',');
+    size_t len = name ? strlen(name) : 0;
+    uint8_t *p = reserve(t, len + 4), *from = p;
+    if (t->comma)
+        *p++ = ',';
+    if (name) {
+        *p++ = '"';
+        memcpy(p, name, len);
+        p += len;
+        *p++ = '"';
+        *p++ = ':';
+    }
+    t->len += (size_t)(p - from);
     t->comma = true;
 }
 

@@ -2,8 +2,8 @@
 /*
  * text.h: append text into an arena; write JSON and HTML safely.
  *
- * The JSON writer keeps commas right by itself. Names and strings are escaped; numbers are written as they
- * are.
+ * The JSON writer keeps commas right by itself. Strings and names out of data are escaped; numbers are
+ * written as they are.
  */
 #ifndef TROTH_TEXT_H
 #define TROTH_TEXT_H
@@ -30,7 +30,8 @@ void text_html(struct text *t, struct span s);
 /* Bytes outside unreserved (RFC 3986) percent-encoded. */
 void text_url(struct text *t, struct span s);
 
-/* JSON. `name` null: an array element or the top value. */
+/* JSON. `name` null: an array element or the top value. Else it is a word of ours, with nothing to escape;
+ * names that come from data are json_key's. */
 void json_open(struct text *t, const char *name, char bracket); /* '{' or '[' */
 void json_close(struct text *t, char bracket);                  /* '}' or ']' */
 void json_string(struct text *t, const char *name, struct span v);

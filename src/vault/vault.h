@@ -30,7 +30,7 @@ struct vault_person {
 #define VAULT_CACHE_MAX 65536 /* opened keys kept by default: about 9 MB when full */
 
 struct vault;      /* master and class keys, and the opened keys; shared by all threads */
-struct person_key; /* an opened data key; shared, never changed */
+struct person_key; /* an opened data key; shared, its key never changed */
 
 /* Where the master key comes from: a file, or a shell command that prints it (null: the file). */
 struct vault_master {
@@ -204,7 +204,7 @@ enum err vault_index_find(struct vault *v, struct store *st, struct span kind, s
 void vault_device_mac(const struct vault *v, struct span device, uint8_t out[32]);
 
 /* The person's pseudonym in the record for an epoch, and of an actor outside (keyed by the node). */
-void vault_pseudonym(const struct person_key *k, uint32_t epoch, uint8_t out[16]);
+void vault_pseudonym(struct person_key *k, uint32_t epoch, uint8_t out[16]);
 void vault_actor_pseudonym(const struct vault *v, struct span actor, uint8_t out[16]);
 /* A name for a value that only `audience` knows: the same for it each time, another for everybody else, and
  * nothing of the value to be found out by who has not the key. */

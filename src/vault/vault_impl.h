@@ -41,6 +41,8 @@ struct person_key {
     struct key *data;
     struct key *pseudonym;
     struct subject_id id;
+    atomic_uint named;   /* the epoch `name` is of, plus two; 0: none yet, 1: being made */
+    uint8_t name[16];    /* the person's pseudonym in it: nearly every call asks for that of one epoch */
     atomic_uint holders; /* calls at work with it, and the cache */
     atomic_bool used;    /* since the cache last looked for room */
 };

@@ -265,6 +265,7 @@ static struct person_key *opened(struct key *data, struct subject_id id)
     if (!k)
         abort();
     *k = (struct person_key){.data = data, .pseudonym = key_derive(data, "troth pseudonym"), .id = id};
+    atomic_init(&k->named, 0);
     atomic_init(&k->holders, 1);
     atomic_init(&k->used, false);
     return k;
@@ -276,6 +277,7 @@ void vault_key_close(struct person_key *k)
         return;
     key_free(k->data);
     key_free(k->pseudonym);
+    crypto_wipe(k->name, sizeof k->name);
     free(k);
 }
 
@@ -383,12 +385,28 @@ enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fai
 
 /* ---- The record */
 
-void vault_pseudonym(const struct person_key *k, uint32_t epoch, uint8_t out[16])
+/* The first epoch asked for is remembered: the key is shared, so the name is published by `named` and never
+ * changed afterwards. */
+static void remember_name(struct person_key *k, uint32_t epoch, const uint8_t name[16])
+{
+    unsigned none = 0;
+    if (!atomic_compare_exchange_strong(&k->named, &none, 1))
+        return;
+    memcpy(k->name, name, sizeof k->name);
+    atomic_store_explicit(&k->named, epoch + 2, memory_order_release);
+}
+
+void vault_pseudonym(struct person_key *k, uint32_t epoch, uint8_t out[16])
 {
     uint8_t mac[MAC_LEN];
+    if (atomic_load_explicit(&k->named, memory_order_acquire) == epoch + 2) {
+        memcpy(out, k->name, sizeof k->name);
+        return;
+    }
     uint8_t be[4] = {(uint8_t)(epoch >> 24), (uint8_t)(epoch >> 16), (uint8_t)(epoch >> 8), (uint8_t)epoch};
     key_mac(k->pseudonym, span_of(be, sizeof be), mac);
     memcpy(out, mac, 16);
+    remember_name(k, epoch, out);
 }
 
 void vault_actor_pseudonym(const struct vault *v, struct span actor, uint8_t out[16])

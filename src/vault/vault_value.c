@@ -89,26 +89,6 @@ enum err vault_delete(struct store *st, const struct vault_person *s, struct spa
 
 /* ---- Reading */
 
-struct wipe {
-    void *p;
-    size_t len;
-};
-
-static void wipe(void *arg)
-{
-    struct wipe *w = arg;
-    crypto_wipe(w->p, w->len);
-}
-
-/* Memory for an opened value, wiped with the arena. */
-static uint8_t *secret_bytes(struct arena *a, size_t len)
-{
-    struct wipe *w = ARENA_NEW(a, struct wipe);
-    *w = (struct wipe){arena_alloc(a, len), len};
-    arena_defer(a, wipe, w);
-    return w->p;
-}
-
 /* R116: never wrong data. Rows are named by number: the alert holds nothing of the person. */
 static enum err altered(const struct vault_person *s, int64_t field, struct fail *f)
 {
@@ -126,7 +106,7 @@ static enum err open_value(const struct vault_person *s, const struct person_key
     if (sealed.len < SEAL_EXTRA || v->item.len > VALUE_ITEM_MAX)
         return altered(s, field, f);
     struct bind b = bind_value(s, field, v->version, v->item);
-    uint8_t *plain = secret_bytes(a, sealed.len - SEAL_EXTRA);
+    uint8_t *plain = arena_alloc(a, sealed.len - SEAL_EXTRA); /* wiped with the arena */
     if (key_open(k->data, bind_span(&b), sealed, plain, NULL))
         return altered(s, field, f);
     v->plain = span_of(plain, sealed.len - SEAL_EXTRA);
