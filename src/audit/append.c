@@ -122,12 +122,16 @@ static enum err fill_bundle(struct audit *au, uint32_t next, struct instant now,
  * a full disk interrupts is taken up by the next entry. */
 static enum err epoch_turn(struct audit *au, struct instant now, struct fail *f)
 {
+    if (!au->closed && now.ms < au->epoch_ends)
+        return OK;
     uint32_t number = epoch_number(au->unit, now);
     enum err e = OK;
     if (au->epoch == EPOCH_NONE)
         au->epoch = number;
-    if (!au->closed && number <= au->epoch)
+    if (!au->closed && number <= au->epoch) {
+        au->epoch_ends = epoch_start(au->unit, au->epoch + 1).ms;
         return OK;
+    }
     if (!au->closed)
         e = fill_bundle(au, number, now, f);
     if (!e && au->segments[au->n_segments - 1].head.first != au->next)
@@ -135,6 +139,7 @@ static enum err epoch_turn(struct audit *au, struct instant now, struct fail *f)
     if (e)
         return e;
     au->epoch = number > au->epoch_next ? number : au->epoch_next;
+    au->epoch_ends = epoch_start(au->unit, au->epoch + 1).ms;
     au->closed = false;
     return OK;
 }

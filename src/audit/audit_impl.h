@@ -225,6 +225,7 @@ struct audit {
     uint64_t synced; /* entries before this one are on disk */
     enum epoch_unit unit;
     uint32_t epoch;      /* that is open; EPOCH_NONE */
+    int64_t epoch_ends;  /* ms: entries before need no look at the calendar */
     uint32_t epoch_next; /* once it is closed: the one that follows */
     bool closed;         /* its last entry is there, the next one's first is not */
 
