@@ -89,7 +89,7 @@ static bool numbered(struct span name, const char *prefix, uint64_t *number)
     return name.p && span_starts(name, prefix) && span_u64(span_sub(name, n, name.len), UINT64_MAX, number);
 }
 
-/* Partial tiles go when a wider one is there; they can be made again. */
+/* Partial tiles, and the folder of each, go when a wider one is there; they can be made again. */
 static bool may_vanish(struct span below)
 {
     return span_starts(below, "tile/");
@@ -146,7 +146,8 @@ static enum err walk(struct adder *x, const char *root, on_file fn, struct fail 
     if (!tree)
         return fail_set(f, ERR_IO, "%s cannot be listed", root);
     for (FTSENT *e = fts_read(tree); e && err == OK; e = fts_read(tree)) {
-        if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR)
+        bool gone = e->fts_level > 0 && e->fts_errno == ENOENT && may_vanish(span_str(e->fts_path + skip));
+        if ((e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS) && !gone)
             err = fail_set(f, ERR_IO, "%s cannot be read", e->fts_path);
         else if (e->fts_info == FTS_F)
             err = fn(x, e, span_str(e->fts_path + skip), f);

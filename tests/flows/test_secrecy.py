@@ -2,7 +2,7 @@
 """Nothing readable: a thousand known values go in and out, and afterwards are in no file and nowhere in the daemon's memory."""
 import http.client, json, os, re, secrets, socket, time, unittest
 
-from troth_flow import POLICY, SERVER, run_troth
+from troth_flow import BUILD, POLICY, SERVER, run_troth
 from troth_people import People
 
 PERSONS = 22
@@ -110,12 +110,14 @@ class Memory(People):
         """By the random part that each has: one pass, however many they are."""
         return {k for k in RANDOM.findall(blob) if k in self.known}
 
+    @unittest.skipIf(re.search("address|thread", BUILD), "a sanitizer keeps memory that was freed")
     def test_R118_nothing_is_left_in_the_memory_of_the_daemon_at_rest(self):
         for still in ("open", "closed"):
             with self.subTest("the connection is " + still):
                 self.assertEqual(self.in_memory(), {})
             self.link.close()
 
+    @unittest.skipIf(re.search("address|thread", BUILD), "a sanitizer keeps memory that was freed")
     def test_R118_the_search_finds_what_is_under_way(self):
         """The control: a value in a request that has not ended is seen, and goes with its connection."""
         text = "known-" + secrets.token_hex(8)
