@@ -20,6 +20,10 @@ CREATE = 'POST /v1/subjects {"birth_date":"1990-01-01"}'
 CONSENT = 'POST /v1/subjects/{id}/consents {"document":"group","state":"given","language":"en"}'
 COLLECT = 'PUT /v1/subjects/{id}/data ' + json.dumps({"purpose": PURPOSE, "values": {f: VALUE for f in FIELDS}})
 ERASE = "DELETE /v1/subjects/{id}"
+LOGS = ["log-browser-type", "log-language", "log-network", "log-visit-time", "log-dwell-time", "log-refresh", "log-follow",
+        "log-bookmark", "log-search-query", "log-ip-address"]  # kept for 180 days
+OBSERVE = 'PUT /v1/subjects/{id}/data ' + json.dumps({"purpose": "abnormal-account-detection", "source": "observed",
+                                                      "values": {f: "two or three words" for f in LOGS}})
 HISTORY = "GET /v1/subjects/{id}/history?limit=20"
 HELLO = "GET /healthz"
 RUNS = 5
@@ -40,10 +44,10 @@ class Server:
         with open(os.path.join(self.data, "demo-tokens.json")) as f:
             self.token = json.load(f)["shop"]
 
-    def start(self):
+    def start(self, *more):
         """Time from exec to the first good /healthz."""
         began = time.monotonic()
-        self.process = subprocess.Popen([self.binary, "serve", self.data, "--listen", "127.0.0.1:0"],
+        self.process = subprocess.Popen([self.binary, "serve", self.data, "--listen", "127.0.0.1:0", *more],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         while line and "http://" not in line:
@@ -197,6 +201,56 @@ def writes(server, table, seconds, quick):
     table.load("erase", erased)
 
 
+def retained(server):
+    done = subprocess.run([server.troth, "retain", "status", "--json", "--data", server.data], check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def sweeps(server, table, seconds, n):
+    """A year later: the sweep deletes what is due, beside readers and then alone."""
+    server.start()
+    server.ask(OBSERVE, rounds=n, ids=server.ids, once=True)
+    server.stop()
+    clock = server.ids + ".clock"
+    with open(clock, "w") as f:
+        f.write(time.strftime("%Y-%m-%dT00:00:00Z\n", time.gmtime(time.time() + 366 * 86400)))
+    server.start("--clock-file", clock)
+    before, began = retained(server), time.monotonic()
+    beside = server.ask(READ, seconds=seconds, runs=RUNS, ids=server.ids)
+    after, took = retained(server), time.monotonic() - began
+    table.load("read-beside-sweep", beside)
+    table.add("sweep-beside-reads", [(before["due"] - after["due"]) / took], "1/s",
+              "values; of %d due, %d were left" % (before["due"], after["due"]))
+    left, began = after["due"], time.monotonic()
+    while after["due"]:
+        time.sleep(0.2)
+        after = retained(server)
+    if left:
+        table.add("sweep", [left / (time.monotonic() - began)], "1/s", "values, nothing else to do")
+    server.stop()
+
+
+def backups(server, table, seconds):
+    """A backup of the folder, alone and beside readers."""
+    place = os.path.join(os.path.dirname(server.data), "backup")
+    shutil.rmtree(place, ignore_errors=True)
+    os.makedirs(place)
+    subprocess.run([server.troth, "backup", "key", os.path.join(place, "key")], check=True, stdout=subprocess.DEVNULL)
+    command = lambda name: [server.troth, "backup", "--data", server.data, "--data-file", os.path.join(place, name + ".data"),
+                            "--keys-file", os.path.join(place, name + ".keys"), "--region", "CN", "--for",
+                            os.path.join(place, "key.pub"), "--json"]
+    server.start()
+    began = time.monotonic()
+    done = json.loads(subprocess.run(command("alone"), check=True, stdout=subprocess.PIPE).stdout)
+    size = (done["data"]["bytes"] + done["keys"]["bytes"]) / 1e6
+    table.add("backup", [size / (time.monotonic() - began)], "MB/s", "of %.0f MB, nothing else to do" % size)
+    beside = subprocess.Popen(command("beside"), stdout=subprocess.DEVNULL)
+    table.load("read-beside-backup", server.ask(READ, seconds=seconds, runs=1, ids=server.ids))
+    beside.wait()
+    server.stop()
+    shutil.rmtree(place)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("build")
@@ -227,6 +281,9 @@ def main():
     server.start()
     writes(server, table, seconds, o.quick)
     server.stop()
+    if not o.quick:
+        backups(server, table, seconds)
+        sweeps(server, table, seconds, n)
     table.write()
     print("\nwritten to %s" % table.path)
 
