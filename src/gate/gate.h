@@ -377,8 +377,8 @@ enum err gate_prune_step(struct gate_call *c, struct audit *au, gate_rows_gone g
 
 /* ---- What must go in time (B4.0.a) */
 
-#define GATE_SWEEP_VALUES  256              /* of one call: a few milliseconds of the committer */
-#define GATE_SWEEP_PERSONS GATE_ENTRIES_MAX /* each with an entry of its own */
+#define GATE_SWEEP_VALUES  64 /* of one call: a few milliseconds of the committer */
+#define GATE_SWEEP_PERSONS 64 /* each with an entry of its own */
 
 struct gate_sweep {
     uint64_t deleted; /* values whose time was over */
@@ -395,6 +395,8 @@ struct gate_retention {
     struct instant last;    /* the last batch; 0: none yet */
 };
 enum err gate_retention(struct gate_call *c, struct gate_retention *out, struct fail *f);
+/* Without asking the database: the last batch did not reach the end of what was due. */
+bool gate_sweep_behind(const struct gate *g);
 
 /* ---- Keys */
 

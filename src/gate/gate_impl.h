@@ -109,6 +109,7 @@ struct gate {
     atomic_bool turned;                /* a set came into force that the record does not know yet */
     atomic_ullong swept, postponed;    /* by the sweep, since the start */
     atomic_llong swept_at;
+    atomic_bool sweep_behind;   /* the last batch left some for the next */
     atomic_ullong undeclared;   /* fields offered that the policy does not declare, since the start */
     pthread_mutex_t follow;     /* what another node changed is being loaded */
     atomic_llong version;       /* of registers, policies and keys: what is loaded */

@@ -184,6 +184,7 @@ enum err gate_sweep(struct gate_call *c, struct gate_sweep *out, struct fail *f)
     atomic_fetch_add(&c->gate->swept, out->deleted);
     atomic_fetch_add(&c->gate->postponed, out->held);
     atomic_store(&c->gate->swept_at, c->now.ms);
+    atomic_store(&c->gate->sweep_behind, out->more);
     return OK;
 }
 
@@ -193,4 +194,9 @@ enum err gate_retention(struct gate_call *c, struct gate_retention *out, struct 
                                    .held = atomic_load(&c->gate->postponed),
                                    .last = {atomic_load(&c->gate->swept_at)}};
     return vault_due_count(c->st, c->now, &out->due, &out->next, f);
+}
+
+bool gate_sweep_behind(const struct gate *g)
+{
+    return atomic_load(&g->sweep_behind);
 }

@@ -28,6 +28,7 @@ void api_health(struct call *c)
     json_str(&t, "revision", c->gate.view->revision);
     json_i64(&t, "record", (int64_t)audit_sealed_size(c->web->audit));
     json_i64(&t, "undeclared", (int64_t)gate_undeclared(c->web->gate));
+    json_bool(&t, "sweep_behind", gate_sweep_behind(c->web->gate));
     json_i64(&t, "erased_again", (int64_t)gate_erased_again(c->web->gate));
     node_health(c->web, &t);
     json_close(&t, '}');

@@ -34,6 +34,7 @@ class Retention(People):
         self.at("2027-05-23T00:00:00Z")
         self.assertEqual(self.operator("GET", "/v1/retention", status=200).json["due"], 20)
         self.assertIn('"deleted":20', self.sweep())
+        self.assertIs(self.get("/healthz").json["sweep_behind"], False)
         for p in people:
             self.assertNotIn(("log-visit-time", ""), self.held(p))
             self.assertIn(("contact-phone", ""), self.held(p))
