@@ -411,12 +411,28 @@ static bool fill_round(struct load *l, struct reading *r)
     return progress;
 }
 
+/* Where it names what keeps it from being filled. */
+static struct place held_in(const struct load *l, const struct reading *r, const struct declaration *d)
+{
+    enum policy_dimension dim = (enum policy_dimension)row_find(d->word)->dimension;
+    for (size_t i = 0; i < d->n_items; i++) {
+        const struct group *g = policy_group_find(l->p, dim, d->items[i].text);
+        const struct declaration *inner =
+            g ? declaration_of(r, dim, (size_t)(g - l->p->dim[dim].groups)) : NULL;
+        if (inner && !inner->filled)
+            return d->items[i].place;
+    }
+    return d->name.place;
+}
+
 static void say_circles(struct load *l, const struct reading *r)
 {
     for (size_t i = 0; i < r->n; i++) {
         const struct declaration *d = &r->list[i];
-        if (d->has_items && !d->filled && row_find(d->word)->form != FORM_LIST)
-            policy_say(l, MSG_CYCLE, d->name.place, "the group '%.*s' holds itself", SPAN_F(d->name.text));
+        if (!d->has_items || d->filled || row_find(d->word)->form == FORM_LIST)
+            continue;
+        policy_say(l, MSG_CYCLE, d->name.place, "the group '%.*s' holds itself", SPAN_F(d->name.text));
+        policy_say_other(l, held_in(l, r, d));
     }
 }
 

@@ -95,6 +95,49 @@ static void check_waived(struct load *l, const struct norm *n)
     }
 }
 
+/* ---- A request that two sentences of a circle speak of. */
+
+static bool facts_of_both(const struct norm *a, const struct norm *b, uint64_t *facts)
+{
+    for (size_t i = 0; i < a->act.when.n; i++)
+        for (size_t k = 0; k < b->act.when.n; k++) {
+            const struct term *s = &a->act.when.terms[i], *t = &b->act.when.terms[k];
+            *facts = s->facts_value | t->facts_value;
+            if ((s->facts & t->facts & (s->facts_value ^ t->facts_value)) == 0)
+                return true;
+        }
+    return false;
+}
+
+static bool holds(const struct policy *p, const struct norm *n, int d, size_t value)
+{
+    const struct document *doc = &p->documents[n->document];
+    return bits_has(&n->act.set[d], value) && (!doc->scoped[d] || bits_has(&doc->scope[d], value));
+}
+
+static bool request_of_both(const struct policy *p, const struct norm *a, const struct norm *b,
+                            struct policy_request *q)
+{
+    *q = (struct policy_request){.facts_known = UINT64_MAX};
+    for (int d = 0; d < DIM_COUNT; d++) {
+        size_t v = 0;
+        while (v < p->dim[d].n && !(holds(p, a, d, v) && holds(p, b, d, v)))
+            v++;
+        if (v == p->dim[d].n && v > 0)
+            return false;
+        q->value[d] = (uint16_t)v;
+    }
+    return facts_of_both(a, b, &q->facts);
+}
+
+/* Sentences that never meet are a circle all the same; then there is no request to tell. */
+static void say_both_speak(struct load *l, const struct norm *a, const struct norm *b)
+{
+    struct policy_request q;
+    if (request_of_both(l->p, a, b, &q))
+        policy_say_witness(l, &q);
+}
+
 /* ---- Resolving. */
 
 static bool target_known(const struct norm *n, size_t target)
@@ -124,6 +167,14 @@ static bool names_itself(const struct policy *p, const struct norm *n, const str
     return !r->family && ref_names(p, r, n->clause, POLICY_NONE);
 }
 
+static void say_lifts_itself(struct load *l, const struct norm *n, const struct despite *r)
+{
+    policy_say(l, MSG_CYCLE, r->place,
+               "a clause cannot lift itself; put the exception into a clause of its own");
+    policy_say_other(l, n->place);
+    say_both_speak(l, n, n);
+}
+
 static void resolve_norm(struct load *l, struct norm *n)
 {
     for (size_t i = 0; i < n->n_despite; i++) {
@@ -131,8 +182,7 @@ static void resolve_norm(struct load *l, struct norm *n)
         if (!clause_exists(l->p, n, r))
             say_no_clause(l, r);
         else if (names_itself(l->p, n, r))
-            policy_say(l, MSG_CYCLE, r->place,
-                       "a clause cannot lift itself; put the exception into a clause of its own");
+            say_lifts_itself(l, n, r);
         else if (!resolve_ref(l, n, r) && !r->family)
             say_nothing_lifted(l, n, r);
     }
@@ -199,6 +249,7 @@ static void say_circle(struct load *l, const bool *done)
     policy_say(l, MSG_CYCLE, n->place, "'%.*s' and '%.*s' lift each other, maybe by way of others",
                SPAN_F(p->clauses[n->clause].id), SPAN_F(p->clauses[other->clause].id));
     policy_say_other(l, other->place);
+    say_both_speak(l, n, other);
     l->clause = POLICY_NONE;
 }
 

@@ -315,14 +315,46 @@ static void close_prevails(struct policy *p)
                 p->documents[i].prevails |= p->documents[k].prevails;
 }
 
+/* A request that both documents apply to; false: there is none. */
+static bool request_of_both(const struct policy *p, const struct document *a, const struct document *b,
+                            struct policy_request *q)
+{
+    *q = (struct policy_request){.facts_known = UINT64_MAX};
+    for (int d = 0; d < DIM_COUNT; d++) {
+        size_t v = 0;
+        while (v < p->dim[d].n &&
+               ((a->scoped[d] && !bits_has(&a->scope[d], v)) || (b->scoped[d] && !bits_has(&b->scope[d], v))))
+            v++;
+        if (v == p->dim[d].n && v > 0)
+            return false;
+        q->value[d] = (uint16_t)v;
+    }
+    return true;
+}
+
+static void say_in_circle(struct load *l, size_t i)
+{
+    const struct policy *p = l->p;
+    const struct document *doc = &p->documents[i];
+    struct policy_request q;
+    policy_say(l, MSG_CYCLE, doc->place, "the document '%.*s' prevails over itself by way of others",
+               SPAN_F(doc->pub.name));
+    for (size_t k = 0; k < p->n_documents; k++) {
+        const struct document *other = &p->documents[k];
+        if (k == i || !(doc->prevails >> k & 1) || !(other->prevails >> i & 1))
+            continue;
+        policy_say_other(l, other->place);
+        if (request_of_both(p, doc, other, &q))
+            policy_say_witness(l, &q);
+        return;
+    }
+}
+
 static void say_prevails_cycle(struct load *l)
 {
-    for (size_t i = 0; i < l->p->n_documents; i++) {
-        struct document *doc = &l->p->documents[i];
-        if (doc->prevails >> i & 1)
-            policy_say(l, MSG_CYCLE, doc->place, "the document '%.*s' prevails over itself by way of others",
-                       SPAN_F(doc->pub.name));
-    }
+    for (size_t i = 0; i < l->p->n_documents; i++)
+        if (l->p->documents[i].prevails >> i & 1)
+            say_in_circle(l, i);
 }
 
 /* The next in rank: nothing left prevails over it; by name among several, so that the order of files is
