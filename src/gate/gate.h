@@ -29,7 +29,7 @@
 #define GATE_TOPICS_MAX   2    /* a channel and a class of messages */
 #define GATE_ENTRIES_MAX  1024 /* record entries of one call: one for each person of a read of many */
 #define GATE_NEEDS_MAX    8    /* missing needs told for one field: more cannot be obtained in one sitting */
-#define POLICY_TEXTS_MAX  256  /* of one set: every document in eight languages */
+#define POLICY_TEXTS_MAX  POLICY_FILES_MAX /* of one set */
 
 struct gate; /* policy in force, vault, registers: shared by all threads */
 

@@ -21,6 +21,12 @@ static enum err read_source(struct arena *a, const char *dir, struct policy_sour
     return file_read(a, arena_str(a, path), POLICY_SOURCE_MAX, &s->text, f);
 }
 
+static enum err fail_folder(const char *dir, const char *what, unsigned max, const char *of, struct fail *f)
+{
+    fail_hint(f, "a folder holds the documents of one policy: take out what is not part of it");
+    return fail_set(f, ERR_TOO_LARGE, "%s %s more than %u %s", dir, what, max, of);
+}
+
 enum err policy_folder_read(struct arena *a, const char *dir, struct policy_source **list, size_t *n,
                             struct fail *f)
 {
@@ -31,11 +37,18 @@ enum err policy_folder_read(struct arena *a, const char *dir, struct policy_sour
         return e;
     *list = ARENA_ARRAY(a, n_names, struct policy_source);
     *n = 0;
+    size_t bytes = 0;
     for (size_t i = 0; i < n_names && e == OK; i++) {
         if (!policy_folder_takes(names[i]))
             continue;
-        (*list)[*n].name = names[i];
-        e = read_source(a, dir, &(*list)[(*n)++], f);
+        if (*n == POLICY_FILES_MAX)
+            return fail_folder(dir, "holds", POLICY_FILES_MAX, "policy files", f);
+        struct policy_source *s = &(*list)[(*n)++];
+        s->name = names[i];
+        e = read_source(a, dir, s, f);
+        bytes += s->text.len;
+        if (e == OK && bytes > POLICY_FOLDER_MAX)
+            return fail_folder(dir, "has policy files of", POLICY_FOLDER_MAX >> 20, "MiB together", f);
     }
     return e;
 }

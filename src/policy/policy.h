@@ -26,6 +26,8 @@
 #define POLICY_FACTS_MAX     64         /* a fact-set is one word */
 #define POLICY_NORMS_MAX     4096       /* ten times the reference policy with every annex */
 #define POLICY_SOURCE_MAX    (4u << 20) /* bytes of one document: fifty times the reference text */
+#define POLICY_FILES_MAX     256         /* of one folder: every document in eight languages */
+#define POLICY_FOLDER_MAX    (16u << 20) /* bytes of them together */
 #define POLICY_NAME_MAX      64
 #define POLICY_MESSAGES_MAX  200 /* messages kept; the count goes on */
 #define POLICY_TRIED_MAX     32

@@ -61,6 +61,34 @@ class Check(unittest.TestCase):
     def test_check_json_of_the_reference_policy(self):
         self.assertEqual(self.expect_schema(POLICY)["errors"], [])
 
+    def test_check_of_a_folder_with_too_much(self):
+        """Every file may be read by itself; together they are no policy."""
+        home = tempfile.mkdtemp(prefix="troth-text-")
+        self.addCleanup(shutil.rmtree, home)
+        big = os.path.join(home, "a.md")
+        with open(big, "w", encoding="utf-8") as f:
+            f.write("words and words\n" * (1 << 18))  # 4 MiB, as much as one may have
+        for i in range(4):
+            os.link(big, os.path.join(home, "b%d.md" % i))
+        for command in ("check", "export", "coverage", "format"):
+            done = run_troth("policy", command, home)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), command)
+            self.assertIn("has policy files of more than 16 MiB together", done.stderr)
+            self.assertIn("take out what is not part of it", done.stderr)
+        for i in range(257):
+            open(os.path.join(home, "c%d.md" % i), "w").close()
+        for name in ["a.md"] + ["b%d.md" % i for i in range(4)]:
+            os.remove(os.path.join(home, name))
+        self.assertIn("holds more than 256 policy files", run_troth("policy", "check", home).stderr)
+        for i in range(257):
+            os.remove(os.path.join(home, "c%d.md" % i))
+        with open(big, "w", encoding="utf-8") as f:
+            f.truncate(50 << 20)
+        done = run_troth("policy", "check", home)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("a.md", done.stderr)
+        self.assertIn("4194304", done.stderr)
+
     def test_check_names_folder_that_is_not_there(self):
         self.assertEqual(run_troth("policy", "check", "/nowhere", "--json").returncode, 2)
 

@@ -3,7 +3,7 @@
 import hashlib, os, re, sqlite3, sys, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from troth_flow import POLICY
+from troth_flow import POLICY, on_files
 from troth_publish import PROSE, Publisher
 
 
@@ -165,6 +165,42 @@ class Revisions(Publisher):
         self.assertIn('<pre class="source" lang="en"', text)
         self.assertIn("and so on, 0 times.", text)
         self.assertIn("# 集团隐私政策", self.html("/policies/group/13", lang="zh-CN"))
+
+
+# The tables as they were when the database kept only when a set began.
+OLD_TABLES = """
+CREATE TABLE d (document TEXT NOT NULL, revision INTEGER NOT NULL, digest BLOB NOT NULL, in_force INTEGER NOT NULL,
+  language TEXT NOT NULL, title TEXT NOT NULL, text BLOB NOT NULL, stored INTEGER NOT NULL,
+  PRIMARY KEY (document, revision, digest)) WITHOUT ROWID;
+INSERT INTO d SELECT document, revision, digest, in_force, language, title, text, stored FROM policy_document;
+CREATE TABLE s (since INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (since, digest)) WITHOUT ROWID;
+INSERT INTO s SELECT since, digest FROM policy_set;
+DROP TABLE policy_document; ALTER TABLE d RENAME TO policy_document;
+DROP TABLE policy_set; ALTER TABLE s RENAME TO policy_set;
+DROP TABLE policy_set_text; DROP TABLE policy_change;
+DROP INDEX subject_by_teen; DROP INDEX field_value_by_keep;
+PRAGMA user_version = 2;
+"""
+
+
+class OldFolder(Publisher):
+    @on_files
+    def test_a_folder_from_before_sets_had_texts_goes_on(self):
+        before = {"sets": self.sets(), "text": self.get("/policies/group/12", headers={"accept": "text/html"}).text,
+                  "running": self.running(), "login": self.login()}
+        self.daemon.stop()
+        db = sqlite3.connect(os.path.join(self.daemon.data, "troth.db"))
+        db.executescript(OLD_TABLES)
+        db.close()
+        self.daemon.start()
+        self.assertEqual(self.running(), before["running"])
+        self.assertEqual(self.login(), before["login"])
+        after = self.sets()
+        self.assertEqual([s["sha256"] for s in after], [s["sha256"] for s in before["sets"]])
+        self.assertEqual(self.revision(), 12)
+        self.assertEqual(self.get("/policies/group/12", headers={"accept": "text/html"}).text, before["text"])
+        self.publish(self.reducing("2026-12-09"))  # and the next set goes behind it
+        self.assertEqual(len(self.sets()), 2)
 
 
 if __name__ == "__main__":
