@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A backup is taken while the daemon serves, and comes back whole, with nobody in it who was erased since."""
-import json, os, resource, shutil, signal, subprocess, threading, time, unittest
+import json, os, resource, shutil, signal, sqlite3, subprocess, threading, time, unittest
 
 from troth_flow import SERVER, TROTH, Daemon, on_files
 from troth_people import People
@@ -105,6 +105,30 @@ class Backup(People):
         self.assertEqual(told["erased_again"], 2)
         self.serve_restored()
         self.assertEqual([self.asked(p).status for p in (first, second)], [410, 410])
+
+    def test_R145_the_next_backup_holds_nothing_of_who_was_erased(self):
+        gone, stays = self.adult(contact_phone=self.phone()), self.adult(contact_phone=self.phone())
+        sealed, wrapped = self.rows(gone), self.rows(stays)
+        self.expect(self.delete(f"/v1/subjects/{gone}", token="shop"), 200)
+        self.backup()
+        self.restore()
+        found = set()
+        for folder, _, names in os.walk(self.target):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as f:
+                    content = f.read()
+                found.update(b for b in sealed | wrapped if b in content)
+        self.assertEqual(found, wrapped)
+
+    def rows(self, person):
+        """The sealed value and the wrapped key of a person, as they lie in the databases."""
+        with sqlite3.connect(os.path.join(self.daemon.data, "troth.db")) as db:
+            got = {r[0] for r in db.execute("SELECT sealed FROM field_value WHERE sid = (SELECT sid FROM subject WHERE id = ?)",
+                                            (bytes.fromhex(person),))}
+        with sqlite3.connect(os.path.join(self.daemon.data, "keys.db")) as db:
+            got |= {r[0] for r in db.execute("SELECT wrapped FROM person_key WHERE subject = ?", (bytes.fromhex(person),))}
+        self.assertEqual(len(got), 2)
+        return got
 
     def test_R145_a_damaged_ledger_is_no_reason_to_go_on(self):
         self.backup()

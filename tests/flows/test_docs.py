@@ -156,6 +156,31 @@ class Operating(Flow):
             self.assertEqual(done.returncode, 0, line + done.stderr)
 
     @on_files
+    def test_a_backup_is_taken_and_restored_as_shown(self):
+        home = tempfile.mkdtemp(prefix="troth-flow-")
+        self.addCleanup(shutil.rmtree, home)
+        data = self.daemon.data
+        places = {"/media/offline": home, "/mnt/a": home, "/mnt/b": home, "backup-key.pub": home + "/backup-key.pub", "DIR": data}
+        shutil.copy(os.path.join(data, "master-key"), home)
+        shutil.copy(os.path.join(data, "erased.ledger"), home)
+
+        def here(word):
+            for shown, real in places.items():
+                if word == shown or word.startswith(shown + "/"):
+                    return real + word[len(shown):]
+            return os.path.join(home, word) if word in ("NEW", "data-1", "keys-2", "erased.ledger") else word
+
+        blocks = [block("docs/operating.md", what) for what in ("troth backup key", "--data-file /mnt/a", "troth restore NEW")]
+        for line in "".join(blocks).strip().split("\n"):
+            words = [here(w) for w in shlex.split(line, comments=True)]
+            if words[1] != "serve":
+                done = run_troth(*words[1:])
+                self.assertEqual(done.returncode, 0, line + done.stderr)
+        done = run_troth("backup", "check", os.path.join(home, "data-1"), "--key", os.path.join(home, "backup-key"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(os.path.exists(os.path.join(home, "NEW", "troth.db")))
+
+    @on_files
     def test_the_files_of_the_folder_are_those_listed(self):
         listed = re.findall(r"^\| ((?:`[\w./-]+`(?:, )?)+) \|", document("docs/operating.md"), re.M)
         names = {name.rstrip("/") for cell in listed for name in re.findall(r"`([^`]+)`", cell)}
