@@ -94,18 +94,30 @@ static struct instant printable(struct instant t)
     return t.ms < end ? t : (struct instant){end - 1};
 }
 
+/* `digits` decimal digits, and what comes after them. */
+static char *put_number(char *out, unsigned v, unsigned digits, char after)
+{
+    for (unsigned i = digits; i-- > 0; v /= 10)
+        out[i] = (char)('0' + v % 10);
+    out[digits] = after;
+    return out + digits + 1;
+}
+
 void instant_put(char out[INSTANT_TEXT_MAX], struct instant t)
 {
     t = printable(t);
     struct date d = date_at(t, 0);
     unsigned ms = (unsigned)(t.ms - date_start(d, 0).ms);
     unsigned s = ms / 1000;
-    int n = snprintf(out, INSTANT_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u", (unsigned)d.year % 10000u,
-                     (unsigned)d.month % 100u, (unsigned)d.day % 100u, s / 3600 % 100u, s / 60 % 60, s % 60);
-    if (ms % 1000 == 0)
-        snprintf(out + n, INSTANT_TEXT_MAX - (size_t)n, "Z");
-    else
-        snprintf(out + n, INSTANT_TEXT_MAX - (size_t)n, ".%03uZ", ms % 1000);
+    out = put_number(out, (unsigned)d.year, 4, '-');
+    out = put_number(out, d.month, 2, '-');
+    out = put_number(out, d.day, 2, 'T');
+    out = put_number(out, s / 3600, 2, ':');
+    out = put_number(out, s / 60 % 60, 2, ':');
+    out = put_number(out, s % 60, 2, ms % 1000 ? '.' : 'Z');
+    if (ms % 1000)
+        out = put_number(out, ms % 1000, 3, 'Z');
+    *out = 0;
 }
 
 /* Takes exactly `digits` decimal digits off the front of *s. */

@@ -275,9 +275,11 @@ struct record {
     const struct gate_answer *answer;
     const struct subject *subject; /* without a question: the person, or null */
     struct person_key *key;
-    bool node_detail;  /* seal the detail under the node's key: it must outlive the person's */
-    struct span actor; /* without a question */
-    struct span extra; /* more members of the detail, as JSON text "\"a\":1,\"b\":2"; may be empty */
+    const uint8_t *pseudonym; /* of the actor, if it is made already */
+    bool fresh;               /* the person was created in this call: the first step of the epoch is taken */
+    bool node_detail;         /* seal the detail under the node's key: it must outlive the person's */
+    struct span actor;        /* without a question */
+    struct span extra;        /* more members of the detail, as JSON text "\"a\":1,\"b\":2"; may be empty */
 };
 enum err record_add(struct gate_call *c, const struct record *r, struct fail *f);
 

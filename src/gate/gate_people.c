@@ -7,18 +7,37 @@ struct span caller_name(const struct gate_call *c)
     return c->service ? arena_fmt(c->arena, "service:%.*s", SPAN_F(c->service->name)) : SPAN("operator");
 }
 
-enum err record_person(struct gate_call *c, enum audit_kind kind, const struct subject *s, struct span extra,
-                       struct fail *f)
+/* The calling service as the registers have it; null for the operator. */
+static const struct service_actor *caller(const struct gate_call *c)
+{
+    return c->service ? &c->view->actors[c->service - c->view->registers->services] : NULL;
+}
+
+static enum err record_of(struct gate_call *c, enum audit_kind kind, const struct subject *s, bool fresh,
+                          struct span extra, struct fail *f)
 {
     struct vault_person person = vault_of(s);
     struct person_key *key = NULL;
+    const struct service_actor *by = caller(c);
     enum err e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
     if (e)
         return e;
-    struct record r = {.kind = kind, .subject = s, .key = key, .actor = caller_name(c), .extra = extra};
+    struct record r = {.kind = kind,
+                       .subject = s,
+                       .key = key,
+                       .actor = by ? by->name : SPAN("operator"),
+                       .pseudonym = by ? by->pseudonym : NULL,
+                       .fresh = fresh,
+                       .extra = extra};
     e = record_add(c, &r, f);
     vault_key_close(key);
     return e;
+}
+
+enum err record_person(struct gate_call *c, enum audit_kind kind, const struct subject *s, struct span extra,
+                       struct fail *f)
+{
+    return record_of(c, kind, s, false, extra, f);
 }
 
 /* ---- Coming */
@@ -37,7 +56,7 @@ enum err gate_subject_create(struct gate_call *c, struct date birth, struct span
         return e;
     struct span extra = arena_fmt(c->arena, "\"event\":\"created\",\"band\":\"%s\",\"state\":\"%s\"",
                                   subject_band_name(out->band), subject_state_name(out->state));
-    return record_person(c, AUDIT_SUBJECT, out, extra, f);
+    return record_of(c, AUDIT_SUBJECT, out, true, extra, f);
 }
 
 /* ---- Going */

@@ -223,8 +223,9 @@ static enum err guardian_pseudonym(struct gate_call *c, const struct question *q
 static enum err actor_pseudonym(struct gate_call *c, const struct record *r, uint8_t out[16], struct fail *f)
 {
     struct span actor = r->q ? r->q->actor : r->actor;
-    if (r->q && r->q->pseudonym) {
-        memcpy(out, r->q->pseudonym, 16);
+    const uint8_t *made = r->q ? r->q->pseudonym : r->pseudonym;
+    if (made) {
+        memcpy(out, made, 16);
         return OK;
     }
     if (r->q && r->q->has_guardian)
@@ -282,7 +283,7 @@ static bool changes(enum audit_kind kind)
 /* Every change leaves an entry, so no change can forget its step. */
 static enum err epoch_step(struct gate_call *c, const struct record *r, struct fail *f)
 {
-    if (!changes(r->kind))
+    if (!changes(r->kind) || r->fresh)
         return OK;
     return r->subject ? subject_epoch_step(c->st, r->subject, f)
                       : store_run(c->st, Q_META_STEP, ARGS(ARG_T(SPAN("generation"))), NULL, f);

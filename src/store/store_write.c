@@ -139,8 +139,8 @@ enum err store_begin_read(struct store *st, struct fail *f)
     return err;
 }
 
-/* Most reads find the person's key opened and look into no history: beginning costs system calls, and troth.db was
- * first in any case. */
+/* Most reads find the person's key opened and look into no history: beginning costs system calls, and
+ * troth.db was first in any case. */
 enum err store_begin_late(struct store *st, enum store_db which, struct fail *f)
 {
     return st->snapshot && !st->file[which].begun ? db_begin(st, which, false, f) : OK;
@@ -273,10 +273,13 @@ bool store_met_another(const struct store *st)
     return st->met_another;
 }
 
+/* To take one costs as much as a person's row. Those left at the end are never given out. */
+#define SIDS_AHEAD 64
+
 enum err store_next_sid(struct store *st, int64_t *sid, struct fail *f)
 {
     struct store_rows rows;
-    int64_t n = store_shared(st) ? NODE_SIDS : 1;
+    int64_t n = store_shared(st) ? NODE_SIDS : SIDS_AHEAD;
     if (st->sids.next == st->sids.end) {
         if (!store_one(st, Q_META_TAKE, ARGS(ARG_T(SPAN("sid")), ARG_I(n)), &rows, f))
             return rows.err ? rows.err

@@ -50,7 +50,7 @@ const char *subject_state_name(enum subject_state s); /* "active", "awaiting_gua
 
 /* Creates a person. offset_minutes: the operator's calendar (China: 480). ERR_BAD_VALUE for a birth date in
  * the future or more than 150 years ago. The state is active; a child is awaiting_guardian until a verified
- * guardian agreed. */
+ * guardian agreed. Being created is the first step of the epoch. */
 enum err subject_create(struct store *st, struct date birth, int offset_minutes, const char *region,
                         struct instant now, struct subject *out, struct fail *f);
 /* ERR_NOT_FOUND; ERR_GONE if erased (the id is kept in the ledger, nothing else). */
