@@ -148,4 +148,57 @@ static inline struct policy_request request(struct made *m, const struct policy 
     return q;
 }
 
+/* ---- Two documents of random rules, one above the other, within scopes; sentences of the higher one lift
+ * those of the lower, by name and all together. */
+
+static inline struct span random_document(struct arena *a, uint64_t seed, const char *name, const char *more)
+{
+    struct made m;
+    struct text t = text_new(a, 4096);
+    make_rules(&m, seed, a, "r");
+    text_fmt(&t, "# T\n\n```document\ndocument %s \"T\".\n%srevision 1 in force from 2026-01-01.\n```\n",
+             name, more);
+    for (size_t i = 0; i < m.n; i++)
+        text_fmt(&t, "\n```rule r%zu\n%.*s\n```\n", i, SPAN_F(m.body[i]));
+    return text_span(&t);
+}
+
+#define LIMITS                                                                                               \
+    RULE("keep.some", "we may keep contact until 3 days after request-received.\n"                           \
+                      "we may keep any of child until purpose-ended only with consent.")
+/* What `despite` may name of a document without knowing what is there: the permissions and bans that lie
+ * behind the random ones. */
+#define LIFTED                                                                                               \
+    RULE("end.ban", "we must not use phone when for-profit.")                                                \
+    RULE("end.grant", "we may use contact for survey unless asked.")
+
+static inline struct span lifting_rules(struct arena *a, uint64_t seed)
+{
+    struct made m = {.random = seed * 0x9e3779b97f4a7c15u + 3, .arena = a};
+    struct span grant = act(&m), ban = act(&m), both = act(&m);
+    return arena_fmt(a,
+                     "\n```rule x0\ndespite %s, we may %.*s.\n```\n\n```rule x1\ndespite %s, we must not "
+                     "%.*s.\n```\n\n```rule x2\ndespite low/end.*, we may %.*s only with paper.\n```\n",
+                     ONE_OF(&m, "low/*", "low/end.ban", "low/end.*"), SPAN_F(grant),
+                     ONE_OF(&m, "*", "low/*", "x0, low/end.grant"), SPAN_F(ban), SPAN_F(both));
+}
+
+static inline const struct policy *random_policy(struct arena *a, uint64_t seed)
+{
+    struct policy_messages m;
+    struct span low = random_document(a, seed, "low", "applies to service shop.\n"),
+                high = random_document(a, seed + 1000, "high",
+                                       "applies to subject child.\nprevails over low.\n"),
+                lifting = seed % 2 ? lifting_rules(a, seed) : SPAN_EMPTY;
+    struct policy_source s[] = {
+        {SPAN("words.md"), SPAN(WORDS)},
+        {SPAN("low.md"), arena_fmt(a, "%.*s%s%s%s", SPAN_F(low), LIMITS, LIFTED, KEEP)},
+        {SPAN("high.md"), arena_fmt(a, "%.*s%.*s", SPAN_F(high), SPAN_F(lifting))}};
+    policy_load(a, s, 3, &m);
+    for (size_t i = 0; i < m.n && !m.draft; i++)
+        printf("  %.*s\n", SPAN_F(m.list[i].message));
+    EXPECT(m.draft != NULL);
+    return m.draft;
+}
+
 #endif

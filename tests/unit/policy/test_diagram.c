@@ -42,38 +42,6 @@ static void expect_same(const struct policy *p, const struct policy_request *q)
     arena_free(arena);
 }
 
-/* ---- Random policies: two documents of random rules, one above the other, within scopes. */
-
-static struct span random_document(struct arena *a, uint64_t seed, const char *name, const char *more)
-{
-    struct made m;
-    struct text t = text_new(a, 4096);
-    make_rules(&m, seed, a, "r");
-    text_fmt(&t, "# T\n\n```document\ndocument %s \"T\".\n%srevision 1 in force from 2026-01-01.\n```\n",
-             name, more);
-    for (size_t i = 0; i < m.n; i++)
-        text_fmt(&t, "\n```rule r%zu\n%.*s\n```\n", i, SPAN_F(m.body[i]));
-    return text_span(&t);
-}
-
-#define LIMITS                                                                                               \
-    RULE("keep.some", "we may keep contact until 3 days after request-received.\n"                           \
-                      "we may keep any of child until purpose-ended only with consent.")
-
-static const struct policy *random_policy(struct arena *a, uint64_t seed)
-{
-    struct policy_messages m;
-    struct span low = random_document(a, seed, "low", "applies to service shop.\n"),
-                high = random_document(a, seed + 1000, "high",
-                                       "applies to subject child.\nprevails over low.\n");
-    struct policy_source s[] = {{SPAN("words.md"), SPAN(WORDS)},
-                                {SPAN("low.md"), arena_fmt(a, "%.*s%s%s", SPAN_F(low), LIMITS, KEEP)},
-                                {SPAN("high.md"), high}};
-    policy_load(a, s, 3, &m);
-    EXPECT(m.draft != NULL);
-    return m.draft;
-}
-
 TEST(the_diagram_answers_as_the_plain_evaluator)
 {
     for (uint64_t seed = 1; seed <= POLICIES && unit_bad == 0; seed++) {
@@ -124,8 +92,8 @@ static unsigned some_values(const struct policy *p, unsigned d, unsigned step, u
     return n;
 }
 
-/* TROTH_ENUMERATE=N goes over N such grids, each beginning elsewhere, or all there are: then every
- * combination of atoms is asked (CONTRIBUTING.md). */
+/* TROTH_ENUMERATE=N goes over N such grids, each beginning elsewhere, or all there are (CONTRIBUTING.md).
+ * test_enumerate.c leaves no combination out, but asks which norms speak, not for answers. */
 static unsigned grids(const unsigned *step)
 {
     const char *n = getenv("TROTH_ENUMERATE");
