@@ -173,12 +173,15 @@ enum err engine_start(const struct engine_config *c, struct engine **out, struct
     inbox_init(&e->read_box);
     inbox_init(&e->commit_box);
     history_init(e);
+    copy_init(e);
     publisher_init(e);
     enum err err = store_open(c->data, STORE_WRITE, &e->store, f);
     if (err == OK)
         err = commit_recover(e, f);
     if (err == OK)
         err = history_start(e, f);
+    if (err == OK)
+        err = copy_start(e, f);
     if (err == OK)
         err = publisher_start(e, f);
     if (err == OK)
@@ -208,6 +211,7 @@ void engine_stop(struct engine *e)
         pthread_join(e->committer, NULL);
     publisher_stop(e);
     history_stop(e);
+    copy_stop(e);
     for (unsigned i = 0; i < ENGINE_READERS_MAX; i++)
         store_close(e->seats[i].st);
     for (unsigned i = 0; i < ENGINE_LANES_MAX; i++)

@@ -88,7 +88,10 @@ struct engine_config {
     /* On a server (nodes.h): called in each snapshot and each group before its jobs run; a failure is all
      * theirs. May be null. */
     enum err (*on_snapshot)(void *ctx, struct store *st, struct fail *f);
-    int64_t node;   /* its number; 0: the database is a file */
+    int64_t node; /* its number; 0: the database is a file */
+    /* Whether entries that concern persons are copied into the database, where others can read them (any
+     * thread). May be null: never. */
+    bool (*copies)(void *ctx);
     bool decisions; /* entries of reads go through the database, too, before they are acknowledged */
 };
 
@@ -112,6 +115,8 @@ void engine_call(struct engine *e, struct job *j);
 /* Has the rows of history.db that belong to entries before this one deleted, behind whatever else there is to
  * do. True when they are gone. Any thread. */
 bool engine_forget_before(struct engine *e, uint64_t entry);
+/* Sealed entries that are not copied yet. */
+uint64_t engine_copy_lag(struct engine *e);
 /* True once an fdatasync failed: nothing is acknowledged any more. */
 bool engine_stopped(const struct engine *e);
 

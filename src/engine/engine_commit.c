@@ -264,6 +264,9 @@ static void group_run(struct engine *e, struct group *g)
     history_take(e, g->write, g->n_write);
     history_take(e, g->read, g->n_read);
     history_sealed(e);
+    copy_take(e, g->write, g->n_write);
+    copy_take(e, g->read, g->n_read);
+    copy_sealed(e);
     publish_sealed(e);
     afters_run(e, g);
     jobs_release(e, g->write, g->n_write);

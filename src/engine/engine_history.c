@@ -271,6 +271,14 @@ void history_sealed(struct engine *e)
     pthread_mutex_unlock(&h->lock);
 }
 
+void history_gap(struct engine *e, uint64_t entry)
+{
+    struct history *h = &e->history;
+    pthread_mutex_lock(&h->lock);
+    h->lost_from = entry < h->lost_from ? entry : h->lost_from;
+    pthread_mutex_unlock(&h->lock);
+}
+
 /* ---- Readers */
 
 enum err history_wait(struct engine *e, struct fail *f)
@@ -438,6 +446,7 @@ enum err history_start(struct engine *e, struct fail *f)
     if (err != OK)
         return err;
     h->done = h->upto = size;
+    h->lost_from = UINT64_MAX; /* whatever the outbox held is there */
     if (pthread_create(&h->thread, NULL, history_main, e) != 0)
         return fail_set(f, ERR_INTERNAL, "no thread could be started");
     e->indexing = true;

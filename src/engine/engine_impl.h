@@ -15,6 +15,7 @@
  *   engine_outbox.c   entries in the database before they are in the record, and after a crash
  *   engine_publish.c  the publisher: checkpoints behind the record
  *   engine_history.c  the historian: history.db behind the record
+ *   engine_copy.c     the copier: several daemons' records in their database
  */
 #ifndef TROTH_ENGINE_IMPL_H
 #define TROTH_ENGINE_IMPL_H
@@ -99,6 +100,35 @@ struct history {
     bool closed;
 };
 
+/* ---- The copier */
+
+#define COPY_CHUNK     256 /* rows of one transaction: what meets another daemon's is done again */
+#define COPY_TRIES     20
+#define COPY_GATHER_MS 200 /* how long rows wait for others, unless a reader waits for them */
+
+struct copy_row {
+    uint8_t subject[ID_LEN];
+    uint64_t entry;
+    bool person; /* false: of nobody, or of somebody erased by it */
+};
+struct copier {
+    pthread_t thread;
+    bool runs;
+    struct store *st; /* STORE_WRITE */
+    pthread_mutex_t lock;
+    pthread_cond_t wake, progress;
+    struct copy_row *rows;
+    size_t n, cap;
+    uint64_t upto, pending; /* what is sealed; the highest outbox id in it */
+    uint64_t lost_from;     /* from this entry on rows were left out; UINT64_MAX: none */
+    uint64_t done;          /* every entry below this is in the database */
+    unsigned waiting;
+    struct fail why;
+    uint64_t tries;
+    bool closed;
+    uint64_t forgotten; /* the thread's own: rows of pruned entries below this are gone */
+};
+
 /* ---- The publisher */
 
 struct publisher {
@@ -142,6 +172,7 @@ struct engine {
     atomic_size_t in_flight;
     atomic_bool stopped;
     struct history history;
+    struct copier copier;
     struct publisher publisher;
     /* The committer's own */
     struct group changed;  /* what a group has committed so far */
@@ -189,5 +220,19 @@ void history_take(struct engine *e, struct job *const *jobs, size_t n);
 void history_sealed(struct engine *e);
 /* Waits until history.db holds everything sealed so far. */
 enum err history_wait(struct engine *e, struct fail *f);
+
+/* Entries from this one on were sealed without their rows (an outbox after a crash): they are looked up. */
+void history_gap(struct engine *e, uint64_t entry);
+
+/* True while entries are copied to the database, and rows of the outbox stay until theirs are. */
+bool copies(const struct engine *e);
+void copy_init(struct engine *e);
+enum err copy_start(struct engine *e, struct fail *f);
+void copy_stop(struct engine *e);
+/* As history_take, history_sealed, history_wait, history_gap. */
+void copy_take(struct engine *e, struct job *const *jobs, size_t n);
+void copy_sealed(struct engine *e);
+enum err copy_wait(struct engine *e, struct fail *f);
+void copy_gap(struct engine *e, uint64_t entry);
 
 #endif

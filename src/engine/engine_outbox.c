@@ -39,9 +39,10 @@ static enum err drop_upto(struct engine *e, uint64_t id, struct fail *f)
     return store_run(e->store, Q_PENDING_DROP, ARGS(ARG_I(base_of(e)), ARG_I(id)), NULL, f);
 }
 
+/* Where entries are copied, their rows go with the copies. */
 enum err outbox_drop(struct engine *e, struct fail *f)
 {
-    return e->pending_drop ? drop_upto(e, e->pending_drop, f) : OK;
+    return e->pending_drop && !copies(e) ? drop_upto(e, e->pending_drop, f) : OK;
 }
 
 void outbox_clear(struct engine *e)
@@ -60,7 +61,12 @@ static enum err recover_row(struct engine *e, const struct store_rows *r, struct
     if (!audit_leaf_get(store_t(r, 1), &entry.leaf))
         return fail_set(f, ERR_CORRUPT, "row %lld of the outbox is damaged", (long long)store_i(r, 0));
     e->pending_next = entry.pending_id + 1;
-    return audit_append(e->config.audit, &entry, &index, f);
+    enum err err = audit_append(e->config.audit, &entry, &index, f);
+    if (err == OK) {
+        history_gap(e, index);
+        copy_gap(e, index);
+    }
+    return err;
 }
 
 static enum err recover_some(struct engine *e, uint64_t *n, struct fail *f)
@@ -88,7 +94,7 @@ enum err commit_recover(struct engine *e, struct fail *f)
         err = recover_some(e, &n, f);
     if (err == OK && all)
         err = audit_seal(e->config.audit, f);
-    if (err == OK)
+    if (err == OK && !copies(e))
         err = drop_upto(e, e->pending_next - 1, f);
     if (err == OK && all)
         publish_sealed(e);

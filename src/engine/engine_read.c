@@ -81,8 +81,9 @@ static void batch_serve(struct engine *e, struct store *st, struct job_list *bat
     struct fail f = {0}, late = {0};
     list_reset(&seals);
     list_reset(&answered);
-    if (any_waits_history(batch)) /* before the snapshot, which must hold the rows */
-        history_wait(e, &late);
+    /* Before the snapshot, which must hold the rows. */
+    if (any_waits_history(batch) && history_wait(e, &late) == OK)
+        copy_wait(e, &late);
     if (store_begin_read(st, &f) != OK) {
         batch_fail(e, batch, &f);
         return;

@@ -105,6 +105,9 @@ void gate_registers_changed(struct gate *g, struct store *st);
 enum err gate_follow(struct gate *g, struct store *st, int64_t version, struct instant now, struct fail *f);
 /* The version that is loaded. */
 int64_t gate_version(struct gate *g);
+/* Entries of all nodes are in the database (engine.h, copies): a person's history is read from there. */
+void gate_copies_set(struct gate *g, bool copies);
+bool gate_copies(const struct gate *g);
 /* Another node erased this person: the key leaves memory, and a line of the ledger is written here, too. */
 void gate_heard_erased(struct gate *g, struct span subject);
 /* What others erased while nothing was heard: all opened keys leave memory, and the ledger is completed. */
@@ -456,6 +459,7 @@ enum err gate_held(struct gate_call *c, struct subject_id id, struct gate_out **
                    struct fail *f);
 
 struct gate_history_row {
+    struct span node; /* whose record; empty: this one's, where there is no other */
     uint64_t index;
     struct instant time;
     const char *kind;   /* audit_kind_name */

@@ -103,6 +103,16 @@ enum err gate_follow(struct gate *g, struct store *st, int64_t version, struct i
     return e;
 }
 
+void gate_copies_set(struct gate *g, bool on)
+{
+    atomic_store(&g->copies, on);
+}
+
+bool gate_copies(const struct gate *g)
+{
+    return atomic_load(&g->copies);
+}
+
 /* ---- Hearing */
 
 void gate_heard_erased(struct gate *g, struct span subject)

@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#define COMMIT_KEY_LEN 32 /* in front of a detail; gate_record.c */
+#define NODES_NAMED    256 /* others are shown as "?" */
+#define COMMIT_KEY_LEN 32  /* in front of a detail; gate_record.c */
 
 /* ---- What is held */
 
@@ -66,20 +67,24 @@ enum err detail_open(const struct vault *v, const struct person_key *key, struct
     return e;
 }
 
-static enum err read_entry(struct gate_call *c, const struct person_key *key, struct audit *audit,
-                           uint64_t index, struct gate_history_row *row, struct fail *f)
+static enum err open_entry(struct gate_call *c, const struct person_key *key, uint64_t index,
+                           struct span leaf, struct span detail, struct gate_history_row *row, struct fail *f)
 {
-    struct span leaf, detail;
     struct audit_leaf l;
-    enum err e = audit_read(audit, index, c->arena, &leaf, &detail, f);
-    if (e)
-        return e;
     if (!audit_leaf_get(leaf, &l))
         return fail_set(f, ERR_CORRUPT, "entry %llu of the record cannot be read", (unsigned long long)index);
     row->index = index;
     row->time = l.time;
     row->kind = audit_kind_name(l.kind);
     return detail_open(c->gate->vault, key, detail, &l, c->arena, &row->detail, f);
+}
+
+static enum err read_entry(struct gate_call *c, const struct person_key *key, struct audit *audit,
+                           uint64_t index, struct gate_history_row *row, struct fail *f)
+{
+    struct span leaf, detail;
+    enum err e = audit_read(audit, index, c->arena, &leaf, &detail, f);
+    return e ? e : open_entry(c, key, index, leaf, detail, row, f);
 }
 
 static enum err read_entries(struct gate_call *c, const struct subject *s, const uint64_t *entries,
@@ -96,19 +101,82 @@ static enum err read_entries(struct gate_call *c, const struct subject *s, const
     return e;
 }
 
+static enum err own_history(struct gate_call *c, const struct subject *s, size_t limit,
+                            struct gate_history_row **out, size_t *n, struct audit *audit, struct fail *f)
+{
+    uint64_t *entries = NULL;
+    enum err e = store_history_list(c->st, span_of(s->id.b, ID_LEN), limit, c->arena, &entries, n, f);
+    if (e)
+        return e;
+    *out = ARENA_ARRAY(c->arena, *n ? *n : 1, struct gate_history_row);
+    return read_entries(c, s, entries, *out, *n, audit, f);
+}
+
+/* ---- Of all nodes */
+
+struct node_name {
+    int64_t number;
+    struct span name;
+};
+
+static enum err node_names(struct gate_call *c, struct node_name *out, size_t *n, struct fail *f)
+{
+    struct store_rows rows;
+    *n = 0;
+    enum err e = store_query(c->st, Q_NODE_ALL, NO_ARGS, &rows, f);
+    while (!e && *n < NODES_NAMED && store_next(&rows, f))
+        out[(*n)++] = (struct node_name){store_i(&rows, 0), arena_copy(c->arena, store_t(&rows, 1))};
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+static struct span node_named(const struct node_name *names, size_t n, int64_t number)
+{
+    for (size_t i = 0; i < n; i++)
+        if (names[i].number == number)
+            return names[i].name;
+    return SPAN("?");
+}
+
+static enum err all_history(struct gate_call *c, const struct subject *s, size_t limit,
+                            struct gate_history_row **out, size_t *n, struct fail *f)
+{
+    struct store_rows rows;
+    struct node_name names[NODES_NAMED];
+    size_t n_names = 0;
+    struct vault_person person = vault_of(s);
+    struct person_key *key;
+    enum err e = node_names(c, names, &n_names, f);
+    if (!e)
+        e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
+    if (e)
+        return e;
+    *out = ARENA_ARRAY(c->arena, limit ? limit : 1, struct gate_history_row);
+    e = store_query(c->st, Q_ENTRY_OF, ARGS(ARG_B(span_of(s->id.b, ID_LEN)), ARG_I(limit)), &rows, f);
+    while (!e && *n < limit && store_next(&rows, f)) {
+        struct gate_history_row *row = &(*out)[*n];
+        row->node = node_named(names, n_names, store_i(&rows, 0));
+        e = open_entry(c, key, (uint64_t)store_i(&rows, 1), store_t(&rows, 3), store_t(&rows, 4), row, f);
+        *n += !e;
+    }
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    vault_key_close(key);
+    return e;
+}
+
 enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out,
                       size_t *n, struct audit *audit, struct fail *f)
 {
     struct subject s;
-    uint64_t *entries = NULL;
     *n = 0;
     enum err e = subject_get(c->st, id, c->now, &s, f);
     if (!e)
-        e = store_history_list(c->st, span_of(s.id.b, ID_LEN), limit, c->arena, &entries, n, f);
-    if (e)
-        return e;
-    *out = ARENA_ARRAY(c->arena, *n ? *n : 1, struct gate_history_row);
-    e = read_entries(c, &s, entries, *out, *n, audit, f);
+        e = gate_copies(c->gate) ? all_history(c, &s, limit, out, n, f)
+                                 : own_history(c, &s, limit, out, n, audit, f);
     return e ? e : record_person(c, AUDIT_READ, &s, SPAN("\"event\":\"read the history\""), f);
 }
 

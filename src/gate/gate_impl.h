@@ -114,6 +114,7 @@ struct gate {
     pthread_mutex_t follow;     /* what another node changed is being loaded */
     atomic_llong version;       /* of registers, policies and keys: what is loaded */
     atomic_llong hears_until;   /* monotonic ms; 0: for ever */
+    atomic_bool copies;         /* histories are in the database */
     _Atomic(const char *) deaf; /* why, if that has passed */
     struct epoch_table *epoch;  /* pseudonyms of the living in one epoch, made on demand */
 };

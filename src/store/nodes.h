@@ -80,7 +80,7 @@ struct ear_beat {
 struct ear_news {
     int64_t version, state;
     int64_t skew_ms; /* the server's clock is ahead by at least this (negative: behind) */
-    int64_t others;  /* nodes beside this one that are not retired */
+    int64_t others;  /* nodes beside this one, those retired too */
 };
 
 /* Connects, takes the lock of the name and a new session. ERR_CONFLICT: another daemon runs under it (says

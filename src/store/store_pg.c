@@ -209,6 +209,7 @@ void pg_sent(struct store_pg *pg, int ok, bool wanted)
     }
     if (wanted)
         pg->wanted = (int)pg->unanswered;
+    pg->makes[pg->unanswered] = 0;
     pg->unanswered++;
 }
 
@@ -265,11 +266,11 @@ static PGresult *answer_take(struct store_pg *pg, char state[6])
     return r;
 }
 
-static void prepared_settle(struct store_pg *pg, bool well)
+/* A statement that was made stays made, whatever came after it. */
+static void prepared_settle(struct store_pg *pg, unsigned i, bool well)
 {
-    for (size_t i = 0; i < Q_COUNT; i++)
-        if (pg->prepared[i] == PG_SENT)
-            pg->prepared[i] = well ? PG_READY : PG_UNKNOWN;
+    if (pg->makes[i])
+        pg->prepared[pg->makes[i] - 1] = well ? PG_READY : PG_UNKNOWN;
 }
 
 /* The mark that ends the answers; without it the connection is gone. */
@@ -284,7 +285,6 @@ static void mark_take(struct store_pg *pg)
 
 void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
 {
-    bool well = true;
     unsigned n = pg->unanswered;
     int wanted = pg->wanted;
     if (out)
@@ -302,7 +302,7 @@ void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
     for (unsigned i = 0; i < n && PQstatus(pg->c) != CONNECTION_BAD; i++) {
         char why[6];
         PGresult *r = answer_take(pg, why);
-        well &= !why[0];
+        prepared_settle(pg, i, r && did_well(r));
         if ((int)i == wanted && state)
             memcpy(state, why, sizeof why);
         else if (why[0])
@@ -313,7 +313,6 @@ void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
             PQclear(r);
     }
     mark_take(pg);
-    prepared_settle(pg, well);
 }
 
 /* ---- Transactions */

@@ -16,6 +16,7 @@ enum pg_transaction { PG_NONE, PG_DUE, PG_BEGUN }; /* due: begins with its first
 
 /* A statement is made on each connection when it is first used, in the same round trip. */
 enum pg_prepared { PG_UNKNOWN, PG_SENT, PG_READY };
+_Static_assert(Q_COUNT < UINT16_MAX, "numbers of statements");
 
 struct store_pg {
     PGconn *c;
@@ -25,7 +26,8 @@ struct store_pg {
     bool write, looked; /* of the transaction */
     bool saving, saved; /* a savepoint is wanted; and was sent */
     unsigned unanswered;
-    int wanted; /* which of the unanswered one the caller waits for; -1: none */
+    uint16_t makes[PG_UNANSWERED_MAX]; /* which statement each of them prepares, from 1; 0: none */
+    int wanted;                        /* which of the unanswered one the caller waits for; -1: none */
     uint8_t prepared[Q_COUNT];
     struct fail lost;
     bool met_another;

@@ -376,7 +376,7 @@ static char *hex_of(struct span s)
     " checkpoint = CASE WHEN $4::bigint < 0 THEN checkpoint ELSE $5::bytea END WHERE number = $1 AND "       \
     "session = $2"                                                                                           \
     " RETURNING seen, state, (SELECT number FROM meta WHERE name = 'generation'),"                           \
-    " (SELECT COUNT(*) FROM node o WHERE o.number <> $1 AND o.state = 0)"
+    " (SELECT COUNT(*) FROM node o WHERE o.number <> $1)"
 
 enum err ear_beat(struct ear *e, const struct ear_beat *b, struct ear_news *out, struct fail *f)
 {

@@ -49,6 +49,8 @@ static void prepare(struct store_pg *pg, enum store_query_id q)
     for (size_t i = 0; i < n; i++)
         types[i] = oid_of(in[i]);
     pg_sent(pg, PQsendPrepare(pg->c, store_query_name(q), store_query_sql(q), (int)n, types), false);
+    if (pg->unanswered)
+        pg->makes[pg->unanswered - 1] = (uint16_t)(q + 1);
     pg->prepared[q] = PG_SENT;
 }
 

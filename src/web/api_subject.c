@@ -168,6 +168,8 @@ void api_history(struct call *c)
     json_open(&t, "history", '[');
     for (size_t i = 0; i < n; i++) {
         json_open(&t, NULL, '{');
+        if (rows[i].node.len)
+            json_string(&t, "node", rows[i].node);
         json_i64(&t, "entry", (int64_t)rows[i].index);
         json_instant(&t, "time", rows[i].time);
         json_str(&t, "kind", rows[i].kind);

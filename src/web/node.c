@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define DEAF  "this node has not heard from the database for a second"
-#define SKEW  "this node's clock and the database server's are too far apart"
-#define TAKEN "another daemon took this node's name, or it was retired"
+static const char DEAF[] = "this node has not heard from the database for a second",
+                  SKEW[] = "this node's clock and the database server's are too far apart",
+                  TAKEN[] = "another daemon took this node's name, or it was retired";
 
 struct node {
     struct web *web;
@@ -30,7 +30,7 @@ struct node {
     bool running;
     atomic_bool closed, leads, lost; /* lost: the name is another's */
     atomic_llong skew_ms, others;
-    bool silent; /* the log says so already */
+    const char *said; /* why nothing is allowed: the log has it already; null: it is allowed */
 };
 
 static int64_t mono_ms(void)
@@ -92,7 +92,16 @@ static enum err first_beat(struct node *n, struct fail *f)
     struct ear_news news;
     const struct ear_beat beat = {.now_ms = web_clock(NULL).ms, .record = -1};
     enum err err = ear_beat(n->ear, &beat, &news, f);
+    if (err == OK)
+        atomic_store(&n->others, news.others);
     return err == OK ? check_skew(&news, f) : err;
+}
+
+/* Alone, a node keeps its history to itself. */
+bool node_copies(void *web)
+{
+    struct web *w = web;
+    return w->node && (w->node->setting.decisions || atomic_load(&w->node->others) > 0);
 }
 
 enum err node_start(struct web *w, struct fail *f)
@@ -196,9 +205,9 @@ static enum err catch_up(struct node *n, struct fail *f)
 
 static void say_deaf(struct node *n, const char *why, const struct fail *f)
 {
-    if (!n->silent)
+    if (n->said != why)
         log_line(LOG_LVL_WARN, "node", "nothing is allowed here: %s (%s)", why, f->detail);
-    n->silent = true;
+    n->said = why;
 }
 
 /* The name is another's for good: nothing is allowed, and no group is written (node_snapshot). */
@@ -215,6 +224,7 @@ static void beat_answered(struct node *n, int64_t sent_ms, const struct ear_news
     struct fail f = {0};
     atomic_store(&n->skew_ms, news->skew_ms);
     atomic_store(&n->others, news->others);
+    gate_copies_set(n->web->gate, node_copies(n->web));
     if (check_skew(news, &f) != OK) {
         gate_hears_until(n->web->gate, 1, SKEW);
         atomic_store(&n->leads, false);
@@ -222,9 +232,9 @@ static void beat_answered(struct node *n, int64_t sent_ms, const struct ear_news
         return;
     }
     gate_hears_until(n->web->gate, sent_ms + NODE_DEAF_MS, DEAF);
-    if (n->silent)
+    if (n->said)
         log_line(LOG_LVL_INFO, "node", "the database is heard again");
-    n->silent = false;
+    n->said = NULL;
     atomic_store(&n->leads, ear_leads(n->ear));
     if (news->version > gate_version(n->web->gate))
         follow(n);
@@ -349,5 +359,6 @@ void node_health(const struct web *w, struct text *t)
     json_bool(t, "leading", node_leads(w));
     json_i64(t, "others", atomic_load(&w->node->others));
     json_i64(t, "clock_ms", atomic_load(&w->node->skew_ms));
+    json_i64(t, "copy_lag", (int64_t)engine_copy_lag(w->engine));
     json_close(t, '}');
 }

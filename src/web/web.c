@@ -139,6 +139,7 @@ static enum err start_engine(struct web *w, struct start *s, struct fail *f)
         .on_snapshot = w->node ? node_snapshot : NULL,
         .node = node_number(w),
         .decisions = node_decisions(w),
+        .copies = w->node ? node_copies : NULL,
     };
     return engine_start(&config, &w->engine, f);
 }

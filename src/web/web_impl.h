@@ -241,6 +241,8 @@ bool node_decisions(const struct web *w); /* records of reads go through the dat
 enum err node_snapshot(void *web, struct store *st, struct fail *f);
 /* Why nothing may be allowed here now: ERR_BUSY; OK as long as it hears. Any thread. */
 enum err node_hears(const struct web *w, struct fail *f);
+/* The engine's `copies`. */
+bool node_copies(void *web);
 void node_health(const struct web *w, struct text *t);
 int64_t clock_seconds(void);
 enum err clock_check(const char *clock_file, struct fail *f);

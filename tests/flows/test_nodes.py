@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many daemons on one database: what one changes the others go by, with the next decision."""
-import json, os, re, shutil, subprocess, tempfile, time, unittest
+import json, os, re, shutil, socket, subprocess, tempfile, threading, time, unittest
 
 import pg_server
 from troth_flow import Daemon, POLICY, SANITIZER, TROTH, run_troth
@@ -88,6 +88,148 @@ class OnServer(unittest.TestCase):
             time.sleep(0.02)
 
 
+class Bridge:
+    """A server's socket under another path, which can be cut: then bytes go neither way, as when a cable is pulled."""
+    def __init__(self, server):
+        self.home = tempfile.mkdtemp(prefix="troth-bridge-")
+        self.target = os.path.join(server.home, ".s.PGSQL.5432")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(os.path.join(self.home, ".s.PGSQL.5432"))
+        self.listener.listen(64)
+        self.open, self.ends, self.lock = True, [], threading.Lock()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def url(self, url):
+        return url.split("?")[0] + "?host=" + self.home
+
+    def accept(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            with self.lock:
+                self.ends.append(near)
+                if not self.open:  # it hangs, like all others
+                    continue
+                far = socket.socket(socket.AF_UNIX)
+                try:
+                    far.connect(self.target)
+                except OSError:
+                    near.close()
+                    continue
+                self.ends.append(far)
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+
+    def pump(self, a, b):
+        try:
+            while True:
+                data = a.recv(65536)
+                while not self.open and a.fileno() >= 0:
+                    time.sleep(0.02)
+                if not data:
+                    break
+                b.sendall(data)
+        except OSError:
+            pass
+        self.end(a, b)
+
+    @staticmethod
+    def end(*sockets):
+        for each in sockets:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        self.open = False
+
+    def heal(self):
+        """What hung is gone, new connections go through."""
+        with self.lock:
+            for each in self.ends:
+                self.end(each)
+                each.close()
+            self.ends, self.open = [], True
+
+    def close(self):
+        self.heal()
+        self.listener.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+class Load(threading.Thread):
+    """One client of one node. What was acknowledged, and what is not known, goes into its journal."""
+    def __init__(self, node):
+        super().__init__(daemon=True)
+        self.node, self.ended = node, False
+        self.people, self.withdrawn, self.unknown, self.receipts, self.wrong = {}, {}, set(), [], []
+
+    def ask(self, *request):
+        """None: it is not known what became of it."""
+        try:
+            answer = self.node.request(*request, token="shop", timeout=30)
+        except OSError:
+            return None
+        if answer.status == 503:
+            return None
+        if answer.status not in (200, 201):
+            self.wrong.append(answer)
+            return None
+        if answer.json.get("receipt"):
+            self.receipts.append(answer.json["receipt"])
+        return answer
+
+    def run(self):
+        n = 0
+        while not self.ended:
+            n += 1
+            if not self.one("%s-%d" % (self.node.name, n), n):
+                time.sleep(0.02)
+
+    def one(self, value, n):
+        made = self.ask("POST", "/v1/subjects", {"birth_date": "1990-05-05"})
+        if not made:
+            return False
+        person = made.json["id"]
+        consents = "/v1/subjects/%s/consents" % person
+        self.unknown.add(person)
+        if not self.ask("POST", consents, {"document": "group", "state": "given"}):
+            return False
+        if not self.ask("PUT", "/v1/subjects/%s/data" % person, {"purpose": "delivery", "values": {"order-address": value}}):
+            return False
+        self.people[person] = value
+        if n % 3 == 0:
+            if not self.ask("POST", consents, {"document": "group", "state": "withdrawn"}):
+                return False
+            self.withdrawn[person] = time.monotonic()
+        self.unknown.discard(person)
+        return True
+
+
+class Watch(threading.Thread):
+    """Reads through one node what others took back: an answer to a question asked afterwards must not allow."""
+    def __init__(self, node, loads):
+        super().__init__(daemon=True)
+        self.node, self.loads, self.ended, self.stale, self.asked = node, loads, False, [], 0
+
+    def run(self):
+        while not self.ended:
+            for load in self.loads:
+                for person, when in list(load.withdrawn.items())[-2:]:
+                    began = time.monotonic()
+                    try:
+                        answer = self.node.request("POST", "/v1/subjects/%s/read" % person, READ, token="shop", timeout=30)
+                    except OSError:
+                        continue
+                    self.asked += answer.status != 503
+                    if answer.status == 200 and began > when:
+                        self.stale.append((person, answer))
+            time.sleep(0.05)
+
+
 class Coherence(OnServer):
     def test_what_one_changes_the_others_go_by(self):
         a = self.first()
@@ -152,6 +294,173 @@ class Coherence(OnServer):
         done = run_troth("init", place, "--database", a.urls[0], "--keys-database", empty[1], "--node", "b", "--master-key", key)
         self.assertIn("that of the keys does not", done.stderr)
         self.assertEqual(self.ask(a, "SELECT count(*) FROM node"), "1")
+
+    def server_clock(self, node, seconds):
+        """The server's clock is wrong, for who asks in this database."""
+        database = node.urls[0].split("@/")[1].split("?")[0]
+        self.ask(node, "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS"
+                       " $$SELECT pg_catalog.clock_timestamp() + interval '%d s'$$" % seconds,
+                 "ALTER DATABASE %s SET search_path = public, pg_catalog" % database)
+
+    def test_a_clock_that_is_wrong_does_not_start(self):
+        a = self.first()
+        a.stop()
+        self.server_clock(a, 4)
+        self.assertEqual(a.launch().wait(60), 1)
+        self.assertIn("ms behind the database server's", a.stderr())
+        self.assertIn("up to 500 ms are borne", a.stderr())
+
+    def test_a_clock_that_drifts_allows_nothing(self):
+        a = self.first()
+        person = self.someone(a)
+        self.server_clock(a, -4)
+        self.ask(a, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND pid <> pg_backend_pid()")
+        self.until(20, lambda: "too far apart" in a.stderr())
+        self.assertEqual(self.read(a, person).status, 503)
+        self.assertFalse(self.ok(a.request("GET", "/healthz"))["node"]["hearing"])
+
+    def test_rights_and_versions(self):
+        a = self.first()
+        a.stop()
+        self.ask(a, "UPDATE schema_version SET version = 99")
+        self.assertEqual(a.launch().wait(60), 1)
+        self.assertIn("schema version 99", a.stderr())
+        self.assertIn("a newer troth wrote it", a.stderr())
+        people, keys = self.server.pair()
+        self.addCleanup(self.server.drop, people, keys)
+        pg_server.ask(self.server.home, "DROP ROLE IF EXISTS weak", "CREATE ROLE weak LOGIN")
+        place = os.path.join(a.home, "other")
+        done = run_troth("init", place, "--policy", POLICY, "--database", people.replace("troth@", "weak@"), "--keys-database",
+                         keys.replace("troth@", "weak@"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("right to create", done.stderr)
+        self.assertFalse(os.path.exists(place))
+
+    def history(self, node, person):
+        got = self.ok(self.call(node, "GET", "/v1/subjects/%s/history" % person, token="shop"))["history"]
+        return [(row.get("node"), row["kind"]) for row in got]
+
+    def test_a_history_is_whole_on_every_node_and_goes_with_the_person(self):
+        a = self.first()
+        person = self.someone(a)  # before there was another node
+        b = self.joined(a, "b")
+        self.ok(self.call(b, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
+        self.ok(self.call(a, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
+        whole = {("1", "subject"), ("1", "consent"), ("1", "collect"), ("1", "read"), ("b", "read")}
+        for node in a, b:
+            self.until(20, lambda: whole <= set(self.history(node, person)))
+        self.ok(self.call(b, "DELETE", "/v1/subjects/%s" % person, token="shop"))
+        self.assertEqual(self.ask(a, "SELECT count(*) FROM entry_copy WHERE length(id) = 16"), "0")
+
+    def test_a_policy_published_on_one_runs_on_the_others(self):
+        a = self.first()
+        b = self.joined(a, "b")
+        draft = os.path.join(a.home, "draft")
+        shutil.copytree(POLICY, draft)
+        group = os.path.join(draft, "group.md")
+        with open(group) as f:
+            text = f.read()
+        with open(group, "w") as f:
+            f.write(re.sub(r"revision \d+ in force from [\d-]+", "revision 13 in force from 2026-11-23", text)
+                    .replace("what was said, and how it ended.", "what was said and how it ended, and nothing else."))
+        before = self.ok(b.request("GET", "/healthz"))["revision"]
+        a.cli("policy", "publish", draft, *a.here())
+        revision = self.ok(a.request("GET", "/healthz"))["revision"]
+        self.assertNotEqual(revision, before)
+        answer = self.ok(self.call(b, "POST", "/v1/decisions", {"purpose": "delivery"}, token="shop"))
+        self.assertEqual(answer["revision"], revision)
+
+    def test_retiring(self):
+        a = self.first()
+        b = self.joined(a, "b")
+        person = self.someone(b)
+        listed = json.loads(a.cli("node", "list", "--json", *a.here()).stdout)["nodes"]
+        self.assertEqual([n["name"] for n in listed], ["1", "b"])
+        self.assertEqual(len({n["origin"].split("/audit/")[1].split("/")[0] for n in listed}), 1)
+        self.assertIn("The node runs: it was seen at 20", a.cli("node", "retire", "b", *a.here(), code=1).stderr)
+        self.assertIn("the node itself", a.cli("node", "retire", "1", *a.here(), code=1).stderr)
+        self.assertIn("no node of this name", a.cli("node", "retire", "c", *a.here(), code=1).stderr)
+        self.until(20, lambda: self.ask(a, "SELECT count(*) FROM entry_copy WHERE node = 2") != "0")
+        b.kill()
+        leaf = self.ask(a, "SELECT encode(leaf, 'hex') FROM entry_copy WHERE node = 2 LIMIT 1")
+        self.ask(a, "INSERT INTO audit_pending VALUES ((1::bigint << 48) + 1000000, decode('%s', 'hex'), '')" % leaf)
+        self.until(20, lambda: a.cli("node", "retire", "b", *a.here(), code=None).returncode == 0)
+        self.assertEqual(self.ask(a, "SELECT count(*) FROM audit_pending WHERE id > 1::bigint << 48"), "0")
+        self.assertEqual(b.launch().wait(60), 1)
+        self.assertIn("node 'b' was retired", b.stderr())
+        self.assertEqual(self.ok(self.call(a, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
+                         ["values"]["order-address"]["value"], "Lane 3, Wenyi Road")
+
+
+class Storm(OnServer):
+    def test_three_daemons_under_load_one_cut_off_one_killed_and_the_server_restarted(self):
+        bridge = Bridge(self.server)
+        self.addCleanup(bridge.close)
+        a = self.first()
+        b = self.joined(a, "b")
+        c = self.joined(a, "c", [bridge.url(url) for url in a.urls])
+        nodes = [a, b, c]
+        loads = [Load(node) for node in nodes]
+        watches = [Watch(node, loads) for node in nodes]
+        for each in loads + watches:
+            each.start()
+        self.until(30, lambda: all(load.withdrawn for load in loads))
+        bridge.cut()
+        self.until(20, lambda: c.request("GET", "/healthz").json["node"]["hearing"] is False)
+        self.assertEqual(c.request("POST", "/v1/decisions", {"purpose": "delivery"}, token="shop").status, 503)
+        b.kill()
+        time.sleep(0.5)
+        b.start()
+        self.server.stop()
+        time.sleep(0.5)
+        self.server.start()
+        bridge.heal()
+        enough = [len(load.people) + 3 for load in loads]
+        self.until(90, lambda: all(len(load.people) >= n for load, n in zip(loads, enough)))
+        for each in loads + watches:
+            each.ended = True
+        for each in loads + watches:
+            each.join(60)
+            self.assertFalse(each.is_alive())
+        self.check(nodes, loads, watches)
+
+    def check(self, nodes, loads, watches):
+        """Lost 0, phantom 0, stale allows 0, receipts valid."""
+        self.assertEqual([load.wrong for load in loads], [[], [], []])
+        self.assertEqual([watch.stale for watch in watches], [[], [], []])
+        self.assertGreater(min(watch.asked for watch in watches), 0)
+        for i, load in enumerate(loads):  # each through another node than the one that wrote
+            for person, value in load.people.items():
+                answer = self.call(nodes[(i + 1) % 3], "POST", "/v1/subjects/%s/read" % person, READ, token="shop")
+                if person in load.withdrawn:
+                    self.assertEqual(answer.json.get("reason"), "withdrawn", answer)
+                elif person not in load.unknown:
+                    self.assertEqual(self.ok(answer)["values"]["order-address"]["value"], value)
+        total = int(self.ask(nodes[0], "SELECT count(*) FROM subject"))
+        self.assertEqual(int(self.ask(nodes[0], "SELECT count(DISTINCT sid) FROM subject")), total)
+        held = {line.split("|")[0] for line in self.ask(nodes[0], "SELECT encode(s.id, 'hex') FROM subject s JOIN field_value v"
+                                                        " ON v.sid = s.sid").split()}
+        known = set().union(*(set(load.people) | load.unknown for load in loads))
+        self.assertEqual(held - known, set())
+        for node, load in zip(nodes, loads):
+            for receipt in load.receipts[-4:]:
+                self.receipt(node, receipt)
+            node.stop()
+            self.assertEqual(run_troth("audit", "verify", node.data).returncode, 0, node.name)
+
+    def receipt(self, node, receipt):
+        path = os.path.join(node.home, "receipt")
+
+        def proved():
+            got = node.request("POST", "/v1/receipts", {"entry": receipt["entry"], "opening": receipt["opening"]})
+            if got.status == 200:
+                with open(path, "wb") as f:
+                    f.write(got.body)
+            return got.status == 200
+        self.until(20, proved)
+        done = run_troth("audit", "receipt", "verify", path, "--key", os.path.join(node.data, "audit", "key.pub"))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":
