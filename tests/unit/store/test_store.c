@@ -377,6 +377,7 @@ TEST(persons_of_an_old_troth_db_are_kept)
     EXPECT_INT(
         sqlite3_exec(
             st->file[STORE_MAIN].db,
+            "DROP TABLE node; DROP TABLE entry_copy; DROP TABLE index_hash; DROP TABLE index_head;"
             "DROP TABLE subject; CREATE TABLE subject (id BLOB NOT NULL PRIMARY KEY, sid INTEGER NOT NULL,"
             " created INTEGER NOT NULL, teen_from INTEGER NOT NULL, adult_from INTEGER NOT NULL,"
             " state INTEGER NOT NULL, region TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0);"
