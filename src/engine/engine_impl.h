@@ -41,6 +41,10 @@
 #define HISTORY_FORGET 64   /* blocks looked through in one transaction when rows of pruned entries go */
 #define HISTORY_BATCH  4096 /* entries looked at in one transaction when rebuilding */
 
+#define ENGINE_LANE_GIVE                                                                                     \
+    64 /* entries a lane hands over together: each group costs a sync and three wake-ups, whatever its size  \
+        */
+
 /* ---- Queues */
 
 enum inbox_list { LIST_READS, LIST_WRITES, LIST_SEALS, LIST_COUNT };

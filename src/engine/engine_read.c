@@ -75,11 +75,11 @@ static void batch_release(struct engine *e, struct job_list *batch)
         job_release(e, j);
 }
 
-static void batch_serve(struct engine *e, struct store *st, struct job_list *batch)
+/* One snapshot. What left entries is added to `seals`, the rest is released. */
+static void batch_serve(struct engine *e, struct store *st, struct job_list *batch, struct job_list *seals)
 {
-    struct job_list seals, answered;
+    struct job_list answered;
     struct fail f = {0}, late = {0};
-    list_reset(&seals);
     list_reset(&answered);
     /* Before the snapshot, which must hold the rows. */
     if (any_waits_history(batch) && history_wait(e, &late) == OK)
@@ -93,9 +93,8 @@ static void batch_serve(struct engine *e, struct store *st, struct job_list *bat
         batch_fail(e, batch, &f);
         return;
     }
-    batch_run(e, st, batch, &late, &seals, &answered);
+    batch_run(e, st, batch, &late, seals, &answered);
     store_end_read(st);
-    inbox_give(&e->commit_box, LIST_SEALS, &seals);
     batch_release(e, &answered);
 }
 
@@ -107,21 +106,26 @@ void engine_lane_add(struct engine *e, unsigned lane, struct job *j)
 void engine_lane_run(struct engine *e, unsigned lane)
 {
     struct lane *l = &e->lanes[lane];
+    struct job_list batch, seals;
+    list_reset(&seals);
     while (l->list.n) {
-        struct job_list batch;
         list_reset(&batch);
         while (l->list.n && batch.n < ENGINE_SNAPSHOT_MAX)
             list_push(&batch, list_pop(&l->list));
-        batch_serve(e, l->st, &batch);
+        batch_serve(e, l->st, &batch, &seals);
+        if (seals.n >= ENGINE_LANE_GIVE || !l->list.n)
+            inbox_give(&e->commit_box, LIST_SEALS, &seals);
     }
 }
 
 void *reader_main(void *arg)
 {
     struct reader_seat *seat = arg;
-    struct job_list batch;
+    struct job_list batch, seals;
+    list_reset(&seals);
     while (reads_take(seat->e, &batch)) {
-        batch_serve(seat->e, seat->st, &batch);
+        batch_serve(seat->e, seat->st, &batch, &seals);
+        inbox_give(&seat->e->commit_box, LIST_SEALS, &seals);
         jobs_released(seat->e);
     }
     return NULL;
