@@ -63,8 +63,8 @@ void store_remove(const char *data);
 enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f);
 void store_close(struct store *st);
 
-/* One snapshot for several reads: of troth.db at once, of the others when they are first asked. As the commit order is
- * the other way round, a person in the snapshot has a key in it, unless it was destroyed since. */
+/* One snapshot for several reads: of troth.db at once, of the others when they are first asked. As the commit
+ * order is the other way round, a person in the snapshot has a key in it, unless it was destroyed since. */
 enum err store_begin_read(struct store *st, struct fail *f);
 void store_end_read(struct store *st);
 

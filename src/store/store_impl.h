@@ -50,7 +50,8 @@ struct store_file {
     char path[STORE_PATH_MAX];
     sqlite3 *db;
     sqlite3_stmt *control[CONTROL_COUNT];
-    bool begun; /* a transaction of ours is open */
+    bool begun;    /* a transaction of ours is open */
+    bool save_due; /* a savepoint is wanted, and nothing was written since */
 };
 
 /* A key row that changes with the commit. */
@@ -102,8 +103,8 @@ struct store {
     struct store_forget *owed; /* keys that group may have had to forget */
     size_t n_owed, cap_owed;
     struct store_copy *copy; /* of a backup under way; or null */
-    bool stepped;     /* this group changes registers, policies or keys (meta 'generation') */
-    bool met_another; /* the last group's transaction met another daemon's */
+    bool stepped;            /* this group changes registers, policies or keys (meta 'generation') */
+    bool met_another;        /* the last group's transaction met another daemon's */
     struct store_sids sids;
     bool sids_taken; /* in this group */
 };
@@ -172,6 +173,8 @@ void store_fields_forget(struct store *st);
 enum err store_file_control(struct store_file *sf, enum store_control c, struct fail *f);
 /* In a snapshot, begins that of a file at its first statement. */
 enum err store_begin_late(struct store *st, enum store_db which, struct fail *f);
+/* Before a statement that writes: sets the savepoint that is due. */
+enum err store_save_late(struct store *st, enum store_db which, struct fail *f);
 /* PostgreSQL takes a snapshot at its first statement: that of the keys must come after that of the people. */
 enum err store_snapshot_order(struct store *st, enum store_db which, struct fail *f);
 

@@ -257,6 +257,8 @@ enum err store_run(struct store *st, enum store_query_id q, const struct store_a
     if (st->pg[queries[q].db])
         return run_pg(st, q, args, n, changed, f);
     enum err err = bind_all(st, q, args, n, SQLITE_STATIC, f);
+    if (err == OK)
+        err = store_save_late(st, queries[q].db, f);
     if (err != OK)
         return err;
     int rc = sqlite3_step(st->stmt[q]);
@@ -281,6 +283,8 @@ enum err store_query(struct store *st, enum store_query_id q, const struct store
     if (rows->on_pg)
         return rows->err = query_pg(st, args, n, rows, f);
     rows->err = store_begin_late(st, queries[q].db, f);
+    if (rows->err == OK && !sqlite3_stmt_readonly(st->stmt[q]))
+        rows->err = store_save_late(st, queries[q].db, f);
     if (rows->err != OK)
         return rows->err;
     /* Copied: the rows may outlive what the arguments point to. */

@@ -48,6 +48,7 @@ static enum err file_begin(struct store_file *sf, enum store_control how, struct
 
 static void file_rollback(struct store_file *sf)
 {
+    sf->save_due = false;
     if (sf->begun && !sqlite3_get_autocommit(sf->db))
         store_file_control(sf, CONTROL_ROLLBACK, NULL);
     sf->begun = false;
@@ -90,18 +91,38 @@ static enum err db_commit(struct store *st, unsigned i, struct fail *f)
     return err;
 }
 
+/* Set when the handler first writes to that database: most write to one of the two. */
 static enum err db_save(struct store *st, unsigned i, struct fail *f)
 {
-    if (!st->pg[i])
-        return store_file_control(&st->file[i], CONTROL_SAVE, f);
-    pg_savepoint(st->pg[i]);
+    (void)f;
+    if (st->pg[i])
+        pg_savepoint(st->pg[i]);
+    else
+        st->file[i].save_due = true;
     return OK;
+}
+
+enum err store_save_late(struct store *st, enum store_db which, struct fail *f)
+{
+    struct store_file *sf = &st->file[which];
+    if (!sf->save_due)
+        return OK;
+    sf->save_due = false;
+    return store_file_control(sf, CONTROL_SAVE, f);
+}
+
+/* True if it was never set. */
+static bool save_spared(struct store_file *sf)
+{
+    bool spared = sf->save_due;
+    sf->save_due = false;
+    return spared;
 }
 
 static enum err db_keep(struct store *st, unsigned i, struct fail *f)
 {
     if (!st->pg[i])
-        return store_file_control(&st->file[i], CONTROL_KEEP, f);
+        return save_spared(&st->file[i]) ? OK : store_file_control(&st->file[i], CONTROL_KEEP, f);
     pg_savepoint_keep(st->pg[i]);
     return OK;
 }
@@ -112,6 +133,8 @@ static enum err db_undo(struct store *st, unsigned i, struct fail *f)
         pg_savepoint_undo(st->pg[i]);
         return OK;
     }
+    if (save_spared(&st->file[i]))
+        return OK;
     /* ROLLBACK TO leaves the savepoint standing. */
     enum err err = store_file_control(&st->file[i], CONTROL_UNDO, f);
     return err == OK ? store_file_control(&st->file[i], CONTROL_KEEP, f) : err;

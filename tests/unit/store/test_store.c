@@ -543,6 +543,32 @@ TEST(savepoints_span_both_databases)
     store_drop(st);
 }
 
+/* A savepoint is set with the first write to its database: without one, and with one in either, it undoes
+ * what is its own. */
+TEST(savepoints_undo_what_was_written_since)
+{
+    struct store *st = store_fresh();
+    struct fail f = {0};
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    EXPECT_INT(meta_get(st, "read"), -1);
+    store_savepoint_undo(st); /* nothing was written */
+    EXPECT_INT(meta_put(st, "between", 1, &f), OK);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    EXPECT_INT(meta_put(st, "undone", 2, &f), OK);
+    store_savepoint_undo(st);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    store_savepoint_keep(st);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    EXPECT_INT(meta_put(st, "kept", 3, &f), OK);
+    store_savepoint_keep(st);
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT_INT(meta_get(st, "between"), 1);
+    EXPECT_INT(meta_get(st, "undone"), -1);
+    EXPECT_INT(meta_get(st, "kept"), 3);
+    store_drop(st);
+}
+
 TEST(a_snapshot_does_not_move)
 {
     struct store *st = store_fresh(), *reader = NULL;
@@ -734,7 +760,8 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(a_failing_migration_leaves_nothing), CASE(arguments_are_checked_against_the_signature),
           CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
-          CASE(returning_counts_up), CASE(savepoints_span_both_databases), CASE(a_snapshot_does_not_move),
+          CASE(returning_counts_up), CASE(savepoints_span_both_databases),
+          CASE(savepoints_undo_what_was_written_since), CASE(a_snapshot_does_not_move),
           CASE(rows_left_open_do_not_hold_the_snapshot), CASE(the_index_connection_writes_history_only),
           CASE(a_forgotten_key_is_gone_from_every_file), CASE(a_full_disk_fails_the_group_and_no_more),
           CASE(a_killed_process_keeps_what_it_committed))
