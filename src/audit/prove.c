@@ -65,11 +65,14 @@ static enum err make_proof(struct audit *au, struct tiles *t, uint64_t index, st
     size_t n = 0;
     uint64_t size = choose_head(au, t, index, a, &note);
     struct prover *p = prover_new(au, t);
-    enum err e = merkle_inclusion(prover_read, p, index, size, proof, &n, f);
+    struct fail why = {0};
+    enum err e = merkle_inclusion(prover_read, p, index, size, proof, &n, &why);
     free(p);
-    if (!e)
-        *out = merkle_proof_put(a, index, proof, n, note, extra);
-    return e;
+    if (e)
+        return index < audit_minimum(au) ? entry_pruned(f, index) /* meanwhile */
+                                         : fail_set(f, e, "%s", why.detail);
+    *out = merkle_proof_put(a, index, proof, n, note, extra);
+    return OK;
 }
 
 static enum err prove(struct audit *au, uint64_t index, struct span opening, struct arena *a,

@@ -188,24 +188,27 @@ enum err audit_tile(struct audit *au, struct span path, struct arena *a, struct 
     uint64_t index;
     struct span note;
     struct digest row[MERKLE_TILE_WIDTH];
+    *out = SPAN_EMPTY;
     if (!merkle_tile_parse(path, &entries, &level, &index, &width))
         return no_tile(f, path);
     size_t n = width ? width : MERKLE_TILE_WIDTH;
     if (floor_covers(atomic_load(&au->floor), level, index))
         return tile_pruned(f, path);
     struct tiles *t = published_copy(au, a, &note);
-    enum err e = OK;
+    struct fail why = {0};
     if (!tile_covered(t, level, index, n)) {
-        e = no_tile(f, path);
+        no_tile(&why, path);
     } else if (entries) {
         struct text body = text_new(a, n * 96);
-        e = bundle(au, index * MERKLE_TILE_WIDTH, n, &body, f);
+        bundle(au, index * MERKLE_TILE_WIDTH, n, &body, &why);
         *out = text_span(&body);
     } else if (tile_hashes(au, t, level, index, n, row)) {
         *out = arena_copy(a, span_of(row, n * sizeof row[0]));
     } else {
-        e = fail_set(f, ERR_CORRUPT, "the tile %.*s is missing or damaged", SPAN_F(path));
+        fail_set(&why, ERR_CORRUPT, "the tile %.*s is missing or damaged", SPAN_F(path));
     }
     free(t);
-    return e;
+    if (why.code && floor_covers(atomic_load(&au->floor), level, index)) /* meanwhile */
+        return tile_pruned(f, path);
+    return why.code ? fail_set(f, why.code, "%s", why.detail) : OK;
 }

@@ -90,6 +90,10 @@ enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct c
     pthread_mutex_lock(&au->lock_segments);
     const struct segment *s = segment_of(au, index);
     struct segment_head head = s->head;
+    if (index < head.first) { /* it was pruned since the caller looked */
+        pthread_mutex_unlock(&au->lock_segments);
+        return entry_pruned(f, index);
+    }
     size_t slot = (size_t)(index - head.first) / SPARSE_EVERY;
     uint64_t offset = slot < s->n_sparse ? s->sparse[slot] : SEGMENT_HEAD;
     uint64_t at = slot < s->n_sparse ? head.first + slot * SPARSE_EVERY : head.first;

@@ -416,6 +416,100 @@ TEST(entries_behind_a_pending_id)
     fx_end();
 }
 
+/* ---- Beside others */
+
+struct beside {
+    struct audit *au;
+    atomic_bool stop;
+    atomic_uint wrong, read;
+};
+
+static bool may_be(enum err e)
+{
+    return e == OK || e == ERR_GONE || e == ERR_BUSY || e == ERR_NOT_FOUND;
+}
+
+static bool proves(struct arena *a, struct span proof, struct span leaf, const uint8_t *pk, uint64_t want)
+{
+    struct merkle_checkpoint c;
+    uint64_t index = 0;
+    return merkle_proof_check(a, proof, leaf, pk, &index, &c, NULL) == OK && index == want;
+}
+
+static void *read_beside(void *arg)
+{
+    struct beside *b = arg;
+    struct arena *a = arena_new(0);
+    uint64_t i = 1;
+    while (!atomic_load(&b->stop)) {
+        struct span leaf, detail, proof;
+        uint64_t size = audit_sealed_size(b->au);
+        i = i * 6364136223846793005u + 1442695040888963407u;
+        uint64_t index = size ? (i >> 33) % size : 0;
+        enum err read = audit_read(b->au, index, a, &leaf, &detail, NULL);
+        enum err proved = audit_prove(b->au, index, a, &proof, NULL);
+        if (read == OK && proved == OK) /* what was read is what stands there */
+            atomic_fetch_add(&b->wrong, !proves(a, proof, leaf, b->au->pk, index));
+        atomic_fetch_add(&b->wrong, !may_be(read) + !may_be(proved));
+        atomic_fetch_add(&b->read, read == OK);
+        arena_reset(a);
+    }
+    arena_free(a);
+    return NULL;
+}
+
+static void *publish_beside(void *arg)
+{
+    struct beside *b = arg;
+    while (!atomic_load(&b->stop))
+        atomic_fetch_add(&b->wrong, audit_publish(b->au, fx_now, NULL) != OK);
+    return NULL;
+}
+
+static bool prune_oldest(struct audit *au, size_t keep)
+{
+    struct arena *a = arena_new(0);
+    struct audit_epoch *list;
+    size_t n = 0, i = 0;
+    uint64_t left = 0;
+    bool done = audit_epochs(au, a, &list, &n, NULL) == OK && n > keep;
+    while (done && i < n && list[i].pruned)
+        i++;
+    done = done && i + keep < n && audit_prune(au, list[i].end, NULL) == OK &&
+           audit_prune_files(au, 1, &left, NULL) == OK;
+    arena_free(a);
+    return done;
+}
+
+TEST(pruning_beside_readers_and_the_publisher)
+{
+    fx_new(16384);
+    struct beside b = {.au = fx_open()};
+    pthread_t readers[2], publisher;
+    unsigned pruned = 0;
+    record(b.au, 0, 10);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&readers[i], NULL, read_beside, &b);
+    pthread_create(&publisher, NULL, publish_beside, &b);
+    for (int q = 0; q < 12; q++) {
+        for (int i = 0; i < 20; i++)
+            record(b.au, q, 15);
+        pruned += prune_oldest(b.au, 3);
+    }
+    atomic_store(&b.stop, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(readers[i], NULL);
+    pthread_join(publisher, NULL);
+    EXPECT_INT(atomic_load(&b.wrong), 0);
+    EXPECT(atomic_load(&b.read) > 0 && pruned > 2);
+    fx_publish(b.au);
+    EXPECT(fx_verify()[0] == 0);
+    b.au = reopened(b.au);
+    EXPECT(fx_verify()[0] == 0);
+    audit_close(b.au);
+    fx_end();
+}
+
 UNIT_MAIN(CASE(names), CASE(an_epoch_is_closed_before_the_first_entry_of_the_next),
           CASE(an_epoch_that_fills_its_bundle_gets_one_more), CASE(closing_is_taken_up_after_a_crash),
           CASE(the_last_head_is_kept_though_a_crash_came_between), CASE(a_full_disk_puts_the_closing_off),
@@ -423,4 +517,4 @@ UNIT_MAIN(CASE(names), CASE(an_epoch_is_closed_before_the_first_entry_of_the_nex
           CASE(what_is_no_closed_epoch_is_not_pruned), CASE(a_damaged_epoch_is_not_pruned),
           CASE(pruning_survives_a_crash_at_each_step), CASE(verify_sees_a_floor_that_was_moved),
           CASE(a_head_below_the_minimum_cannot_be_compared), CASE(other_units),
-          CASE(entries_behind_a_pending_id))
+          CASE(entries_behind_a_pending_id), CASE(pruning_beside_readers_and_the_publisher))
