@@ -50,8 +50,8 @@ struct store_file {
     char path[STORE_PATH_MAX];
     sqlite3 *db;
     sqlite3_stmt *control[CONTROL_COUNT];
-    bool begun;    /* a transaction of ours is open */
-    bool save_due; /* a savepoint is wanted, and nothing was written since */
+    bool begun;         /* a transaction of ours is open */
+    unsigned saves_due; /* savepoints that are wanted, and nothing was written since */
 };
 
 /* A key row that changes with the commit. */

@@ -48,7 +48,7 @@ static enum err file_begin(struct store_file *sf, enum store_control how, struct
 
 static void file_rollback(struct store_file *sf)
 {
-    sf->save_due = false;
+    sf->saves_due = 0;
     if (sf->begun && !sqlite3_get_autocommit(sf->db))
         store_file_control(sf, CONTROL_ROLLBACK, NULL);
     sf->begun = false;
@@ -98,24 +98,25 @@ static enum err db_save(struct store *st, unsigned i, struct fail *f)
     if (st->pg[i])
         pg_savepoint(st->pg[i]);
     else
-        st->file[i].save_due = true;
+        st->file[i].saves_due++;
     return OK;
 }
 
+/* One may stand within another: those that are due are the inner ones. */
 enum err store_save_late(struct store *st, enum store_db which, struct fail *f)
 {
     struct store_file *sf = &st->file[which];
-    if (!sf->save_due)
-        return OK;
-    sf->save_due = false;
-    return store_file_control(sf, CONTROL_SAVE, f);
+    enum err err = OK;
+    for (; sf->saves_due && err == OK; sf->saves_due -= err == OK)
+        err = store_file_control(sf, CONTROL_SAVE, f);
+    return err;
 }
 
 /* True if it was never set. */
 static bool save_spared(struct store_file *sf)
 {
-    bool spared = sf->save_due;
-    sf->save_due = false;
+    bool spared = sf->saves_due > 0;
+    sf->saves_due -= spared;
     return spared;
 }
 

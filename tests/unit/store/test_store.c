@@ -562,7 +562,19 @@ TEST(savepoints_undo_what_was_written_since)
     EXPECT_INT(store_savepoint(st, &f), OK);
     EXPECT_INT(meta_put(st, "kept", 3, &f), OK);
     store_savepoint_keep(st);
+    EXPECT_INT(store_savepoint(st, &f), OK); /* one within another */
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    EXPECT_INT(meta_put(st, "inner", 4, &f), OK);
+    store_savepoint_keep(st);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    store_savepoint_undo(st);
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    EXPECT_INT(meta_put(st, "inner undone", 5, &f), OK);
+    store_savepoint_undo(st);
+    store_savepoint_keep(st);
     EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT_INT(meta_get(st, "inner"), 4);
+    EXPECT_INT(meta_get(st, "inner undone"), -1);
     EXPECT_INT(meta_get(st, "between"), 1);
     EXPECT_INT(meta_get(st, "undone"), -1);
     EXPECT_INT(meta_get(st, "kept"), 3);
