@@ -143,6 +143,7 @@ void cli_folder_remove(const char *folder);
 
 /* ---- How far a long command is, on a terminal's standard error; nothing elsewhere */
 void cli_progress(const char *what, uint64_t done, uint64_t total);
+void cli_progress_bytes(const char *what, uint64_t done, uint64_t total);
 void cli_progress_end(void);
 
 #endif

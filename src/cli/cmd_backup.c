@@ -250,10 +250,8 @@ static enum err copy_databases(struct run *r, struct fail *f)
 static void on_bytes(void *ctx, uint64_t bytes)
 {
     struct run *r = ctx;
-    uint64_t before = r->read >> 20;
     r->read += bytes;
-    if (r->read >> 20 != before)
-        cli_progress("MB sealed", r->read >> 20, r->total >> 20);
+    cli_progress_bytes("MiB sealed", r->read, r->total);
 }
 
 static enum err seal(struct run *r, struct target *t, struct fail *f)

@@ -165,7 +165,7 @@ static enum err look_end(void *ctx, struct fail *f)
 static void look_progress(void *ctx, uint64_t bytes)
 {
     const struct looked *l = ctx;
-    cli_progress("MB checked", bytes >> 20, l->total >> 20);
+    cli_progress_bytes("MiB checked", bytes, l->total);
 }
 
 int cmd_backup_check(struct cli *c)

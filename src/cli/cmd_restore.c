@@ -106,7 +106,7 @@ static enum err take_end(void *ctx, struct fail *f)
 static void take_progress(void *ctx, uint64_t bytes)
 {
     const struct taking *t = ctx;
-    cli_progress("MB restored", (t->before + bytes) >> 20, t->r->total >> 20);
+    cli_progress_bytes("MiB restored", t->before + bytes, t->r->total);
 }
 
 static enum err take_file(struct restore *r, enum backup_kind kind, const char *path, const char *key,
