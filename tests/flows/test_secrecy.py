@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing readable: a thousand known values go in and out, and afterwards are in no file and nowhere in the daemon's memory."""
-import http.client, json, os, re, secrets, socket, time, unittest
+import http.client, json, os, re, secrets, socket, tempfile, time, unittest
 
 from troth_flow import BUILD, POLICY, SERVER, run_troth
 from troth_people import People
@@ -61,8 +61,21 @@ class Memory(People):
             for purpose, some in ways.items():
                 self.put_known(person, purpose, some)
         assert len(self.known) >= VALUES, len(self.known)
+        self.take_in()
         if not SERVER:
             self.back_up()
+
+    def take_in(self):
+        """Bodies of a megabyte, through the operator's socket."""
+        with tempfile.TemporaryDirectory(prefix="troth-flow-") as place:
+            lines = os.path.join(place, "people.jsonl")
+            with open(lines, "w") as f:
+                for _ in range(70):
+                    values = {name: {"value": known_value(name) + "," + 3000 * "x"} for name in ("order-items", "order-address")}
+                    Memory.known.update(RANDOM.search(v["value"].encode())[0] for v in values.values())
+                    f.write(json.dumps({"service": "shop", "birth_date": "1990-01-01", "data": [{"purpose": "order-payment", "values": values}],
+                                        "consents": [{"document": "group", "state": "given", "language": "en"}]}) + "\n")
+            self.daemon.cli("import", lines, *self.daemon.here())
 
     def back_up(self):
         place = lambda name: os.path.join(self.daemon.home, name)
