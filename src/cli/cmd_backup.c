@@ -36,7 +36,7 @@ struct run {
     struct target of[2]; /* data, keys */
     struct backup_folder folder;
     struct span about;
-    int64_t left;
+    int64_t left, number; /* pages; of the copy */
     struct cli_answer answer;
     uint64_t read, total;
 };
@@ -162,6 +162,11 @@ static enum err ask(struct run *r, struct span body, struct fail *f)
     return err;
 }
 
+static enum err step(struct run *r, const char *name, struct fail *f)
+{
+    return ask(r, arena_fmt(r->c->arena, "{\"step\":\"%s\",\"number\":%lld}", name, (long long)r->number), f);
+}
+
 static enum err begin(struct run *r, struct fail *f)
 {
     struct text t = text_new(r->c->arena, 512);
@@ -185,6 +190,8 @@ static enum err read_left(struct run *r, struct fail *f)
         err = json_read_i64(v, "left", true, &r->left, f);
     if (err == OK)
         err = json_read_i64(v, "pages", true, &pages, f);
+    if (err == OK)
+        err = json_read_i64(v, "number", true, &r->number, f);
     if (err == OK)
         cli_progress("pages copied", (uint64_t)(pages - r->left), (uint64_t)pages);
     return err;
@@ -231,7 +238,7 @@ static enum err copy_databases(struct run *r, struct fail *f)
     while (err == OK && r->left > 0) {
         struct arena *outer = r->c->arena;
         r->c->arena = arena_new(0);
-        err = ask(r, SPAN("{\"step\":\"copy\"}"), f);
+        err = step(r, "copy", f);
         if (err == OK)
             err = read_left(r, f);
         arena_free(r->c->arena);
@@ -240,7 +247,7 @@ static enum err copy_databases(struct run *r, struct fail *f)
     if (err == OK)
         err = backup_heads(r->c->arena, r->c->data, &r->folder.heads, f);
     if (err == OK)
-        err = ask(r, SPAN("{\"step\":\"finish\"}"), f);
+        err = step(r, "finish", f);
     cli_progress_end();
     return err == OK ? make_about(r, f) : err;
 }
@@ -358,7 +365,7 @@ int cmd_backup(struct cli *c)
     if (err == OK)
         err = copy_databases(&r, &f);
     if (err != OK && r.left > 0)
-        ask(&r, SPAN("{\"step\":\"end\"}"), NULL);
+        step(&r, "end", NULL);
     if (err == OK)
         err = seal_all(&r, &f);
     for (size_t i = 0; i < 2; i++)

@@ -40,7 +40,7 @@ void store_close(struct store *st)
     if (!st)
         return;
     store_rollback(st);
-    store_copy_end(st);
+    store_copy_end(st, 0);
     store_finalize(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++) {
         pg_close(st->pg[i]);

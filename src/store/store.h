@@ -173,10 +173,13 @@ enum err store_history_join(struct store *st, size_t most, bool *more, struct fa
 struct store_copied {
     uint64_t pages, left;
 };
-enum err store_copy_begin(struct store *st, const char *main_to, const char *keys_to, struct fail *f);
-enum err store_copy_step(struct store *st, unsigned pages, struct store_copied *at, struct fail *f);
-enum err store_copy_finish(struct store *st, struct fail *f);
-void store_copy_end(struct store *st);
+/* *number tells this copy from others: who goes on with one that another took the place of is refused. */
+enum err store_copy_begin(struct store *st, const char *main_to, const char *keys_to, uint64_t *number,
+                          struct fail *f);
+enum err store_copy_step(struct store *st, uint64_t number, unsigned pages, struct store_copied *at,
+                         struct fail *f);
+enum err store_copy_finish(struct store *st, uint64_t number, struct fail *f);
+void store_copy_end(struct store *st, uint64_t number); /* 0: whichever is under way */
 /* The newest schema version of a database. */
 int store_newest(enum store_db db);
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -32,6 +33,7 @@ struct copy_one {
 };
 struct store_copy {
     struct copy_one of[STORE_DB_COUNT];
+    uint64_t number;
     time_t used; /* monotonic */
 };
 
@@ -50,8 +52,10 @@ static void one_end(struct copy_one *o)
     o->db = NULL;
 }
 
-void store_copy_end(struct store *st)
+void store_copy_end(struct store *st, uint64_t number)
 {
+    if (st->copy && number && st->copy->number != number)
+        return;
     for (unsigned i = 0; st->copy && i < STORE_DB_COUNT; i++)
         one_end(&st->copy->of[i]);
     free(st->copy);
@@ -61,7 +65,7 @@ void store_copy_end(struct store *st)
 void store_copy_forget_idle(struct store *st)
 {
     if (st->copy && now_s() - st->copy->used > COPY_IDLE_S)
-        store_copy_end(st);
+        store_copy_end(st, 0);
 }
 
 /* The caller made the file: empty, its own, where it wants it. */
@@ -108,23 +112,31 @@ static enum err one_begin(struct store *st, enum store_db which, const char *pat
     return rc == SQLITE_OK ? OK : copy_failed(o, rc, f);
 }
 
-enum err store_copy_begin(struct store *st, const char *main_to, const char *keys_to, struct fail *f)
+enum err store_copy_begin(struct store *st, const char *main_to, const char *keys_to, uint64_t *number,
+                          struct fail *f)
 {
-    store_copy_end(st);
+    static atomic_ullong
+        numbers; /* with the second beside it: not one of a process before, and exact in JSON */
+    store_copy_end(st, 0);
     st->copy = calloc(1, sizeof *st->copy);
     if (!st->copy)
         abort();
     st->copy->used = now_s();
+    st->copy->number = *number = ((uint64_t)time(NULL) << 20) + (atomic_fetch_add(&numbers, 1) & 0xfffff);
     enum err err = one_begin(st, STORE_MAIN, main_to, f);
     if (err == OK)
         err = one_begin(st, STORE_KEYS, keys_to, f);
     if (err != OK)
-        store_copy_end(st);
+        store_copy_end(st, 0);
     return err;
 }
 
-static enum err no_copy(struct fail *f)
+static enum err check_number(const struct store *st, uint64_t number, struct fail *f)
 {
+    if (st->copy && st->copy->number == number)
+        return OK;
+    if (st->copy)
+        return fail_set(f, ERR_CONFLICT, "another backup began and took the place of this one");
     return fail_set(f, ERR_CONFLICT, "no copy of the databases is under way, or it was left for %d seconds",
                     COPY_IDLE_S);
 }
@@ -144,32 +156,34 @@ static enum err one_step(struct copy_one *o, int pages, struct store_copied *at,
     return rc == SQLITE_OK ? OK : copy_failed(o, rc, f);
 }
 
-enum err store_copy_step(struct store *st, unsigned pages, struct store_copied *at, struct fail *f)
+enum err store_copy_step(struct store *st, uint64_t number, unsigned pages, struct store_copied *at,
+                         struct fail *f)
 {
     *at = (struct store_copied){0};
-    if (!st->copy)
-        return no_copy(f);
+    enum err err = check_number(st, number, f);
+    if (err != OK)
+        return err;
     st->copy->used = now_s();
-    enum err err = one_step(&st->copy->of[STORE_MAIN], (int)pages, at, f);
+    err = one_step(&st->copy->of[STORE_MAIN], (int)pages, at, f);
     if (err == OK)
         err = one_step(&st->copy->of[STORE_KEYS], at->left ? 0 : (int)pages, at, f);
     if (err != OK)
-        store_copy_end(st);
+        store_copy_end(st, 0);
     return err;
 }
 
-enum err store_copy_finish(struct store *st, struct fail *f)
+enum err store_copy_finish(struct store *st, uint64_t number, struct fail *f)
 {
-    enum err err = OK;
-    if (!st->copy)
-        return no_copy(f);
+    enum err err = check_number(st, number, f);
+    if (err != OK)
+        return err;
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++) {
         struct copy_one *o = &st->copy->of[i];
         int rc = o->backup ? sqlite3_backup_step(o->backup, -1) : SQLITE_DONE;
         if (rc != SQLITE_DONE)
             err = copy_failed(o, rc, f);
     }
-    store_copy_end(st);
+    store_copy_end(st, 0);
     return err;
 }
 

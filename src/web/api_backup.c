@@ -76,10 +76,11 @@ static bool region_allowed(struct call *c, struct span region)
 
 /* ---- The steps: the handler asks, the committer does it when the group is durable */
 
-static void put_copied(struct call *c, const struct store_copied *at)
+static void put_copied(struct call *c, uint64_t number, const struct store_copied *at)
 {
     struct text t = text_new(c->arena, 128);
     json_open(&t, NULL, '{');
+    json_i64(&t, "number", (int64_t)number);
     json_i64(&t, "pages", (int64_t)at->pages);
     json_i64(&t, "left", (int64_t)at->left);
     json_close(&t, '}');
@@ -92,19 +93,26 @@ static const char *path_of(struct call *c, const char *member)
     return path.len ? arena_str(c->arena, path) : NULL;
 }
 
+static uint64_t number_of(const struct call *c)
+{
+    int64_t n = 0;
+    return json_read_i64(c->body, "number", false, &n, NULL) == OK && n > 0 ? (uint64_t)n : 0;
+}
+
 static void step_begin(struct call *c, struct store *st)
 {
     struct store_copied at;
-    if (store_copy_begin(st, path_of(c, "main"), path_of(c, "keys"), &c->fail) == OK &&
-        store_copy_step(st, 0, &at, &c->fail) == OK)
-        put_copied(c, &at);
+    uint64_t number = 0;
+    if (store_copy_begin(st, path_of(c, "main"), path_of(c, "keys"), &number, &c->fail) == OK &&
+        store_copy_step(st, number, 0, &at, &c->fail) == OK)
+        put_copied(c, number, &at);
 }
 
 static void step_copy(struct call *c, struct store *st)
 {
     struct store_copied at;
-    if (store_copy_step(st, STEP_PAGES, &at, &c->fail) == OK)
-        put_copied(c, &at);
+    if (store_copy_step(st, number_of(c), STEP_PAGES, &at, &c->fail) == OK)
+        put_copied(c, number_of(c), &at);
 }
 
 /* Nothing happens between the two: this is the instant of the backup. */
@@ -112,7 +120,7 @@ static void step_finish(struct call *c, struct store *st)
 {
     struct text t = text_new(c->arena, 512);
     struct audit_end end = audit_end(c->web->audit);
-    if (store_copy_finish(st, &c->fail) != OK)
+    if (store_copy_finish(st, number_of(c), &c->fail) != OK)
         return;
     json_open(&t, NULL, '{');
     json_instant(&t, "made", c->gate.now);
@@ -129,8 +137,9 @@ static void step_finish(struct call *c, struct store *st)
 
 static void step_end(struct call *c, struct store *st)
 {
-    store_copy_end(st);
-    put_copied(c, &(struct store_copied){0});
+    if (number_of(c))
+        store_copy_end(st, number_of(c));
+    put_copied(c, number_of(c), &(struct store_copied){0});
 }
 
 static const struct {

@@ -103,17 +103,18 @@ TEST(R118_a_copy_taken_between_groups_is_the_database_as_the_last_one_left_it)
 {
     struct fail f = {0};
     struct store_copied at;
+    uint64_t number = 1;
     struct store *reader = NULL;
     int steps = 0;
     start();
     EXPECT_INT(store_open(folder, STORE_READ, &reader, &f), OK);
     const char *main_to = empty("main-copy"), *keys_to = empty("keys-copy");
-    EXPECT_INT(store_copy_begin(st, main_to, keys_to, &f), OK);
-    EXPECT_INT(store_copy_step(st, 0, &at, &f), OK);
+    EXPECT_INT(store_copy_begin(st, main_to, keys_to, &number, &f), OK);
+    EXPECT_INT(store_copy_step(st, number, 0, &at, &f), OK);
     EXPECT(at.left > 100 && at.left < at.pages);
     for (; at.left > 0 && steps < 1000; steps++) {
         uint64_t before = at.left;
-        EXPECT_INT(store_copy_step(st, 16, &at, &f), OK);
+        EXPECT_INT(store_copy_step(st, number, 16, &at, &f), OK);
         EXPECT(at.left < before || at.left == 0); /* never begins again */
         EXPECT_INT(store_begin_read(reader, &f), OK);
         store_end_read(reader);
@@ -123,7 +124,7 @@ TEST(R118_a_copy_taken_between_groups_is_the_database_as_the_last_one_left_it)
         EXPECT(!st->truncate_due);
     }
     EXPECT(steps > 5 && steps < 1000);
-    EXPECT_INT(store_copy_finish(st, &f), OK);
+    EXPECT_INT(store_copy_finish(st, number, &f), OK);
     expect_same(main_to);
     group(0, 5, 99); /* what comes after does not reach it */
     sqlite3 *db = NULL;
@@ -141,14 +142,15 @@ TEST(a_copy_that_is_rolled_back_into_or_given_up_or_not_begun)
 {
     struct fail f = {0};
     struct store_copied at;
+    uint64_t number = 1;
     start();
-    EXPECT_INT(store_copy_step(st, 10, &at, &f), ERR_CONFLICT);
+    EXPECT_INT(store_copy_step(st, number, 10, &at, &f), ERR_CONFLICT);
     f = (struct fail){0};
-    EXPECT_INT(store_copy_finish(st, &f), ERR_CONFLICT);
+    EXPECT_INT(store_copy_finish(st, number, &f), ERR_CONFLICT);
     f = (struct fail){0};
     const char *main_to = empty("main-copy");
-    EXPECT_INT(store_copy_begin(st, main_to, NULL, &f), OK);
-    EXPECT_INT(store_copy_step(st, 50, &at, &f), OK);
+    EXPECT_INT(store_copy_begin(st, main_to, NULL, &number, &f), OK);
+    EXPECT_INT(store_copy_step(st, number, 50, &at, &f), OK);
     EXPECT_INT(store_begin_write(st, &f), OK);
     EXPECT_INT(store_savepoint(st, &f), OK);
     for (int i = 0; i < ROWS; i++)
@@ -156,18 +158,25 @@ TEST(a_copy_that_is_rolled_back_into_or_given_up_or_not_begun)
     store_savepoint_undo(st);
     EXPECT_INT(store_commit(st, &f), OK);
     do
-        EXPECT_INT(store_copy_step(st, 500, &at, &f), OK);
+        EXPECT_INT(store_copy_step(st, number, 500, &at, &f), OK);
     while (at.left);
-    EXPECT_INT(store_copy_finish(st, &f), OK);
+    EXPECT_INT(store_copy_finish(st, number, &f), OK);
     expect_same(main_to);
     /* A file that is not empty is somebody's. */
-    EXPECT_INT(store_copy_begin(st, main_to, NULL, &f), ERR_CONFLICT);
+    EXPECT_INT(store_copy_begin(st, main_to, NULL, &number, &f), ERR_CONFLICT);
     f = (struct fail){0};
-    EXPECT_INT(store_copy_begin(st, in("none"), NULL, &f), ERR_IO);
+    EXPECT_INT(store_copy_begin(st, in("none"), NULL, &number, &f), ERR_IO);
     f = (struct fail){0};
-    EXPECT_INT(store_copy_begin(st, empty("again"), NULL, &f), OK);
-    store_copy_end(st);
-    EXPECT_INT(store_copy_step(st, 10, &at, &f), ERR_CONFLICT);
+    EXPECT_INT(store_copy_begin(st, empty("again"), NULL, &number, &f), OK);
+    uint64_t first = number;
+    f = (struct fail){0};
+    EXPECT_INT(store_copy_begin(st, empty("taken"), NULL, &number, &f), OK);
+    EXPECT_INT(store_copy_step(st, first, 10, &at, &f), ERR_CONFLICT); /* another took its place */
+    store_copy_end(st, first);
+    f = (struct fail){0};
+    EXPECT_INT(store_copy_step(st, number, 10, &at, &f), OK);
+    store_copy_end(st, number);
+    EXPECT_INT(store_copy_step(st, number, 10, &at, &f), ERR_CONFLICT);
     group(0, 5, 3);
     stop();
 }
