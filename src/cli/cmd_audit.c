@@ -5,6 +5,8 @@
 #include "audit.h"
 #include "cli.h"
 #include "file.h"
+#include "index.h"
+#include "store.h"
 #include "text.h"
 #include "trust.h"
 
@@ -12,7 +14,7 @@
 #include <unistd.h>
 
 static const char verify_usage[] =
-    "usage: troth audit verify DATA [--against FILE] [--trust FILE] [--json]\n";
+    "usage: troth audit verify DATA [--against FILE] [--trust FILE] [--index] [--json]\n";
 static const char checkpoint_usage[] = "usage: troth audit checkpoint DATA\n";
 static const char prove_usage[] = "usage: troth audit prove DATA INDEX\n";
 static const char receipt_usage[] =
@@ -23,7 +25,7 @@ enum { RECEIPT_MAX = 128 << 10 };
 struct arguments {
     const char *word[2]; /* DATA, INDEX */
     int n;
-    bool json;
+    bool json, index;
     const char *key, *trust;
     const char *against[AUDIT_OLDER_MAX];
     size_t n_against;
@@ -50,6 +52,10 @@ static bool take_option(struct arguments *a, int argc, char **argv, int *i)
     const char *against;
     if (!strcmp(argv[*i], "--json")) {
         a->json = true;
+        return true;
+    }
+    if (!strcmp(argv[*i], "--index")) {
+        a->index = true;
         return true;
     }
     if (option("--key", argv, argc, i, &a->key) || option("--trust", argv, argc, i, &a->trust))
@@ -177,6 +183,45 @@ static void check_trust(struct arena *a, const struct arguments *args, const str
     snprintf(r->fault, sizeof r->fault, "audit/%s: %.300s", name, f.detail);
 }
 
+/* The index log first: the newest head of this record in it is one that the record must contain. */
+static enum err check_index(struct arena *a, const struct arguments *args, struct audit_older *older,
+                            size_t *n, struct audit_report *r, struct fail *f)
+{
+    struct store *st = NULL;
+    struct span text, origin = SPAN_EMPTY;
+    struct merkle_key key;
+    struct index_report index;
+    const char *path = arena_str(a, arena_fmt(a, "%s/index-key.pub", args->word[0]));
+    enum err e = file_read(a, path, RECEIPT_MAX, &text, f);
+    if (e) {
+        fail_hint(f, "only the nodes of one database on a server have an index log");
+        return e;
+    }
+    e = merkle_key_read(a, text, &key, f);
+    if (!e)
+        e = file_read(a, arena_str(a, arena_fmt(a, "%s/audit/origin", args->word[0])), RECEIPT_MAX, &origin,
+                      f);
+    if (!e)
+        e = store_open(args->word[0], STORE_READ, &st, f);
+    if (!e)
+        e = store_begin_read(st, f);
+    if (!e) {
+        e = index_verify(st, &key, span_trim(origin), a, &index, f);
+        store_end_read(st);
+    }
+    store_close(st);
+    if (e)
+        return e;
+    if (!index.ok)
+        snprintf(r->fault, sizeof r->fault, "the index log: %.350s", index.fault);
+    else if (!args->json)
+        printf("the index log: %llu entries, every one as it was entered\n",
+               (unsigned long long)index.entries);
+    if (index.ok && index.newest.len && *n < AUDIT_OLDER_MAX)
+        older[(*n)++] = (struct audit_older){"the index log", index.newest};
+    return OK;
+}
+
 static enum err run_verify(struct arena *a, const struct arguments *args, struct audit_report *r, bool show,
                            struct fail *f)
 {
@@ -185,9 +230,12 @@ static enum err run_verify(struct arena *a, const struct arguments *args, struct
     enum err e = args->trust ? read_trust(a, args->trust, &t, f) : OK;
     if (!e)
         e = read_older(a, args, older, f);
-    if (!e)
-        e = audit_verify_older(args->word[0], older, args->n_against, r, show ? show_progress : NULL, NULL,
-                               f);
+    size_t n_older = args->n_against;
+    if (!e && args->index)
+        e = check_index(a, args, older, &n_older, r, f);
+    if (e || r->fault[0])
+        return e;
+    e = audit_verify_older(args->word[0], older, n_older, r, show ? show_progress : NULL, NULL, f);
     if (!e && t && r->ok)
         check_trust(a, args, t, r);
     return e;
@@ -196,7 +244,7 @@ static enum err run_verify(struct arena *a, const struct arguments *args, struct
 int cli_audit_verify(int argc, char **argv)
 {
     struct arguments args;
-    struct audit_report r;
+    struct audit_report r = {0};
     struct fail f = {0};
     if (!read_arguments(&args, argc, argv, 1) || args.key)
         return usage(verify_usage);

@@ -275,6 +275,7 @@ static const struct cli_option verify_record_options[] = {
      "a head somebody kept, as a signed note or a receipt: the record must contain it (may be repeated)"},
     {"trust", CLI_STRING, "FILE", false, NULL,
      "logs and witnesses you believe: their quorum must have cosigned"},
+    {"index", CLI_FLAG, NULL, false, NULL, "the index log over all nodes on the database as well"},
     {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
     {0},
 };

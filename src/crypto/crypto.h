@@ -69,6 +69,8 @@ enum err key_unwrap(const struct key *by, struct span bind, struct span wrapped,
 /* Ed25519. The key file holds 64 hex digits of seed, mode 0600, as above. */
 enum err sign_key_create_file(const char *path, struct fail *f);
 enum err sign_key_read_file(const char *path, struct sign_key **out, struct fail *f);
+/* The same for each start of whoever holds the key: its bytes are the seed. */
+struct sign_key *sign_key_of(const struct key *seed);
 void sign_key_free(struct sign_key *k);
 void sign_key_public(const struct sign_key *k, uint8_t out[SIGN_PK_LEN]);
 void sign_make(const struct sign_key *k, struct span msg, uint8_t out[SIGN_LEN]);

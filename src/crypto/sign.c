@@ -15,17 +15,21 @@ enum err sign_key_create_file(const char *path, struct fail *f)
     return key_create_file(path, f); /* any 32 random bytes are a seed */
 }
 
+struct sign_key *sign_key_of(const struct key *seed)
+{
+    struct sign_key *k = sodium_malloc(sizeof *k);
+    crypto_must(k != NULL, "guarded memory");
+    crypto_must(crypto_sign_seed_keypair(k->pk, k->sk, seed->b) == 0, "Ed25519");
+    return k;
+}
+
 enum err sign_key_read_file(const char *path, struct sign_key **out, struct fail *f)
 {
     *out = NULL;
     struct key *seed = key_slot();
     enum err e = secret_file_read(path, seed->b, f);
-    if (!e) {
-        struct sign_key *k = sodium_malloc(sizeof *k);
-        crypto_must(k != NULL, "guarded memory");
-        crypto_must(crypto_sign_seed_keypair(k->pk, k->sk, seed->b) == 0, "Ed25519");
-        *out = k;
-    }
+    if (!e)
+        *out = sign_key_of(seed);
     key_free(seed);
     return e;
 }

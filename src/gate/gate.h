@@ -105,6 +105,8 @@ void gate_registers_changed(struct gate *g, struct store *st);
 enum err gate_follow(struct gate *g, struct store *st, int64_t version, struct instant now, struct fail *f);
 /* The version that is loaded. */
 int64_t gate_version(struct gate *g);
+/* What signs the index log over all nodes (index.h). The caller frees it. */
+struct sign_key *gate_index_key(const struct gate *g);
 /* Entries of all nodes are in the database (engine.h, copies): a person's history is read from there. */
 void gate_copies_set(struct gate *g, bool copies);
 bool gate_copies(const struct gate *g);

@@ -103,6 +103,11 @@ enum err gate_follow(struct gate *g, struct store *st, int64_t version, struct i
     return e;
 }
 
+struct sign_key *gate_index_key(const struct gate *g)
+{
+    return vault_index_key(g->vault);
+}
+
 void gate_copies_set(struct gate *g, bool on)
 {
     atomic_store(&g->copies, on);

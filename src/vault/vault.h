@@ -104,6 +104,8 @@ enum err vault_ledger_count(struct store *st, int64_t more, struct fail *f);
 /* Class keys as the database has them now: those another node made or dropped. ERR_NO_KEY: a new one is there
  * and the master key that opens it cannot be read here. */
 enum err vault_follow(struct vault *v, struct store *st, struct fail *f);
+/* What signs the index log (index.h): the same on every node, from the node keys that all share. */
+struct sign_key *vault_index_key(const struct vault *v);
 /* Another node erased this person: the opened key goes, and the ledger here gets its line. */
 void vault_erased_elsewhere(struct vault *v, struct span subject);
 /* What was erased meanwhile is not known: every opened key goes; what the ledger lacks is added. */

@@ -108,3 +108,11 @@ enum err vault_heard_nothing(struct vault *v, struct store *st, struct fail *f)
     cache_empty(v->cache);
     return ledger_complete(v, st, f);
 }
+
+struct sign_key *vault_index_key(const struct vault *v)
+{
+    struct key *seed = key_derive(v->record, "troth index log");
+    struct sign_key *k = sign_key_of(seed);
+    key_free(seed);
+    return k;
+}

@@ -2,6 +2,8 @@
 /* The daemons on one database: who is there, and closing the record of one that is gone. See nodes.h. */
 #include "web_impl.h"
 
+#include "file.h"
+#include "index.h"
 #include "nodes.h"
 
 static const char *const state_names[] = {
@@ -144,4 +146,28 @@ void api_node_retire(struct call *c)
     json_bool(&t, "more", adopted == NODE_ADOPT_MAX);
     json_close(&t, '}');
     http_json(c->res, 200, &t);
+}
+
+/* ---- The index log */
+
+void api_index_checkpoint(struct call *c)
+{
+    struct span note;
+    if (!on_file(c) && index_checkpoint(c->gate.st, c->arena, &note, &c->fail) == OK)
+        answer_bytes(c, "text/plain; charset=utf-8", note, "no-cache");
+}
+
+/* Its entries are what every node publishes anyway. */
+void api_index_tile(struct call *c)
+{
+    struct span tile, path = arena_fmt(c->arena, "tile/%.*s", SPAN_F(c->params.value[0]));
+    if (!on_file(c) && index_tile(c->gate.st, path, c->arena, &tile, &c->fail) == OK)
+        answer_bytes(c, "application/octet-stream", tile, "public, max-age=31536000, immutable");
+}
+
+void api_index_key(struct call *c)
+{
+    struct span key, path = arena_fmt(c->arena, "%s/index-key.pub", c->web->config.data);
+    if (!on_file(c) && file_read(c->arena, arena_str(c->arena, path), 4096, &key, &c->fail) == OK)
+        answer_bytes(c, "text/plain; charset=utf-8", key, "public, max-age=3600");
 }

@@ -9,6 +9,7 @@
 #include "web_impl.h"
 
 #include "file.h"
+#include "index.h"
 #include "log.h"
 #include "nodes.h"
 
@@ -21,11 +22,17 @@ static const char DEAF[] = "this node has not heard from the database for a seco
                   SKEW[] = "this node's clock and the database server's are too far apart",
                   TAKEN[] = "another daemon took this node's name, or it was retired";
 
+#define INDEX_EVERY_MS 1000
+
 struct node {
     struct web *web;
     struct node_setting setting;
     struct ear *ear;
-    struct store *st; /* the thread's: reads */
+    struct store *st;     /* the thread's: reads */
+    struct store *writer; /* its own for the index log, while it leads */
+    struct sign_key *index_key;
+    struct span index_origin;
+    int64_t token, index_due_ms; /* of the lead, 0: not taken; when the index log is looked at again */
     pthread_t thread;
     bool running;
     atomic_bool closed, leads, lost; /* lost: the name is another's */
@@ -261,6 +268,48 @@ static void beat(struct node *n)
     arena_free(a);
 }
 
+/* ---- The index log: whoever leads enters what is new of each node, once a second */
+
+static void index_round(struct node *n)
+{
+    struct fail f = {0};
+    size_t entered = 0;
+    enum err err = n->writer ? OK : store_open(n->web->config.data, STORE_WRITE, &n->writer, &f);
+    if (err == OK && !n->token)
+        err = index_lead(n->writer, n->index_key, n->index_origin, &n->token, &f);
+    if (err == OK)
+        err = index_grow(n->writer, n->index_key, n->index_origin, n->token, &entered, &f);
+    if (err == ERR_CONFLICT)
+        n->token = 0; /* another one has led meanwhile */
+    else if (err != OK && err != ERR_BUSY)
+        log_line(LOG_LVL_ERROR, "node", "the index log does not grow: %s", f.detail);
+}
+
+static void index_turn(struct node *n)
+{
+    if (!atomic_load(&n->leads)) {
+        n->token = 0;
+        return;
+    }
+    if (mono_ms() < n->index_due_ms)
+        return;
+    n->index_due_ms = mono_ms() + INDEX_EVERY_MS;
+    index_round(n);
+}
+
+/* Its verifier key, beside the record's: for `troth audit verify --index`, and whoever asks. */
+static enum err index_prepare(struct node *n, struct fail *f)
+{
+    struct web *w = n->web;
+    uint8_t pk[SIGN_PK_LEN];
+    n->index_key = gate_index_key(w->gate);
+    n->index_origin = index_origin(w->arena, audit_origin(w->audit));
+    sign_key_public(n->index_key, pk);
+    struct span key = merkle_verifier_key(w->arena, n->index_origin, pk);
+    return file_write_durable(arena_str(w->arena, arena_fmt(w->arena, "%s/index-key.pub", w->config.data)),
+                              arena_fmt(w->arena, "%.*s\n", SPAN_F(key)), 0644, f);
+}
+
 static void reconnect(struct node *n)
 {
     struct fail f = {0};
@@ -307,6 +356,7 @@ static void *node_main(void *arg)
             beat(n);
         else
             reconnect(n);
+        index_turn(n);
         there = listen_until(n, due);
         if (!there) {
             atomic_store(&n->leads, false);
@@ -321,7 +371,9 @@ enum err node_listen(struct web *w, struct fail *f)
     struct node *n = w->node;
     if (!n)
         return OK;
-    enum err err = store_open(w->config.data, STORE_READ, &n->st, f);
+    enum err err = index_prepare(n, f);
+    if (err == OK)
+        err = store_open(w->config.data, STORE_READ, &n->st, f);
     if (err != OK)
         return err;
     beat(n);
@@ -343,7 +395,10 @@ void node_quiet(struct web *w)
     }
     n->running = false;
     store_close(n->st);
-    n->st = NULL;
+    store_close(n->writer);
+    n->st = n->writer = NULL;
+    sign_key_free(n->index_key);
+    n->index_key = NULL;
 }
 
 /* ---- See web_impl.h */

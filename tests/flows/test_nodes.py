@@ -371,6 +371,40 @@ class Coherence(OnServer):
         answer = self.ok(self.call(b, "POST", "/v1/decisions", {"purpose": "delivery"}, token="shop"))
         self.assertEqual(answer["revision"], revision)
 
+    def verified(self, node):
+        done = run_troth("audit", "verify", node.data, "--index")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("every one as it was entered", done.stdout)
+
+    def test_the_index_log_has_every_node_and_one_leader(self):
+        a = self.first()
+        b = self.joined(a, "b")
+        entered = "SELECT count(*) FROM node WHERE indexed > 0"
+        self.until(20, lambda: self.ask(a, entered) == "2")
+        note = self.call(b, "GET", "/audit/index/checkpoint")
+        origin, size = note.text.split("\n")[:2]
+        self.assertTrue(origin.endswith("/index"), note)
+        self.assertEqual(self.call(b, "GET", "/audit/index/key").text.split("+")[0], origin)
+        tile = self.call(b, "GET", "/audit/index/tile/0/000.p/%s" % size)
+        self.assertEqual(len(tile.body), 32 * int(size), tile)
+        self.assertIn(b"/audit/", self.call(b, "GET", "/audit/index/tile/entries/000.p/%s" % size).body)
+        self.verified(a)
+        self.verified(b)
+        leaders = [self.ok(node.request("GET", "/healthz"))["node"]["leading"] for node in (a, b)]
+        self.assertEqual(sorted(leaders), [False, True])
+        # Somebody else took the lead: who led appends nothing until it has the lead again.
+        token = int(self.ask(a, "UPDATE index_head SET token = token + 5 RETURNING token"))
+        self.someone(b)
+        self.until(20, lambda: int(self.ask(a, "SELECT token FROM index_head")) == token + 1)
+        grown = int(size)
+        self.until(20, lambda: int(self.ask(a, "SELECT size FROM index_head")) > grown)
+        self.verified(b)
+        # An entry that was altered is found.
+        self.ask(a, "UPDATE index_hash SET entry = entry || 'x'::bytea WHERE level = 0 AND place = 0")
+        done = run_troth("audit", "verify", b.data, "--index")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("entry 0 is missing, or is not what its hash says", done.stdout)
+
     def test_retiring(self):
         a = self.first()
         b = self.joined(a, "b")
@@ -389,6 +423,10 @@ class Coherence(OnServer):
         self.assertEqual(self.ask(a, "SELECT count(*) FROM audit_pending WHERE id > 1::bigint << 48"), "0")
         self.assertEqual(b.launch().wait(60), 1)
         self.assertIn("node 'b' was retired", b.stderr())
+        self.until(20, lambda: self.ask(a, "SELECT state FROM node WHERE name = 'b'") == "2")
+        last = self.ask(a, "SELECT convert_from(entry, 'UTF8') FROM index_hash WHERE level = 0 AND entry LIKE 'troth node%'::bytea")
+        self.assertTrue(last.startswith("troth node closed\n" + listed[1]["origin"] + "\n"), last)
+        self.verified(a)
         self.assertEqual(self.ok(self.call(a, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
                          ["values"]["order-address"]["value"], "Lane 3, Wenyi Road")
 

@@ -4,7 +4,7 @@
 
 #include "file.h"
 #include "log.h"
-#include "store_impl.h"
+#include "store_pg_impl.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -366,6 +366,14 @@ TEST(an_old_keys_db_is_brought_up_to_date)
     EXPECT_SPAN(store_t(&r, 2), "\x03");
     store_done(&r);
     store_drop(st);
+}
+
+TEST(an_old_server_is_refused)
+{
+    struct fail f = {0};
+    EXPECT_INT(pg_check_version(150008, "people", &f), OK);
+    EXPECT_INT(pg_check_version(140011, "people", &f), ERR_IO);
+    EXPECT(strstr(f.detail, "people: its server is PostgreSQL 14; troth needs 15 or newer") != NULL);
 }
 
 /* A folder made when a person's row had a number of its own. */
@@ -769,8 +777,8 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(missing_keys_are_a_damage_and_missing_history_is_made_anew), CASE(a_read_only_folder_is_named),
           CASE(a_restored_copy_gets_its_wal_back), CASE(migrations_run_once_in_order),
           CASE(an_old_keys_db_is_brought_up_to_date), CASE(persons_of_an_old_troth_db_are_kept),
-          CASE(a_failing_migration_leaves_nothing), CASE(arguments_are_checked_against_the_signature),
-          CASE(empty_is_not_null_and_bytes_keep_zeros),
+          CASE(an_old_server_is_refused), CASE(a_failing_migration_leaves_nothing),
+          CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
           CASE(returning_counts_up), CASE(savepoints_span_both_databases),
           CASE(savepoints_undo_what_was_written_since), CASE(a_snapshot_does_not_move),
