@@ -123,7 +123,9 @@ static enum err add_audit_file(struct adder *x, const FTSENT *e, struct span bel
         err = add_file(x, e->fts_accpath, name, &why);
     if (err == ERR_NOT_FOUND && may_vanish(below))
         err = OK;
-    else if (err != OK && f)
+    else if (err == ERR_NOT_FOUND)
+        fail_hint(&why, "the record may have been pruned meanwhile: start the backup again");
+    if (err != OK && f)
         *f = why;
     arena_release(x->a, mark);
     return err;

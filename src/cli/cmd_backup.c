@@ -75,11 +75,11 @@ static enum err read_who(struct run *r, struct target *t, struct fail *f)
 /* ---- Where. The copies lie beside what they become, so that keys are never beside data that go elsewhere.
  */
 
-static const char *volatile leftover[2]; /* gone when a signal ends us */
+static const char *volatile leftover[4]; /* copies, unfinished files: gone when a signal ends us */
 
 static void on_signal(int number)
 {
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < sizeof leftover / sizeof leftover[0]; i++)
         if (leftover[i])
             unlink(leftover[i]);
     signal(number, SIG_DFL);
@@ -112,12 +112,14 @@ static enum err absolute(struct run *r, struct target *t, struct fail *f)
 static enum err make_copy(struct run *r, struct target *t, struct fail *f)
 {
     struct stat st;
+    leftover[t->kind == BACKUP_KEYS] = t->copy;
     t->lock = open(t->copy, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (t->lock < 0)
         return fail_set(f, ERR_IO, "%s cannot be created: %s", t->copy, strerrordesc_np(errno));
-    if (flock(t->lock, LOCK_EX | LOCK_NB) != 0)
+    if (flock(t->lock, LOCK_EX | LOCK_NB) != 0) {
+        leftover[t->kind == BACKUP_KEYS] = NULL; /* theirs */
         return fail_set(f, ERR_CONFLICT, "another backup into %s is under way", t->file);
-    leftover[t->kind == BACKUP_KEYS] = t->copy;
+    }
     if (ftruncate(t->lock, 0) != 0)
         return fail_set(f, ERR_IO, "%s: %s", t->copy, strerrordesc_np(errno));
     if (geteuid() == 0 && stat(web_socket_path(r->c->arena, r->c->data), &st) == 0 && st.st_uid != 0 &&
@@ -265,6 +267,8 @@ static enum err seal(struct run *r, struct target *t, struct fail *f)
 {
     if (!t->file)
         return OK;
+    leftover[t->kind == BACKUP_KEYS ? 3 : 2] =
+        arena_str(r->c->arena, arena_fmt(r->c->arena, "%s.part", t->place));
     enum err err = backup_create(t->place, t->kind, t->who, 1, r->about, &t->writer, f);
     if (err != OK)
         return err;

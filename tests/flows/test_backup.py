@@ -237,6 +237,15 @@ class Backup(People):
                 os.remove(self.in_place("one.data"))
             if "one.keys" in self.files():
                 os.remove(self.in_place("one.keys"))
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 30
+        while not self.files() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.001)
+        process.terminate()
+        process.wait()
+        self.assertFalse([n for n in self.files() if n.endswith((".copy", ".part"))])
+        for name in self.files():
+            os.remove(self.in_place(name))
         self.backup()
         self.assertEqual(self.files(), ["one.data", "one.keys"])
         self.assertIn("exists already", self.backup(code=1).stderr)
@@ -262,11 +271,11 @@ class Backup(People):
         for name in ("one.data", "one.keys"):
             size = os.path.getsize(self.in_place(name))
             other = {"one.data": ("bad", "one.keys"), "one.keys": ("one.data", "bad")}[name]
-            for at in (3, 60, 130, 160, size // 3, size // 2, -1):
+            for at in (60, 160, size // 2, -1):
                 self.change(name, "bad", at, flip)
                 with self.subTest("flipped", name=name, at=at):
                     self.refused("", *other)
-            for at in (5, 100, 200, size // 2, -1, -60):
+            for at in (100, size // 2, -1):
                 self.change(name, "bad", at, cut)
                 with self.subTest("cut", name=name, at=at):
                     self.refused("", *other)
