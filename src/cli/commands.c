@@ -493,7 +493,7 @@ const struct cli_command cli_commands[] = {
     ASK("message list", "", 0, "classes of messages", NULL, GET, "/v1/message-classes", NULL, NULL),
     RAW("audit verify", "DIR", "recompute the whole record and name the first fault", cli_audit_verify,
         verify_record_options,
-        "Exit codes: 0 the record is as it was written, 1 it is not or cannot be read, 2 usage. A trust file has lines "
+        "Exit codes: 0 the record is as it was written, 1 it is not, cannot be read, or a head given lies in a pruned epoch, 2 usage. A trust file has lines "
         "log VKEY, witness NAME VKEY [URL], group NAME any|all|N MEMBER..., quorum NAME|none (C2SP tlog-policy)."),
     RAW("audit checkpoint", "DIR", "print the signed head of the record", cli_audit_checkpoint, NULL, NULL),
     RAW("audit prove", "DIR INDEX", "print the proof that an entry is in the record", cli_audit_prove, NULL,
