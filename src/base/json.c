@@ -118,7 +118,8 @@ static enum err check_members(const cJSON *v, const struct place *at, struct fai
 
 /* ---- Parsing */
 
-/* The tree lives in the caller's arena, which wipes what was in it: the strings of a request are people's values. */
+/* The tree lives in the caller's arena, which wipes what was in it: the strings of a request are people's
+ * values. */
 static _Thread_local struct arena *room;
 
 static void *node_alloc(size_t len)

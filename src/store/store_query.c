@@ -283,12 +283,10 @@ enum err store_query(struct store *st, enum store_query_id q, const struct store
     if (rows->on_pg)
         return rows->err = query_pg(st, args, n, rows, f);
     rows->err = store_begin_late(st, queries[q].db, f);
+    if (rows->err == OK) /* copied: the rows may outlive what the arguments point to */
+        rows->err = bind_all(st, q, args, n, SQLITE_TRANSIENT, f);
     if (rows->err == OK && !sqlite3_stmt_readonly(st->stmt[q]))
         rows->err = store_save_late(st, queries[q].db, f);
-    if (rows->err != OK)
-        return rows->err;
-    /* Copied: the rows may outlive what the arguments point to. */
-    rows->err = bind_all(st, q, args, n, SQLITE_TRANSIENT, f);
     if (rows->err != OK)
         return rows->err;
     rows->stmt = st->stmt[q];
