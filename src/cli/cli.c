@@ -3,7 +3,6 @@
 #include "cli_impl.h"
 #include "log.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 
 /* "file:line:column: error: ..." for each. */
@@ -85,9 +84,7 @@ static int dispatch(int argc, char **argv, const char *version, const char *comm
 
 int cli_main(int argc, char **argv, const char *version, const char *commit)
 {
-    int code = dispatch(argc - 1, argv + 1, version, commit);
-    curl_global_cleanup();
-    return code;
+    return dispatch(argc - 1, argv + 1, version, commit);
 }
 
 int cli_daemon(int argc, char **argv, const char *version, const char *commit)

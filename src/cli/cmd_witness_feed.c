@@ -2,10 +2,10 @@
 /* cmd_witness_feed.c: see cmd_witness.c. */
 #include "audit.h"
 #include "cli_impl.h"
+#include "curl_late.h"
 #include "file.h"
 #include "trust.h"
 
-#include <curl/curl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
 
 static enum err post(struct arena *a, struct span url, struct span body, struct reply *r, struct fail *f)
 {
-    CURL *curl = curl_easy_init();
+    CURL *curl = curl_late_open(f) == OK ? curl_easy_init() : NULL;
     if (!curl)
         return fail_set(f, ERR_INTERNAL, "no memory for a connection");
     r->status = 0;

@@ -2,8 +2,8 @@
 /* One request to the data folder: through the operator's socket of the daemon that has it open, or in this
  * process. See cli_impl.h */
 #include "cli_impl.h"
+#include "curl_late.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -76,7 +76,7 @@ static enum err send_socket(struct cli *c, const char *socket_path, enum method 
 {
     struct received got = {.text = text_new(c->arena, 4096)};
     long status = 0;
-    CURL *curl = curl_easy_init();
+    CURL *curl = curl_late_open(f) == OK ? curl_easy_init() : NULL;
     if (!curl)
         return fail_set(f, ERR_INTERNAL, "libcurl does not start.");
     CURLcode code = perform(curl, c->arena, socket_path, m, path, query, body, &got);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static void sqlite_setup(void)
@@ -28,8 +29,9 @@ static void sqlite_once(void)
 static struct store *store_new(enum store_mode mode)
 {
     sqlite_once();
-    struct store *st = calloc(1, sizeof *st);
-    if (!st)
+    /* Mapped, not taken from the heap: of a hundred kilobytes an idle connection touches ten. */
+    struct store *st = mmap(NULL, sizeof *st, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (st == MAP_FAILED)
         abort(); /* as the arena does: out of memory ends the process */
     st->mode = mode;
     return st;
@@ -48,7 +50,7 @@ void store_close(struct store *st)
     }
     free(st->forget);
     free(st->owed);
-    free(st);
+    munmap(st, sizeof *st);
 }
 
 /* ---- Creating */
@@ -225,8 +227,8 @@ enum err store_open(const char *data, enum store_mode mode, struct store **out, 
         err = history_again(data, mode, f);
     if (err == OK)
         err = open_one(st, STORE_HISTORY, data, f);
-    if (err == OK && mode == STORE_WRITE) /* others prepare a statement when it is first used */
-        err = store_prepare(st, f);
+    if (err == OK && mode == STORE_WRITE)
+        err = store_check(st, f);
     if (err != OK) {
         store_close(st);
         return err;

@@ -156,7 +156,7 @@ int store_schema_newest(enum store_db db);
 struct span store_migration_pg(struct arena *a, enum store_db db, int version);
 
 /* ---- store_query.c */
-enum err store_prepare(struct store *st, struct fail *f);
+enum err store_check(struct store *st, struct fail *f);
 void store_finalize(struct store *st);
 /* OK while the group stands; else why it was lost. */
 enum err store_lost(const struct store *st, struct fail *f);

@@ -112,7 +112,8 @@ void pg_close(struct store_pg *pg)
 {
     if (!pg)
         return;
-    PQfinish(pg->c);
+    if (pg->c)
+        PQfinish(pg->c);
     free(pg->url);
     free(pg);
 }
@@ -168,6 +169,9 @@ enum err pg_connect(struct store_pg *pg, struct fail *f)
 {
     const char *const keys[] = {"dbname", "connect_timeout", "application_name", "client_encoding", NULL};
     const char *const values[] = {pg->url, PG_CONNECT_S, "troth", "UTF8", NULL};
+    enum err err = pg_lib_open(f);
+    if (err != OK)
+        return err;
     PQfinish(pg->c);
     memset(pg->prepared, PG_UNKNOWN, sizeof pg->prepared);
     pg->unanswered = 0;
@@ -176,7 +180,7 @@ enum err pg_connect(struct store_pg *pg, struct fail *f)
     if (PQstatus(pg->c) != CONNECTION_OK)
         return connect_failed(pg, f);
     PQsetNoticeProcessor(pg->c, quiet, NULL);
-    enum err err = pg_check_version(PQserverVersion(pg->c), pg_name(pg), f);
+    err = pg_check_version(PQserverVersion(pg->c), pg_name(pg), f);
     return err == OK ? settle(pg, f) : err;
 }
 

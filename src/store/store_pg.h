@@ -20,8 +20,7 @@
 #define TROTH_STORE_PG_H
 
 #include "store_impl.h"
-
-#include <libpq-fe.h>
+#include "store_pg_lib.h"
 
 #define PG_CONNECT_S      "3"   /* one try to connect, as libpq takes it */
 #define PG_BACKOFF_MIN_MS 100   /* between tries, doubled ... */

@@ -81,19 +81,23 @@ static enum err prepare_one(struct store *st, enum store_query_id q, struct fail
     return map_params(st, q, f);
 }
 
-enum err store_prepare(struct store *st, struct fail *f)
+/* Kept they would take half a megabyte: each is prepared again when it is first used. */
+enum err store_check(struct store *st, struct fail *f)
 {
     enum err err = OK;
     for (unsigned q = 0; q < Q_COUNT && err == OK; q++)
         if (!st->pg[queries[q].db])
             err = prepare_one(st, (enum store_query_id)q, f);
+    store_finalize(st);
     return err;
 }
 
 void store_finalize(struct store *st)
 {
-    for (unsigned q = 0; q < Q_COUNT; q++)
+    for (unsigned q = 0; q < Q_COUNT; q++) {
         sqlite3_finalize(st->stmt[q]);
+        st->stmt[q] = NULL;
+    }
 }
 
 /* ---- Binding */
