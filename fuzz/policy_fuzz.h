@@ -58,6 +58,11 @@ static inline void fuzz_decide(struct arena *a, const struct policy *p, struct s
     must(d.answer == e.answer && d.clause == e.clause && d.missing == e.missing);
     policy_explain_put(p, &q, &d, &trace, &t);
     policy_explain_json(p, &q, &d, &trace, &t);
+    for (unsigned i = 0; i < policy_duties(p); i++) {
+        struct policy_request open = q;
+        open.facts_known = 0; /* what is not known does not release from a duty */
+        must(!policy_duty_binds(p, i, &q) || policy_duty_binds(p, i, &open));
+    }
     q.needs = UINT64_MAX; /* holding every need never worsens an answer */
     policy_decide(p, &q, &e);
     must(e.answer <= d.answer || d.answer <= ANSWER_ALLOW_MASKED);

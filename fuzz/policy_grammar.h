@@ -32,7 +32,8 @@ static const struct {
       "need guardian-consent \"a guardian agreed\" otherwise guardian-required.\nneed paper \"a paper\".\n"
       "fact opted-out \"said no\" from preference.\nfact for-profit \"sold\".\nfact asked \"asked\".\n"
       "event purpose-ended, request-received, collected.\nmask initial \"first\".\nmask blank \"none\".\n"
-      "deed log \"log it\".\ndeed answer \"answer\".\n"}},
+      "deed log \"log it\".\ndeed answer \"answer\".\n"
+      "audience regulator \"the regulator\".\nchannel letter \"a letter\".\nchannel site \"a notice\".\n"}},
     {"declarations", {"", "<declaration><declarations>", "<declaration><declarations>"}},
     {"declaration",
      {"-- none\n", "<wild>category more grade 3: nickname.\n",
@@ -111,11 +112,14 @@ static const struct {
       "(<formula>) and (<formula>)", "(<formula>) or (<formula>)", "<wild>not (<formula>)", "<wild>asked",
       "<any-name>", "<wild>asked and <formula>"}},
     {"duty",
-     {"when request-received, staff must answer within 15 days",
+     {"when request-received, staff must answer to regulator by letter, site within 15 days",
       "<wild>when <any-name> and <facts>, <actor> must <any-name> to guardian by <any-name> within "
       "<duration>",
       "<wild>when purpose-ended, we must log promptly, otherwise answer",
-      "when request-received, service must answer before purpose-ended"}},
+      "when request-received and <duty-if>, service must answer by site 15 days before purpose-ended"}},
+    {"duty-if",
+     {"consent", "(consent or not asked)", "asked and opted-out and paper", "(not asked or for-profit)",
+      "<facts>"}},
     {"wild", {""}},
     {"any-name",
      {"phone", "child", "marketing", "carrier", "shop", "consent", "asked", "log", "blank", "purpose-ended",
