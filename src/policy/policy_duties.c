@@ -75,8 +75,8 @@ static bool told_name(struct parse *s, enum policy_kind k, unsigned *out)
     if (*out == POLICY_NONE && (l->declared[k] || !parse_is_name(t)))
         return parse_kind_name(s, k, out);
     if (*out == POLICY_NONE && w->n == POLICY_TOLD_MAX)
-        return policy_say(l, MSG_NAME, t->place, "a policy has at most %d names of %s", POLICY_TOLD_MAX,
-                          policy_kind_noun[k].one);
+        return policy_say(l, MSG_NAME, t->place, "this would be more than %d of the kind '%s'",
+                          POLICY_TOLD_MAX, k == KIND_AUDIENCE ? "audience" : "channel");
     if (*out == POLICY_NONE) {
         *out = policy_word_add(l->arena, w, t->text, t->place);
         w->list[*out].implied = true;

@@ -44,6 +44,17 @@ TEST(names_and_formulas_have_their_most)
         text_fmt(&t, "to use phone, we must deed-%d.\n", i);
     text_str(&t, "```\n");
     EXPECT_SAYS(a, &t, "a policy has at most 64 deeds", 0);
+    for (int k = 0; k < 2; k++) {
+        t = begin(a);
+        text_str(&t, "\n```rule told\n");
+        for (int i = 0; i < 66; i++)
+            text_fmt(&t, "when request-received, we must log %s t%d.\n", k ? "by" : "to", i);
+        text_str(&t, "```\n");
+        EXPECT_SAYS(a, &t,
+                    k ? "this would be more than 64 of the kind 'channel'"
+                      : "this would be more than 64 of the kind 'audience'",
+                    0);
+    }
     t = begin(a);
     text_str(&t, "\n```rule long\nwe may use phone only with consent");
     for (int i = 0; i < 256; i++)
