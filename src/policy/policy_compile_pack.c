@@ -38,7 +38,7 @@ static void *extend(struct packing *k, enum diagram_section s, size_t n)
     if (have + n > k->cap[s] || !k->section[s]) {
         k->cap[s] = (have + n) * 2 + FIRST_BYTES / size;
         void *bigger = arena_room(k->scratch, k->cap[s], size);
-        if (have > 0)
+        if (k->section[s] && have > 0)
             memcpy(bigger, k->section[s], have * size);
         k->section[s] = bigger;
     }
