@@ -47,10 +47,11 @@ struct job {
     struct span *entry_subject; /* raw subject id (16 bytes) for history.db; empty if none */
     bool undo; /* WRITE: roll the savepoint back (the entries are kept: a refusal is on record) */
     bool registers_changed; /* WRITE: on_registers is called after the commit, before the answer */
-    bool wait_history;      /* READ: run only after history.db holds everything sealed so far */
-    bool forget_history;    /* WRITE: the person of entry_subject[0] is erased: after this job's entries, and
-                             * instead    of them, all rows of the person leave history.db */
-    void *user;             /* the caller's */
+    bool look_up;        /* WRITE: whom its entries concern is not said: it is looked up behind the record */
+    bool wait_history;   /* READ: run only after history.db holds everything sealed so far */
+    bool forget_history; /* WRITE: the person of entry_subject[0] is erased: after this job's entries, and
+                          * instead    of them, all rows of the person leave history.db */
+    void *user;          /* the caller's */
     /* Fills res, entries, undo. WRITE jobs on a server may be run again, from the beginning, in a new
      * transaction: what run left in the job or behind `user` the time before must not count. */
     void (*run)(struct job *j, struct store *st, void *ctx);

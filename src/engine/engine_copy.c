@@ -185,6 +185,8 @@ static void row_push(struct copier *c, const struct copy_row *row)
 static void job_push(struct engine *e, const struct job *j)
 {
     bool erased = j->forget_history && !j->undo;
+    if (j->look_up && j->n_entries && j->index[0] < e->copier.lost_from)
+        e->copier.lost_from = j->index[0];
     for (size_t i = 0; i < j->n_entries; i++) {
         struct copy_row row = {.entry = j->index[i], .person = j->entry_subject[i].len == ID_LEN && !erased};
         if (row.person)

@@ -334,6 +334,7 @@ enum err gate_adopt(struct gate_call *c, struct span leaf, struct span detail, s
         entries_grow(c, c->arena);
     c->entries[c->n_entries] = e;
     c->entry_has_subject[c->n_entries++] = false;
+    c->adopted = true;
     return OK;
 }
 

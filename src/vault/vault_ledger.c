@@ -143,7 +143,7 @@ enum err vault_ledger_count(struct store *st, int64_t more, struct fail *f)
 static enum err add_missing(struct vault *v, struct store *st, struct fail *f)
 {
     struct store_rows rows;
-    uint64_t before = v->ledger->lines;
+    uint64_t added = 0;
     enum err e = store_query(st, Q_ERASED_ALL, NO_ARGS, &rows, f);
     if (e)
         return e;
@@ -152,15 +152,18 @@ static enum err add_missing(struct vault *v, struct store *st, struct fail *f)
         if (store_t(&rows, 0).len != ID_LEN)
             continue;
         ledger_mac(v, store_t(&rows, 0), mac);
-        if (!holds(v->ledger, mac) && !append(v->ledger, mac))
+        if (holds(v->ledger, mac))
+            continue;
+        if (!append(v->ledger, mac))
             e = fail_set(f, ERR_IO, "the ledger of the erased cannot be written");
+        added += !e;
     }
     if (!e)
         e = rows.err;
     store_done(&rows);
-    if (v->ledger->lines > before)
+    if (added)
         log_line(LOG_LVL_WARN, "vault", "%llu erasures were missing in the ledger and were added",
-                 (unsigned long long)(v->ledger->lines - before));
+                 (unsigned long long)added);
     return e;
 }
 
@@ -254,7 +257,9 @@ enum err ledger_complete(struct vault *v, struct store *st, struct fail *f)
     if (!v->ledger)
         return OK;
     v->ledger->arena = arena_new(0);
+    pthread_mutex_lock(&v->ledger->lock); /* nobody is half way through a line */
     enum err e = read_lines(v->ledger, v->ledger->path, f);
+    pthread_mutex_unlock(&v->ledger->lock);
     if (!e)
         e = add_missing(v, st, f);
     lines_forget(v->ledger);

@@ -113,6 +113,7 @@ static void call_anew(struct call *c, struct job *j, struct store *st)
     c->gate.opening = SPAN_EMPTY;
     c->gate.st = st;
     c->gate.now = j->now;
+    c->gate.adopted = false;
     j->registers_changed = false;
     j->after = NULL;
     c->after = NULL;
@@ -148,6 +149,7 @@ static void job_run(struct job *j, struct store *st, void *ctx)
     take_entries(c, j);
     j->undo = c->gate.undo || c->fail.code != OK;
     j->forget_history = c->gate.forget_history && !j->undo;
+    j->look_up = c->gate.adopted;
     j->after = c->after ? job_after : NULL;
     if (c->fail.code != OK)
         answer_failure(c);

@@ -430,6 +430,34 @@ class Coherence(OnServer):
         self.assertEqual(self.ok(self.call(a, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
                          ["values"]["order-address"]["value"], "Lane 3, Wenyi Road")
 
+    def test_nothing_is_lost_with_a_disk_if_decisions_are_in_the_database(self):
+        a = self.first()
+        b = Node(a, "b")
+        self.addCleanup(self.end, b)
+        with open(os.path.join(b.data, "database"), "a") as f:
+            f.write("decisions = database\n")
+        b.start()
+        person = self.someone(a)
+        for _ in range(5):
+            self.ok(self.call(b, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
+        b.kill()
+        shutil.rmtree(b.data)
+        self.until(20, lambda: a.cli("node", "retire", "b", *a.here(), code=None).returncode == 0)
+        self.until(20, lambda: self.history(a, person).count(("b", "read")) + self.history(a, person).count(("1", "read")) >= 5)
+
+    def test_a_database_file_with_other_lines(self):
+        a = self.first()
+        a.stop()
+        for line in "node = Big", "decisions = later":
+            with open(os.path.join(a.data, "database")) as f:
+                text = f.read()
+            with open(os.path.join(a.data, "database"), "w") as f:
+                f.write(text + line + "\n")
+            self.assertEqual(a.launch().wait(60), 1)
+            self.assertIn("a line that begins with '%s' is not understood" % line.split()[0], a.stderr())
+            with open(os.path.join(a.data, "database"), "w") as f:
+                f.write(text)
+
 
 class Storm(OnServer):
     def test_three_daemons_under_load_one_cut_off_one_killed_and_the_server_restarted(self):
