@@ -321,9 +321,9 @@ TEST(pruning_survives_a_crash_at_each_step)
         check_rest(au, second, size);
         EXPECT(fx_verify()[0] == 0);
         EXPECT_INT(audit_prune(au, second, NULL), OK);
-        EXPECT_INT(audit_prune_files(au, 1, &left, NULL), OK);
+        EXPECT_INT(audit_prune_files(au, 5, &left, NULL), OK);
     }
-    EXPECT(steps > 5);
+    EXPECT(steps > 3);
     au = reopened(au);
     check_rest(au, second, size);
     EXPECT_INT(audit_prune_files(au, 1, &left, NULL), OK);
@@ -491,9 +491,9 @@ TEST(pruning_beside_readers_and_the_publisher)
     for (int i = 0; i < 2; i++)
         pthread_create(&readers[i], NULL, read_beside, &b);
     pthread_create(&publisher, NULL, publish_beside, &b);
-    for (int q = 0; q < 12; q++) {
-        for (int i = 0; i < 20; i++)
-            record(b.au, q, 15);
+    for (int q = 0; q < 9; q++) {
+        for (int i = 0; i < 6; i++)
+            record(b.au, q, 50);
         pruned += prune_oldest(b.au, 3);
     }
     atomic_store(&b.stop, true);
@@ -501,8 +501,11 @@ TEST(pruning_beside_readers_and_the_publisher)
         pthread_join(readers[i], NULL);
     pthread_join(publisher, NULL);
     EXPECT_INT(atomic_load(&b.wrong), 0);
-    EXPECT(atomic_load(&b.read) > 0 && pruned > 2);
     fx_publish(b.au);
+    while (prune_oldest(b.au, 3)) /* as many as the publisher was behind */
+        pruned++;
+    EXPECT(atomic_load(&b.read) > 0);
+    EXPECT_INT(pruned, 6);
     EXPECT(fx_verify()[0] == 0);
     b.au = reopened(b.au);
     EXPECT(fx_verify()[0] == 0);
