@@ -81,6 +81,15 @@ class OnServer(unittest.TestCase):
             for node in self.nodes:
                 print("node %s said:\n%s" % (node.name, node.last_words))
 
+    def history(self, node, person):
+        got = self.ok(self.call(node, "GET", "/v1/subjects/%s/history" % person, token="shop"))["history"]
+        return [(row.get("node"), row["kind"]) for row in got]
+
+    def verified(self, node):
+        done = run_troth("audit", "verify", node.data, "--index")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("every one as it was entered", done.stdout)
+
     def until(self, seconds, true):
         end = time.monotonic() + seconds
         while not true():
@@ -230,10 +239,28 @@ class Watch(threading.Thread):
             time.sleep(0.05)
 
 
-class Coherence(OnServer):
+class Pair(OnServer):
+    """Two nodes for all of these."""
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.a = Daemon(urls=cls.server.pair())
+        cls.addClassCleanup(cls.a.remove)
+        cls.a.start()
+        cls.b = Node(cls.a, "b")
+        cls.addClassCleanup(cls.b.remove)
+        cls.b.start()
+        cls.a.name = "1"
+
+    @classmethod
+    def tearDownClass(cls):
+        for node in cls.a, cls.b:
+            node.stop()
+            done = run_troth("audit", "verify", node.data)
+            assert done.returncode == 0, done.stdout + done.stderr
+
     def test_what_one_changes_the_others_go_by(self):
-        a = self.first()
-        b = self.joined(a, "b")
+        a, b = self.a, self.b
         person = self.someone(a)
         self.assertEqual(self.ok(self.read(b, person))["values"]["order-address"]["value"], "Lane 3, Wenyi Road")
         # A withdrawal: the very next decision.
@@ -253,14 +280,68 @@ class Coherence(OnServer):
         fresh = b.service("late", "shop", "--renew")
         self.assertEqual(self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=token).status, 401)
         self.until(15, lambda: self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=fresh).status == 200)
-        for node in a, b:
-            node.stop()
-            self.assertEqual(run_troth("audit", "verify", node.data).returncode, 0)
 
     def lines(self, node):
         with open(os.path.join(node.data, "erased.ledger")) as f:
             return len(f.read().split())
 
+    def test_a_history_is_whole_on_every_node_and_goes_with_the_person(self):
+        a, b = self.a, self.b
+        person = self.someone(a)
+        self.ok(self.call(b, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
+        self.ok(self.call(a, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
+        whole = {("1", "subject"), ("1", "consent"), ("1", "collect"), ("1", "read"), ("b", "read")}
+        for node in a, b:
+            self.until(20, lambda: whole <= set(self.history(node, person)))
+        self.ok(self.call(b, "DELETE", "/v1/subjects/%s" % person, token="shop"))
+        self.assertEqual(self.ask(a, "SELECT count(*) FROM entry_copy WHERE encode(id, 'hex') = '%s'" % person), "0")
+
+    def test_a_policy_published_on_one_runs_on_the_others(self):
+        a, b = self.a, self.b
+        draft = os.path.join(a.home, "draft")
+        shutil.copytree(POLICY, draft)
+        group = os.path.join(draft, "group.md")
+        with open(group) as f:
+            text = f.read()
+        with open(group, "w") as f:
+            f.write(re.sub(r"revision \d+ in force from [\d-]+", "revision 13 in force from 2026-11-23", text)
+                    .replace("what was said, and how it ended.", "what was said and how it ended, and nothing else."))
+        before = self.ok(b.request("GET", "/healthz"))["revision"]
+        a.cli("policy", "publish", draft, *a.here())
+        revision = self.ok(a.request("GET", "/healthz"))["revision"]
+        self.assertNotEqual(revision, before)
+        answer = self.ok(self.call(b, "POST", "/v1/decisions", {"purpose": "delivery"}, token="shop"))
+        self.assertEqual(answer["revision"], revision)
+
+    def test_the_index_log_has_every_node_and_one_leader(self):
+        a, b = self.a, self.b
+        entered = "SELECT count(*) FROM node WHERE indexed > 0"
+        self.until(20, lambda: self.ask(a, entered) == "2")
+        note = self.call(b, "GET", "/audit/index/checkpoint")
+        origin, size = note.text.split("\n")[:2]
+        self.assertTrue(origin.endswith("/index"), note)
+        self.assertEqual(self.call(b, "GET", "/audit/index/key").text.split("+")[0], origin)
+        tile = self.call(b, "GET", "/audit/index/tile/0/000.p/%s" % size)
+        self.assertEqual(len(tile.body), 32 * int(size), tile)
+        self.assertIn(b"/audit/", self.call(b, "GET", "/audit/index/tile/entries/000.p/%s" % size).body)
+        self.verified(a)
+        self.verified(b)
+        self.until(20, lambda: [self.ok(node.request("GET", "/healthz"))["node"]["leading"] for node in (a, b)].count(True) == 1)
+        # Somebody else took the lead: who led appends nothing until it has the lead again.
+        token = int(self.ask(a, "UPDATE index_head SET token = token + 5 RETURNING token"))
+        self.someone(b)
+        self.until(20, lambda: int(self.ask(a, "SELECT token FROM index_head")) == token + 1)
+        grown = int(size)
+        self.until(20, lambda: int(self.ask(a, "SELECT size FROM index_head")) > grown)
+        self.verified(b)
+        # An entry that was altered is found.
+        self.ask(a, "UPDATE index_hash SET entry = entry || 'x'::bytea WHERE level = 0 AND place = 0")
+        done = run_troth("audit", "verify", b.data, "--index")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("entry 0 is missing, or is not what its hash says", done.stdout)
+
+
+class Alone(OnServer):
     def test_one_name_one_daemon(self):
         a = self.first()
         copy = os.path.join(a.home, "copy")
@@ -317,7 +398,7 @@ class Coherence(OnServer):
         self.ask(a, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
                     " AND pid <> pg_backend_pid()")
         self.until(20, lambda: "too far apart" in a.stderr())
-        self.assertEqual(self.read(a, person).status, 503)
+        self.assertEqual(a.request("POST", "/v1/subjects/%s/read" % person, READ, token="shop").status, 503)
         self.assertFalse(self.ok(a.request("GET", "/healthz"))["node"]["hearing"])
 
     def test_rights_and_versions(self):
@@ -336,74 +417,6 @@ class Coherence(OnServer):
         self.assertEqual(done.returncode, 1)
         self.assertIn("right to create", done.stderr)
         self.assertFalse(os.path.exists(place))
-
-    def history(self, node, person):
-        got = self.ok(self.call(node, "GET", "/v1/subjects/%s/history" % person, token="shop"))["history"]
-        return [(row.get("node"), row["kind"]) for row in got]
-
-    def test_a_history_is_whole_on_every_node_and_goes_with_the_person(self):
-        a = self.first()
-        person = self.someone(a)  # before there was another node
-        b = self.joined(a, "b")
-        self.ok(self.call(b, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
-        self.ok(self.call(a, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
-        whole = {("1", "subject"), ("1", "consent"), ("1", "collect"), ("1", "read"), ("b", "read")}
-        for node in a, b:
-            self.until(20, lambda: whole <= set(self.history(node, person)))
-        self.ok(self.call(b, "DELETE", "/v1/subjects/%s" % person, token="shop"))
-        self.assertEqual(self.ask(a, "SELECT count(*) FROM entry_copy WHERE length(id) = 16"), "0")
-
-    def test_a_policy_published_on_one_runs_on_the_others(self):
-        a = self.first()
-        b = self.joined(a, "b")
-        draft = os.path.join(a.home, "draft")
-        shutil.copytree(POLICY, draft)
-        group = os.path.join(draft, "group.md")
-        with open(group) as f:
-            text = f.read()
-        with open(group, "w") as f:
-            f.write(re.sub(r"revision \d+ in force from [\d-]+", "revision 13 in force from 2026-11-23", text)
-                    .replace("what was said, and how it ended.", "what was said and how it ended, and nothing else."))
-        before = self.ok(b.request("GET", "/healthz"))["revision"]
-        a.cli("policy", "publish", draft, *a.here())
-        revision = self.ok(a.request("GET", "/healthz"))["revision"]
-        self.assertNotEqual(revision, before)
-        answer = self.ok(self.call(b, "POST", "/v1/decisions", {"purpose": "delivery"}, token="shop"))
-        self.assertEqual(answer["revision"], revision)
-
-    def verified(self, node):
-        done = run_troth("audit", "verify", node.data, "--index")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("every one as it was entered", done.stdout)
-
-    def test_the_index_log_has_every_node_and_one_leader(self):
-        a = self.first()
-        b = self.joined(a, "b")
-        entered = "SELECT count(*) FROM node WHERE indexed > 0"
-        self.until(20, lambda: self.ask(a, entered) == "2")
-        note = self.call(b, "GET", "/audit/index/checkpoint")
-        origin, size = note.text.split("\n")[:2]
-        self.assertTrue(origin.endswith("/index"), note)
-        self.assertEqual(self.call(b, "GET", "/audit/index/key").text.split("+")[0], origin)
-        tile = self.call(b, "GET", "/audit/index/tile/0/000.p/%s" % size)
-        self.assertEqual(len(tile.body), 32 * int(size), tile)
-        self.assertIn(b"/audit/", self.call(b, "GET", "/audit/index/tile/entries/000.p/%s" % size).body)
-        self.verified(a)
-        self.verified(b)
-        leaders = [self.ok(node.request("GET", "/healthz"))["node"]["leading"] for node in (a, b)]
-        self.assertEqual(sorted(leaders), [False, True])
-        # Somebody else took the lead: who led appends nothing until it has the lead again.
-        token = int(self.ask(a, "UPDATE index_head SET token = token + 5 RETURNING token"))
-        self.someone(b)
-        self.until(20, lambda: int(self.ask(a, "SELECT token FROM index_head")) == token + 1)
-        grown = int(size)
-        self.until(20, lambda: int(self.ask(a, "SELECT size FROM index_head")) > grown)
-        self.verified(b)
-        # An entry that was altered is found.
-        self.ask(a, "UPDATE index_hash SET entry = entry || 'x'::bytea WHERE level = 0 AND place = 0")
-        done = run_troth("audit", "verify", b.data, "--index")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("entry 0 is missing, or is not what its hash says", done.stdout)
 
     def test_retiring(self):
         a = self.first()
