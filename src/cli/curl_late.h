@@ -10,11 +10,12 @@
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
 
-/* What is called of it. */
-#define CURL_FUNCTIONS(X)                                                                                    \
-    X(curl_easy_cleanup)                                                                                     \
-    X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_perform) X(curl_easy_setopt) X(curl_easy_strerror)    \
-        X(curl_slist_append) X(curl_slist_free_all)
+/* What is called of it. (clang-format lays such a list out differently each time.) */
+// clang-format off
+#define CURL_FUNCTIONS(X) \
+    X(curl_easy_cleanup) X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_perform) \
+    X(curl_easy_setopt) X(curl_easy_strerror) X(curl_slist_append) X(curl_slist_free_all)
+// clang-format on
 
 struct curl_late {
     CURL_FUNCTIONS(LATE_MEMBER)

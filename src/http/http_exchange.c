@@ -328,7 +328,7 @@ static enum MHD_Result hand_over(struct exchange *x)
     l->held++;
     l->handling = x;
     c->handle(c->ctx, &x->pub);
-    if (!l->handling) { /* answered already */
+    if (l->handling != x) { /* answered already */
         exchange_done(x);
         return answer(x);
     }

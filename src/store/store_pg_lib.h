@@ -7,15 +7,16 @@
 
 #include <libpq-fe.h>
 
-/* What is called of it. */
-#define PG_FUNCTIONS(X)                                                                                      \
-    X(PQbackendPID)                                                                                          \
-    X(PQclear) X(PQcmdTuples) X(PQconnectdbParams) X(PQconnectionNeedsPassword) X(PQconsumeInput) X(PQdb)    \
-        X(PQenterPipelineMode) X(PQerrorMessage) X(PQexec) X(PQexitPipelineMode) X(PQfinish) X(PQfreemem)    \
-            X(PQgetResult) X(PQgetisnull) X(PQgetlength) X(PQgetvalue) X(PQisBusy) X(PQnfields)              \
-                X(PQnotifies) X(PQntuples) X(PQpipelineSync) X(PQresultErrorField) X(PQresultStatus)         \
-                    X(PQsendPrepare) X(PQsendQueryParams) X(PQsendQueryPrepared) X(PQserverVersion)          \
-                        X(PQsetNoticeProcessor) X(PQsocket) X(PQstatus)
+/* What is called of it. (clang-format lays such a list out differently each time.) */
+// clang-format off
+#define PG_FUNCTIONS(X) \
+    X(PQbackendPID) X(PQclear) X(PQcmdTuples) X(PQconnectdbParams) X(PQconnectionNeedsPassword) \
+    X(PQconsumeInput) X(PQdb) X(PQenterPipelineMode) X(PQerrorMessage) X(PQexec) \
+    X(PQexitPipelineMode) X(PQfinish) X(PQfreemem) X(PQgetResult) X(PQgetisnull) X(PQgetlength) \
+    X(PQgetvalue) X(PQisBusy) X(PQnfields) X(PQnotifies) X(PQntuples) X(PQpipelineSync) \
+    X(PQresultErrorField) X(PQresultStatus) X(PQsendPrepare) X(PQsendQueryParams) \
+    X(PQsendQueryPrepared) X(PQserverVersion) X(PQsetNoticeProcessor) X(PQsocket) X(PQstatus)
+// clang-format on
 
 struct pg_lib {
     PG_FUNCTIONS(LATE_MEMBER)
