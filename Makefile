@@ -46,8 +46,9 @@ may_backup  := base crypto merkle store audit
 may_cli     := base crypto policy merkle store http audit subject consent share gate engine web backup
 
 # ---- Libraries of Debian 12, by the part that uses them.
-LIBS := -lsodium -lcrypto -lsqlite3 -lpq -lmicrohttpd -lcmark -lcjson -lcurl -lpthread -lm
+LIBS := -lsodium -lcrypto -lsqlite3 -lmicrohttpd -lcmark -lcjson -lpthread -lm# libpq and libcurl: src/base/late.h
 INC_store := -I/usr/include/postgresql
+TEST_LIBS_store := -lpq
 TEST_LIBS_policy := -lbdd# BuDDy: an oracle of the tests, never linked into a program
 
 WARN   := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
