@@ -183,8 +183,8 @@ enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, s
 /* ---- Receipts */
 
 /* An entry is a person's own if it carries the pseudonym their key gives for its time. */
-static enum err own_opening(struct gate_call *c, struct person_key *key, struct audit *audit,
-                            uint64_t index, struct span *opening, struct fail *f)
+static enum err own_opening(struct gate_call *c, struct person_key *key, struct audit *audit, uint64_t index,
+                            struct span *opening, struct fail *f)
 {
     struct span leaf, detail;
     struct audit_leaf l;
