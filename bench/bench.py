@@ -14,6 +14,8 @@ FIELDS = ["order-items", "order-address", "order-recipient-name", "order-amount"
 PURPOSE = "order-payment"
 VALUE = ("a value of one hundred and fifty bytes, as an address with a few words on how to find the door "
          "of the house and when somebody is there to take the parcel" + "." * 150)[:150]
+PERSON = {"service": "shop", "birth_date": "1990-01-01", "consents": [{"document": "group", "state": "given", "language": "en"}],
+          "data": [{"purpose": PURPOSE, "values": {f: VALUE for f in FIELDS}}]}
 JSON_FIELDS = json.dumps(FIELDS, separators=(",", ":"))
 READ = ('POST /v1/subjects/{id}/read {"purpose":"%s","fields":%s}' % (PURPOSE, JSON_FIELDS))
 CREATE = 'POST /v1/subjects {"birth_date":"1990-01-01"}'
@@ -36,10 +38,11 @@ class Server:
         self.troth, self.load = os.path.join(build, "troth"), os.path.join(build, "bench", "load")
         self.process, self.port, self.ready_ms, self.serial = None, 0, 0.0, 0
 
-    def init(self):
+    def init(self, *urls):
         shutil.rmtree(self.data, ignore_errors=True)
         os.makedirs(os.path.dirname(self.data), exist_ok=True)
-        subprocess.run([self.troth, "init", self.data, "--demo", "--policy", os.path.join(ROOT, "policies", "zhishang")],
+        subprocess.run([self.troth, "init", self.data, "--demo", "--policy", os.path.join(ROOT, "policies", "zhishang"),
+                        *(["--database", urls[0], "--keys-database", urls[1]] if urls else [])],
                        check=True, stdout=subprocess.DEVNULL)
         with open(os.path.join(self.data, "demo-tokens.json")) as f:
             self.token = json.load(f)["shop"]
@@ -108,6 +111,8 @@ class Table:
     def load(self, name, rows):
         cpu, p50, p99 = (statistics.median(r[i] for r in rows) for i in (4, 5, 6))
         self.add(name, [r[3] for r in rows], "1/s", "%9.1f %9.2f %9.2f %8d" % (cpu, p50, p99, sum(r[1] for r in rows)))
+        if not name.endswith(("-32", "-512")):
+            self.hidden(name.removesuffix("-128") + "-cpu", cpu, "us")
         return cpu, p99
 
     def hidden(self, name, value, unit):
@@ -131,9 +136,12 @@ def machine():
 
 def people(server, table, n):
     """n persons who agreed to the group's policy and gave five values, by troth import."""
+    table.add("import", [n / took_in(server, PERSON, n)], "1/s", "one run")
+
+
+def took_in(server, person, n):
+    """Imports n persons like this one, leaves their ids in server.ids. Seconds."""
     path = server.ids + ".jsonl"
-    person = {"service": "shop", "birth_date": "1990-01-01", "consents": [{"document": "group", "state": "given", "language": "en"}],
-              "data": [{"purpose": PURPOSE, "values": {f: VALUE for f in FIELDS}}]}
     line = json.dumps(person, separators=(",", ":")) + "\n"
     with open(path, "w") as f:
         for _ in range(n):
@@ -143,11 +151,12 @@ def people(server, table, n):
             os.remove(path + suffix)
     began = time.monotonic()
     subprocess.run([server.troth, "import", path, "--name", "bench", "--data", server.data], check=True, stdout=subprocess.DEVNULL)
-    table.add("import", [n / (time.monotonic() - began)], "1/s", "one run")
+    seconds = time.monotonic() - began
     with open(path + ".ids") as f, open(server.ids, "w") as out:
         for l in f:
             out.write(json.loads(l)["id"] + "\n")
     os.remove(path)
+    return seconds
 
 
 def inside(server, table, build):
@@ -157,6 +166,43 @@ def inside(server, table, build):
     for line in done.stdout.splitlines()[1:]:
         name, *values, unit = line.split()
         table.add(name, [float(v) for v in values], unit, "no HTTP, one thread, CPU")
+
+
+def file_bytes(folder, *names):
+    """Bytes in these files and folders of a data folder, write-ahead logs included, room laid out ahead not."""
+    total = 0
+    for name in names:
+        for path, _, files in os.walk(os.path.join(folder, name)):
+            for f in files:
+                with open(os.path.join(path, f), "rb") as opened:
+                    total += len(opened.read().rstrip(b"\0"))
+        for f in (name, name + "-wal"):
+            if os.path.isfile(os.path.join(folder, f)):
+                total += os.path.getsize(os.path.join(folder, f))
+    return total
+
+
+def sizes(build, table, n=20000):
+    """What a person, a value, a consent and an entry of the record take on disk: folders that differ in one thing only."""
+    size, entries = [], []
+    for left_out in (("consents", "data"), ("data",), ()):
+        s = Server(build)
+        s.data, s.ids = s.data + "-sizes", s.ids + "-sizes"
+        s.init()
+        empty, before = file_bytes(s.data, "troth.db", "keys.db"), file_bytes(s.data, "audit", "history.db")
+        took_in(s, {k: v for k, v in PERSON.items() if k not in left_out}, n)
+        size.append((file_bytes(s.data, "troth.db", "keys.db") - empty) / n)
+        entries.append((file_bytes(s.data, "audit", "history.db") - before, record_size(s)))
+        shutil.rmtree(s.data)
+    table.add("bytes-person", [size[0]], "B", "%d persons imported" % n)
+    table.add("bytes-consent", [size[1] - size[0]], "B", "one each")
+    table.add("bytes-value", [(size[2] - size[1]) / len(FIELDS)], "B", "%d of %d bytes each" % (len(FIELDS), len(VALUE)))
+    table.add("bytes-entry", [entries[2][0] / entries[2][1]], "B", "record and history, %d entries" % entries[2][1])
+
+
+def record_size(server):
+    done = subprocess.run([server.troth, "audit", "checkpoint", server.data], check=True, stdout=subprocess.PIPE, text=True)
+    return int(done.stdout.splitlines()[1])
 
 
 def starts(server, table, suffix=""):
@@ -174,12 +220,10 @@ def reads(server, table, seconds, connections):
     for c in connections:
         hello = server.ask(HELLO, connections=c, seconds=seconds, runs=RUNS)
         audited = server.ask(READ, connections=c, seconds=seconds, runs=RUNS, ids=server.ids)
-        hello_cpu, _ = table.load("hello-%d" % c, hello)
-        cpu, p99 = table.load("audited-read-%d" % c, audited)
+        table.load("hello-%d" % c, hello)
+        _, p99 = table.load("audited-read-%d" % c, audited)
         if c == 128:
-            table.hidden("audited-read-cpu", cpu, "us")
             table.hidden("audited-read-p99", p99, "ms")
-            table.hidden("hello-cpu", hello_cpu, "us")
 
 
 def writes(server, table, seconds, quick):
@@ -251,6 +295,32 @@ def backups(server, table, seconds):
     shutil.rmtree(place)
 
 
+def on_postgresql(build, table, n, seconds):
+    """The same on a PostgreSQL of our own, its data synced as a server's should be, over a local socket."""
+    sys.path.insert(0, os.path.join(ROOT, "tests", "flows"))
+    import pg_server
+    try:
+        pg_server.programs()
+    except RuntimeError as e:
+        print("skipped: pg-audited-read-128, pg-create: %s" % e)
+        return
+    with pg_server.Server("-c fsync=on", "-c shared_buffers=256MB") as pg:
+        server = Server(build)
+        server.data, server.ids = server.data + "-pg", server.ids + "-pg"
+        server.init(*pg.pair())
+        table.add("pg-import", [n / took_in(server, PERSON, n)], "1/s", "one run")
+        server.start()
+        for c in (128, 512):
+            _, p99 = table.load("pg-audited-read-%d" % c, server.ask(READ, connections=c, seconds=seconds, runs=RUNS, ids=server.ids))
+            if c == 128:
+                table.hidden("pg-audited-read-p99", p99, "ms")
+        table.load("pg-create", server.ask(CREATE, seconds=seconds, runs=RUNS))
+        table.load("pg-consent", server.ask(CONSENT, seconds=seconds, runs=RUNS, ids=server.ids))
+        table.load("pg-collect", server.ask(COLLECT, seconds=seconds, runs=RUNS, ids=server.ids))
+        server.stop()
+        shutil.rmtree(server.data)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("build")
@@ -284,6 +354,8 @@ def main():
     if not o.quick:
         backups(server, table, seconds)
         sweeps(server, table, seconds, n)
+        sizes(o.build, table)
+        on_postgresql(o.build, table, min(n, 20000), seconds)
     table.write()
     print("\nwritten to %s" % table.path)
 
