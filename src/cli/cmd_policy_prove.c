@@ -97,6 +97,9 @@ static int prove(struct cli *c, const struct policy *p, struct span sentence)
 /* A draft with contradictions, or with broken promises, can still be asked about. */
 int cmd_policy_prove(struct cli *c)
 {
+    if (c->n_args > 1 && span_trim(span_str(c->arg[1])).len == 0)
+        return cli_usage(c->command,
+                         "the sentence is empty; leave it out to prove the promises of the folder");
     struct policy *p = NULL;
     struct policy_messages m;
     struct fail f = {0};

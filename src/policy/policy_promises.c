@@ -155,6 +155,7 @@ static enum err fail_sentence(const struct policy_messages *m, struct fail *f)
         fail_hint(f, "write `WHO must never ACT`, `WHO may always ACT` or `every allowed ACT must ...`");
         return fail_set(f, ERR_BAD_VALUE, "this is not a promise");
     }
+    fail_where(f, "%.*s:%u:%u", SPAN_F(m->list[0].file), m->list[0].line, m->list[0].column);
     fail_set(f, ERR_BAD_VALUE, "%.*s", SPAN_F(m->list[0].message));
     return ERR_BAD_VALUE;
 }

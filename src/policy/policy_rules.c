@@ -376,7 +376,8 @@ static void read_rule(struct load *l, unsigned document, const struct block *b)
 const struct promise *policy_read_promise(struct load *l, struct place body)
 {
     struct parse s = policy_parse_open(l, body, 0, POLICY_NONE);
-    policy_parse_sentences(&s, parse_sentence);
+    if (parse_sentence(&s) && !parse_is_kind(&s, TOKEN_END))
+        policy_say(l, MSG_SYNTAX, parse_peek(&s)->place, "one sentence at a time: a second one begins here");
     if (l->m->errors > 0 || l->p->n_promises == 0)
         return NULL;
     l->p->promises[0].document = POLICY_NONE;

@@ -40,6 +40,19 @@ class Prove(unittest.TestCase):
         self.assertEqual(prove(POLICY, "a", "b")[0], 2)
         self.assertEqual(prove("/nowhere")[0], 2)
 
+    def test_one_sentence_is_asked_at_a_time(self):
+        code, out, err = prove(POLICY, "we must never share any of child. we must never frobnicate.")
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("sentence:1:35", err)
+        self.assertIn("one sentence at a time", err)
+        self.assertEqual(prove(POLICY, "we must never share any of child with own. .")[0], 2)
+
+    def test_an_empty_sentence_does_not_ask_for_all(self):
+        for sentence in "", " ":
+            code, out, err = prove(POLICY, sentence)
+            self.assertEqual((code, out), (2, ""))
+            self.assertIn("the sentence is empty", err)
+
     def test_a_request_that_cannot_be_read_is_refused_with_a_reason(self):
         for request, words in (("nonsense", "NAME=VALUE"), ("colour=red", "dimension 'colour'"), ("field=contact-fone", "contact-phone"),
                                ("needs=consnt", "'consent'"),

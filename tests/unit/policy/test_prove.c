@@ -95,6 +95,13 @@ TEST(what_is_no_promise_is_refused)
     EXPECT(refused(&t, "we must never share \xff"));
     EXPECT(refused(&t, "every allowed share any must sing"));
     EXPECT(refused(&t, "```"));
+    EXPECT(refused(&t, "we must never share any with own. we must never share any with own."));
+    struct policy_proofs proofs;
+    struct fail f = {0};
+    EXPECT_INT(policy_prove(t.p, SPAN("we must never share any. never"), t.arena, &proofs, &f),
+               ERR_BAD_VALUE);
+    EXPECT_SPAN(span_str(f.detail), "one sentence at a time: a second one begins here");
+    EXPECT_SPAN(span_str(f.where), "sentence:1:26");
     EXPECT_ANSWER(&t, "operation=display field=phone facts=asked",
                   "allow-masked"); /* the policy is as before */
     arena_free(t.arena);
