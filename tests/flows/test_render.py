@@ -105,6 +105,14 @@ class Files(unittest.TestCase):
         self.assertIn("--out needs a value", self.render("--out", code=2).stderr)
         self.render("--out", self.out, policy="/no/such/folder", code=2)
 
+    def test_R166_mail_opens_a_case_and_no_plan_for_incidents(self):
+        self.render("--out", self.out)
+        for lang, words in (("en", "privacy office must open a case with what was sent, and say that it has come"),
+                            ("zh-CN", "个人信息保护办公室必须就来函立案，并告知已收到")):
+            html = read(os.path.join(self.out, "group.%s.html" % lang))
+            clause = html[html.index('id="answer.route"'):]
+            self.assertIn(words, clause[:clause.index("</ul>")])
+
     def test_the_linter_finds_both_languages_whole(self):
         done = subprocess.run([TROTH, "policy", "check", POLICY], capture_output=True, text=True)
         self.assertEqual([line for line in done.stdout.splitlines() if "zh-CN" in line], [])
