@@ -229,15 +229,15 @@ static enum err copy_bytes(struct backup_writer *w, const struct backup_file *fi
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fail_set(f, ERR_IO, "%s cannot be read: %s", file->path, strerrordesc_np(errno));
-        if (n == 0)
+            err = fail_set(f, ERR_IO, "%s cannot be read: %s", file->path, strerrordesc_np(errno));
+        if (n <= 0)
             break;
         left -= (uint64_t)n;
         err = backup_bytes(w, span_of(buf, (size_t)n), f);
         if (file->progress)
             file->progress(file->ctx, (uint64_t)n);
     }
-    memset(buf, 0, sizeof buf);
+    crypto_wipe(buf, sizeof buf);
     while (err == OK && w->size < file->fill) {
         uint64_t n = file->fill - w->size;
         err = backup_bytes(w, span_of(buf, n < sizeof buf ? (size_t)n : sizeof buf), f);
@@ -274,6 +274,7 @@ static void writer_free(struct backup_writer *w)
     stream_free(w->stream);
     hash_free(w->part);
     hash_free(w->all);
+    crypto_wipe(w->piece, BACKUP_PIECE); /* it held the key that signs */
     free(w->piece);
     free(w->sealed);
     arena_free(w->arena);

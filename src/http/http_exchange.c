@@ -293,25 +293,29 @@ static void body_grow(struct exchange *x, size_t need)
     x->body_cap = cap;
 }
 
-static enum MHD_Result body_take(struct exchange *x, const char *data, size_t *size)
+static enum MHD_Result piece_take(struct exchange *x, const char *data, size_t size)
 {
-    if (x->state == REPLIED) { /* refused already; what is still in the buffer is not ours */
-        *size = 0;
+    if (x->state == REPLIED) /* refused already; it is not ours */
         return MHD_YES;
-    }
-    if (*size > x->body_max - x->body_len)
+    if (size > x->body_max - x->body_len)
         return cut_off(x, ERR_TOO_LARGE, "The body is larger than this address takes.");
     if (x->loop->now - x->began > HTTP_REQUEST_S)
         return MHD_NO;
     moved(x);
-    if (x->body_len + *size > x->body_cap)
-        body_grow(x, x->body_len + *size);
-    memcpy(x->body + x->body_len, data, *size);
-    x->body_len += *size;
+    if (x->body_len + size > x->body_cap)
+        body_grow(x, x->body_len + size);
+    memcpy(x->body + x->body_len, data, size);
+    x->body_len += size;
+    return MHD_YES;
+}
+
+static enum MHD_Result body_take(struct exchange *x, const char *data, size_t *size)
+{
+    enum MHD_Result taken = piece_take(x, data, *size);
     /* A piece lies in the connection's memory, which is freed as it is when the connection ends. */
     explicit_bzero((void *)(uintptr_t)data, *size);
     *size = 0;
-    return MHD_YES;
+    return taken;
 }
 
 /* ---- Handing over */

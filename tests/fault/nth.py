@@ -3,7 +3,7 @@
 """nth.py [--every K] [--syncs N] [--seed S]: the N-th call that changes a file fails, for each N (R116).
 
 First a run without a failure counts the calls of a start and a fixed load. Then for every K-th of them a daemon of its own
-meets a failed write, sync, truncation, reservation or rename, once with an I/O error and once with a full disk. It may refuse,
+meets a failed write, sync, truncation, reservation or rename, in turn with an I/O error or with a full disk. It may refuse,
 stop or not start at all; afterwards a daemon on a sound disk must hold what was acknowledged and nothing else, and the
 record must verify. At last syncs fail for good, as on a disk that is gone: then nothing is acknowledged any more, and the
 daemon says so.
