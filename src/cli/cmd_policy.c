@@ -37,6 +37,19 @@ static void print_messages_json(struct arena *arena, const struct policy_message
     print(stdout, &t);
 }
 
+/* What cannot be read has no places of its own: one message at the start of the folder. */
+static void print_unreadable_json(struct cli *c, const struct fail *f)
+{
+    struct policy_message one = {.severity = POLICY_ERROR,
+                                 .kind = MSG_SYNTAX,
+                                 .message = span_str(f->detail),
+                                 .file = span_str(c->arg[0]),
+                                 .line = 1,
+                                 .column = 1};
+    struct policy_messages m = {.list = &one, .n = 1, .errors = 1, .counts = {[MSG_SYNTAX] = 1}};
+    print_messages_json(c->arena, &m);
+}
+
 static void print_summary(const struct policy *p, const struct policy_messages *m)
 {
     printf("%zu error%s, %zu warning%s", m->errors, m->errors == 1 ? "" : "s", m->warnings,
@@ -53,8 +66,11 @@ int cmd_policy_check(struct cli *c)
     struct policy_messages m;
     struct fail f = {0};
     enum err e = policy_folder_load(c->arena, c->arg[0], &p, &m, &f);
-    if (e != OK && e != ERR_POLICY)
+    if (e != OK && e != ERR_POLICY) {
+        if (c->json)
+            print_unreadable_json(c, &f);
         return unreadable(&f);
+    }
     if (c->json) {
         print_messages_json(c->arena, &m);
     } else {

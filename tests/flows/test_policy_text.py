@@ -36,7 +36,7 @@ class Folder(unittest.TestCase):
 
 
 class Check(unittest.TestCase):
-    def expect_schema(self, folder):
+    def expect_schema(self, folder, unreadable=False):
         done = run_troth("policy", "check", folder, "--json")
         out = json.loads(done.stdout)
         self.assertEqual(set(out), {"errors", "warnings", "counts"})
@@ -48,7 +48,7 @@ class Check(unittest.TestCase):
             self.assertTrue(all(isinstance(message[n], str) and message[n] for n in MAY if n in message), message)
             self.assertIn(message["kind"], KINDS)
             self.assertTrue(message["line"] >= 1 and message["column"] >= 1 and message["message"])
-        self.assertEqual(done.returncode, 1 if out["errors"] else 0)
+        self.assertEqual(done.returncode, 2 if unreadable else 1 if out["errors"] else 0)
         if len(out["errors"]) + len(out["warnings"]) < 200:
             self.assertEqual(sum(out["counts"].values()), len(out["errors"]) + len(out["warnings"]))
         return out
@@ -88,9 +88,14 @@ class Check(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertIn("a.md", done.stderr)
         self.assertIn("4194304", done.stderr)
+        error = self.expect_schema(home, unreadable=True)["errors"][0]
+        self.assertEqual((error["kind"], error["file"]), ("syntax", home))
+        self.assertIn("4194304", error["message"])
 
     def test_check_names_folder_that_is_not_there(self):
-        self.assertEqual(run_troth("policy", "check", "/nowhere", "--json").returncode, 2)
+        out = self.expect_schema("/nowhere", unreadable=True)
+        self.assertEqual((len(out["errors"]), out["counts"]["syntax"]), (1, 1))
+        self.assertIn("/nowhere", out["errors"][0]["message"])
 
 
 class Format(Folder):
