@@ -183,6 +183,8 @@ int cmd_policy_what_if(struct cli *c)
     struct fail f = {0};
     if (!read_instant(c, "since", &config.since) || !read_instant(c, "until", &config.until))
         return cli_usage(c->command, "--since and --until take a day (2026-11-23) or an instant (RFC 3339)");
+    if (config.until.ms < config.since.ms)
+        return cli_usage(c->command, "--until is before --since: no answer lies between them");
     enum err e = policy_folder_load(c->arena, c->arg[0], &p, &m, &f);
     if (e != OK && e != ERR_POLICY)
         return cli_fail(&f);

@@ -54,6 +54,12 @@ class WhatIf(People):
         self.assertIn("refused: use contact-phone for delivery, party own (allow, then deny)", text)
         self.assertNotIn(person, text + json.dumps(got))
 
+    def test_a_period_that_ends_before_it_begins_is_refused(self):
+        done = self.daemon.cli("policy", "what-if", os.path.join(self.daemon.data, "policy"), "--data", self.daemon.data,
+                               "--since", "2026-12-01", "--until", "2026-01-01", "--json", code=2)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("--until is before --since", done.stderr)
+
     def test_what_is_missing_masks_and_deeds(self):
         self.at("2027-02-01T00:00:00Z")
         self.asked()
