@@ -36,6 +36,22 @@ static unsigned clause_of(const struct policy *p, unsigned document, struct span
     return POLICY_NONE;
 }
 
+/* A character of the id that only looks right is told as in a sentence. */
+static bool say_id(struct load *l, struct place at, struct span id)
+{
+    for (size_t i = 0, width; i < id.len; i += width) {
+        uint32_t c = policy_glyph(id, i, &width);
+        struct place here = {at.file, at.offset + (uint32_t)i, (uint32_t)width};
+        if (c >= 0x80)
+            return policy_say(l, MSG_SYNTAX, here, "%.*s",
+                              SPAN_F(policy_glyph_note(l->arena, span_sub(id, i, width), c)));
+    }
+    return policy_say(l, MSG_SYNTAX, at,
+                      "'%.*s' is no clause id: names of ASCII letters, digits and '-', joined by '.', each "
+                      "beginning with a letter",
+                      SPAN_F(id));
+}
+
 static bool check_id(struct load *l, const struct source_file *f, const struct block *b, struct span id)
 {
     const char *word = policy_block_word[b->kind];
@@ -43,11 +59,7 @@ static bool check_id(struct load *l, const struct source_file *f, const struct b
     if (id.len == 0)
         return policy_say(l, MSG_SYNTAX, at, "a %s needs a clause id after the word '%s'", word, word);
     if (!id_is_good(id))
-        return policy_say(
-            l, MSG_SYNTAX, at,
-            "'%.*s' is no clause id: names of ASCII letters, digits and '-', joined by '.', each "
-            "beginning with a letter",
-            SPAN_F(id));
+        return say_id(l, at, id);
     if (span_is(id, "document"))
         return policy_say(l, MSG_NAME, at, "the clause id 'document' belongs to the document block");
     unsigned before = clause_of(l->p, f->document, id);

@@ -354,6 +354,14 @@ void policy_load_open(struct load *l, struct arena *a, const struct policy_sourc
 void *policy_grow(struct arena *a, void *list, size_t n, size_t size);
 #define POLICY_PUSH(a, list, n) ((list) = policy_grow((a), (list), (n), sizeof *(list)), &(list)[(n)++])
 
+/* policy_lex.c: characters that only look like ASCII. The character at s.p[at], and its bytes. */
+uint32_t policy_glyph(struct span s, size_t at, size_t *width);
+bool policy_glyph_invisible(uint32_t c);
+/* The ASCII character that c is, or that it is drawn like; 0: none. */
+char policy_glyph_ascii(uint32_t c);
+/* What is wrong with c, written as `text`, where a name is expected. */
+struct span policy_glyph_note(struct arena *a, struct span text, uint32_t c);
+
 /* Adds a message; returns false, so that a parser can `return policy_say(...)`. */
 bool policy_say(struct load *l, enum policy_message_kind kind, struct place at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -73,7 +73,7 @@ static const struct {
 };
 
 /* Joiners, marks of direction and the like: nobody sees them. */
-static bool is_invisible(uint32_t c)
+bool policy_glyph_invisible(uint32_t c)
 {
     return c == 0x00ad || (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
            (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
@@ -97,6 +97,41 @@ static const char *mark_meant(uint32_t c)
         if (marks[i].code == c)
             return marks[i].ascii;
     return NULL;
+}
+
+uint32_t policy_glyph(struct span s, size_t at, size_t *width)
+{
+    uint8_t c = s.p[at];
+    *width = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (*width == 1 || at + *width > s.len) {
+        *width = 1;
+        return c;
+    }
+    uint32_t v = c & (0xffu >> (*width + 1));
+    for (size_t i = 1; i < *width; i++)
+        v = v << 6 | (s.p[at + i] & 0x3fu);
+    return v;
+}
+
+char policy_glyph_ascii(uint32_t c)
+{
+    return c < 0x80 ? (char)c : lookalike(c);
+}
+
+struct span policy_glyph_note(struct arena *a, struct span text, uint32_t c)
+{
+    const char *mark = mark_meant(c);
+    char ascii = lookalike(c);
+    if (policy_glyph_invisible(c))
+        return arena_fmt(a, "an invisible character (U+%04X) stands here; delete it", c);
+    if (mark)
+        return arena_fmt(a, "'%.*s' (U+%04X) is not an ASCII mark; write %s", SPAN_F(text), c, mark);
+    if (ascii)
+        return arena_fmt(a, "'%.*s' (U+%04X) only looks like '%c'; write the ASCII %s", SPAN_F(text), c,
+                         ascii, ascii >= '0' && ascii <= '9' ? "digit" : "letter");
+    return arena_fmt(a,
+                     "'%.*s' (U+%04X) cannot stand here; names are written in ASCII letters, digits and '-'",
+                     SPAN_F(text), c);
 }
 
 /* ---- Scanning. */
@@ -169,16 +204,6 @@ static size_t name_length(const struct scan *s)
     return i - s->at;
 }
 
-static uint32_t decode(const struct scan *s, size_t *width)
-{
-    uint8_t c = byte_at(s, s->at);
-    *width = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    uint32_t v = c & (0xffu >> (*width + 1));
-    for (size_t i = 1; i < *width; i++)
-        v = v << 6 | (byte_at(s, s->at + i) & 0x3fu);
-    return v;
-}
-
 static void scan_foreign(struct scan *s);
 
 /* A foreign letter, a hyphen or what nobody sees in the middle of a word: the word is not a name, and the
@@ -190,7 +215,7 @@ static bool foreign_inside(struct scan *s, size_t len)
     ahead.at += len;
     if (byte_at(&ahead, ahead.at) < 0x80)
         return false;
-    const char *mark = mark_meant(decode(&ahead, &width));
+    const char *mark = mark_meant(policy_glyph(ahead.text, ahead.at, &width));
     return !mark || mark[1] == '-';
 }
 
@@ -252,22 +277,9 @@ static void scan_string(struct scan *s)
 static void scan_foreign(struct scan *s)
 {
     size_t width;
-    uint32_t c = decode(s, &width);
-    const char *mark = mark_meant(c);
-    char ascii = lookalike(c);
+    uint32_t c = policy_glyph(s->text, s->at, &width);
     struct token *t = emit(s, TOKEN_BAD, width);
-    struct arena *a = s->l->arena;
-    if (is_invisible(c))
-        t->note = arena_fmt(a, "an invisible character (U+%04X) stands here; delete it", c);
-    else if (mark)
-        t->note = arena_fmt(a, "'%.*s' (U+%04X) is not an ASCII mark; write %s", SPAN_F(t->text), c, mark);
-    else if (ascii)
-        t->note = arena_fmt(a, "'%.*s' (U+%04X) only looks like '%c'; write the ASCII %s", SPAN_F(t->text), c,
-                            ascii, is_digit((uint8_t)ascii) ? "digit" : "letter");
-    else
-        t->note = arena_fmt(
-            a, "'%.*s' (U+%04X) cannot stand here; names are written in ASCII letters, digits and '-'",
-            SPAN_F(t->text), c);
+    t->note = policy_glyph_note(s->l->arena, t->text, c);
 }
 
 static void scan_mark(struct scan *s)

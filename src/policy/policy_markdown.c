@@ -84,13 +84,45 @@ static bool block_kind_find(struct span word, enum block_kind *kind)
     return false;
 }
 
-/* The block word that a misspelt one is surely meant to be, or null. */
+/* ---- A word that is drawn like a block word. */
+
+enum fold {
+    FOLD_ALL,
+    FOLD_SEEN,
+    FOLD_ASCII
+}; /* what ends the word beside a mark: nothing, the unseen, the foreign */
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* The letters that `word` shows, from its first to the first mark behind it. */
+static struct span fold(struct span word, enum fold how, char out[POLICY_NAME_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0, width; i < word.len && n < POLICY_NAME_MAX; i += width) {
+        uint32_t c = policy_glyph(word, i, &width);
+        char ascii = policy_glyph_ascii(c);
+        bool unseen = policy_glyph_invisible(c);
+        if (is_letter(ascii) && (c < 0x80 || how != FOLD_ASCII || n == 0))
+            out[n++] = ascii;
+        else if (n > 0 && !(unseen && how == FOLD_ALL))
+            break;
+    }
+    return span_of(out, n);
+}
+
+/* The block word that one not quite right is surely meant to be, or null. */
 static const char *block_kind_near(struct span word)
 {
-    for (int k = 0; k < BLOCK_KIND_COUNT; k++)
-        if (word.len >= 3 && word.len <= POLICY_NAME_MAX &&
-            span_distance(word, span_str(policy_block_word[k])) <= 1)
-            return policy_block_word[k];
+    char shown[POLICY_NAME_MAX];
+    for (int how = FOLD_ALL; how <= FOLD_ASCII; how++) {
+        struct span s = fold(word, (enum fold)how, shown);
+        for (int k = 0; k < BLOCK_KIND_COUNT; k++)
+            if (s.len >= 3 && span_distance(s, span_str(policy_block_word[k])) <= 1)
+                return policy_block_word[k];
+    }
     return NULL;
 }
 
@@ -153,6 +185,37 @@ static void add_block(struct lines *s, const struct code *code, enum block_kind 
         s->f->blocks[s->f->n_blocks - 1].info.len = 0;
 }
 
+static size_t shown_length(struct span s)
+{
+    size_t n = 0;
+    for (size_t i = 0, width; i < s.len; i += width)
+        n += !policy_glyph_invisible(policy_glyph(s, i, &width));
+    return n;
+}
+
+/* What is wrong with a word that is nearly a block word: most of all what cannot be seen. */
+static void say_near(struct lines *s, uint32_t line, struct span word, const char *near)
+{
+    struct span rest = span_starts(word, near) ? span_sub(word, strlen(near), word.len) : SPAN_EMPTY;
+    size_t width;
+    if (shown_length(rest) > 0 && !is_letter((char)rest.p[0])) {
+        policy_say(s->l, MSG_SYNTAX, line_place(s, line),
+                   "this block is not read: only a blank may follow the word '%s'", near);
+        return;
+    }
+    for (size_t i = 0; i < word.len; i += width) {
+        uint32_t c = policy_glyph(word, i, &width);
+        struct place at = {s->file, (uint32_t)(word.p - s->f->text.p + (ptrdiff_t)i), (uint32_t)width};
+        if (c < 0x80)
+            continue;
+        policy_say(s->l, MSG_SYNTAX, at, "this block is not read: %.*s",
+                   SPAN_F(policy_glyph_note(s->l->arena, span_sub(word, i, width), c)));
+        return;
+    }
+    policy_say(s->l, MSG_SYNTAX, line_place(s, line),
+               "this block is not read: did you mean '%s' instead of '%.*s'?", near, SPAN_F(word));
+}
+
 /* Finds what the fence announces; a misspelt block word is an error, any other word is prose. */
 static void read_fenced(struct lines *s, struct code *code, bool quoted)
 {
@@ -162,8 +225,7 @@ static void read_fenced(struct lines *s, struct code *code, bool quoted)
     if (!block_kind_find(word, &kind)) {
         const char *near = block_kind_near(word);
         if (near)
-            policy_say(s->l, MSG_SYNTAX, line_place(s, code->first),
-                       "this block is not read: did you mean '%s' instead of '%.*s'?", near, SPAN_F(word));
+            say_near(s, code->first, word, near);
         return;
     }
     code->ours = true;
@@ -278,17 +340,58 @@ static const char *lost_reason(const struct fence *fence)
                : "CommonMark takes it for part of the text or HTML around it; put a blank line before it";
 }
 
+/* Marks that look like those of a fence. */
+static bool fence_alike(uint32_t c)
+{
+    static const uint32_t alike[] = {'`', 0xff40, 0x00b7, 0x00b4, 0x02cb, 0x2018, 0x2019, 0xff5e};
+    for (size_t i = 0; i < sizeof alike / sizeof alike[0]; i++)
+        if (alike[i] == c)
+            return true;
+    return false;
+}
+
+/* "``rule x", and three marks of another script: a block to the eye alone. Code inside a line is none. */
+static void check_marks(struct lines *s, uint32_t line)
+{
+    struct span text = policy_source_line_text(s->f, line);
+    size_t i = 0, marks = 0, width;
+    char shown[POLICY_NAME_MAX];
+    enum block_kind kind;
+    while (i < text.len && skip_container(text.p[i]))
+        i++;
+    for (; i < text.len && fence_alike(policy_glyph(text, i, &width)); i += width)
+        marks++;
+    struct span info = span_trim(span_sub(text, i, text.len));
+    if (marks >= 2 && span_find(info, '`', 0) == info.len &&
+        block_kind_find(fold(first_word(info), FOLD_ALL, shown), &kind))
+        policy_say(s->l, MSG_SYNTAX, line_place(s, line),
+                   "this block is not read: a fence is three grave accents (`, U+0060) before the word '%s'",
+                   policy_block_word[kind]);
+}
+
+static bool announces(const struct fence *fence)
+{
+    enum block_kind kind;
+    struct span word = first_word(fence->info);
+    if (block_kind_find(word, &kind))
+        return true;
+    bool inside = fence->mark == '`' && span_find(fence->info, '`', 0) < fence->info.len;
+    return !inside && block_kind_near(word) != NULL;
+}
+
 static void check_line(struct lines *s, uint32_t line)
 {
     struct fence fence;
-    enum block_kind kind;
-    if (!fence_read(policy_source_line_text(s->f, line), &fence) ||
-        !block_kind_find(first_word(fence.info), &kind))
-        return;
     struct code *code = s->block_of[line] ? &s->codes[s->block_of[line] - 1] : NULL;
-    if (code && code->fence.length > 0 && code->first == line)
+    bool fenced = code && code->fence.length > 0;
+    if (!fence_read(policy_source_line_text(s->f, line), &fence)) {
+        if (!fenced)
+            check_marks(s, line);
         return;
-    if (code && code->fence.length > 0)
+    }
+    if (!announces(&fence) || (fenced && code->first == line))
+        return;
+    if (fenced)
         blame_swallowed(s, code, line, &fence);
     else
         policy_say(s->l, MSG_SYNTAX, line_place(s, line), "this block is not read: %s", lost_reason(&fence));
