@@ -66,8 +66,10 @@ static struct place behind(const struct token *t)
 }
 
 /* A word that is nearly a keyword was meant as one: `fro` at a line's start is not a forgotten full stop. */
-static const char *keyword_near(const struct token *t)
+static const char *keyword_near(const struct parse *s, const struct token *t)
 {
+    if (t->kind == TOKEN_NAME && span_is(t->text, "if"))
+        return s->at > s->start && s->tokens[s->at - 1].word == WORD_ONLY ? "with" : "when";
     if (t->kind != TOKEN_NAME || t->word != WORD_NONE || t->text.len < 2)
         return NULL;
     for (int w = WORD_NONE + 1; w < WORD_COUNT; w++) {
@@ -90,6 +92,8 @@ static struct span found_text(struct parse *s, const struct token *t)
 
 static bool say_bad(struct parse *s, const struct token *t)
 {
+    if (span_is(policy_place_span(s->load, t->place), ";"))
+        return policy_say(s->load, MSG_SYNTAX, t->place, "';' ends no sentence; write '.'");
     return policy_say(s->load, MSG_SYNTAX, t->place, "%.*s", SPAN_F(t->note));
 }
 
@@ -105,7 +109,7 @@ bool parse_unexpected(struct parse *s, const char *what)
     if (t->kind == TOKEN_BAD)
         return say_bad(s, t);
     struct span found = found_text(s, t);
-    const char *near = keyword_near(t);
+    const char *near = keyword_near(s, t);
     if (near)
         return policy_say(s->load, MSG_SYNTAX, t->place, "expected %s, found %.*s; did you mean '%s'?", what,
                           SPAN_F(found), near);
@@ -120,7 +124,7 @@ bool parse_stop(struct parse *s, const char *could)
     if (parse_kind(s, TOKEN_STOP))
         return true;
     const struct token *t = parse_peek(s);
-    if (t->kind != TOKEN_BAD && opens_next(s, t) && !keyword_near(t))
+    if (t->kind != TOKEN_BAD && opens_next(s, t) && !keyword_near(s, t))
         return policy_say(s->load, MSG_SYNTAX, behind(previous(s)),
                           "the full stop at the end of this sentence is missing");
     return parse_unexpected(s, could);

@@ -328,6 +328,19 @@ static bool parse_every(struct parse *s, const struct opening *o)
            parse_musts(s, &n.musts, &n.n_musts) && parse_stop(s, "'and' or '.'") && add_promise(s, &n);
 }
 
+static bool say_no_may_not(struct parse *s)
+{
+    return !parse_is(s, WORD_NOT) || policy_say(s->load, MSG_SYNTAX, parse_peek(s)->place,
+                                                "'may not' is read in two ways; write 'must not'");
+}
+
+static bool expect_verb(struct parse *s)
+{
+    if (parse_is(s, WORD_NEVER))
+        return policy_say(s->load, MSG_SYNTAX, parse_peek(s)->place, "a promise is written 'must never'");
+    return parse_unexpected(s, "'may', 'must not' or 'must never'");
+}
+
 /* ACTORS may | may always | must not | must never */
 static bool parse_actors_first(struct parse *s, struct norm *n, const struct opening *o)
 {
@@ -336,9 +349,9 @@ static bool parse_actors_first(struct parse *s, struct norm *n, const struct ope
         return false;
     if (parse_word(s, WORD_MAY))
         return parse_word(s, WORD_ALWAYS) ? parse_never_or_always(s, &n->act, o, PROMISE_ALWAYS)
-                                          : parse_grant(s, n, o);
+                                          : say_no_may_not(s) && parse_grant(s, n, o);
     if (!parse_word(s, WORD_MUST))
-        return parse_unexpected(s, "'may', 'must not' or 'must never'");
+        return expect_verb(s);
     if (parse_word(s, WORD_NEVER))
         return parse_never_or_always(s, &n->act, o, PROMISE_NEVER);
     if (parse_word(s, WORD_NOT))
@@ -353,6 +366,9 @@ static bool parse_sentence(struct parse *s)
     policy_act_init(s->load, &n.act);
     if (!parse_despite(s, &o))
         return false;
+    if (span_is(parse_peek(s)->text, "if") && parse_is_name(parse_ahead(s, 1)))
+        return policy_say(s->load, MSG_SYNTAX, parse_peek(s)->place,
+                          "a duty begins with 'when', not with 'if'");
     if (parse_word(s, WORD_TO))
         return parse_to(s, &n, &o);
     if (parse_word(s, WORD_EVERY))
