@@ -382,9 +382,35 @@ static bool part_until(struct parse *s, struct act *act)
     return parse_kind_name(s, KIND_EVENT, &act->until.event);
 }
 
+/* A `to` or `when` that opens a line before a name that fits no such part begins the next sentence: the full
+ * stop is missing. A name nearly that of a party was meant as one. */
+static bool opens_sentence(const struct parse *s)
+{
+    struct policy *p = s->load->p;
+    const struct token *t = parse_peek(s), *name = parse_ahead(s, 1);
+    struct bits ignored = {{0}};
+    if (!t->first || !parse_is_name(name))
+        return false;
+    if (t->word == WORD_WHEN)
+        return policy_kind_find(p, KIND_EVENT, name->text) != POLICY_NONE &&
+               policy_kind_find(p, KIND_FACT, name->text) == POLICY_NONE;
+    if (t->word != WORD_TO || policy_name_set(p, DIM_PARTY, name->text, &ignored))
+        return false;
+    if (policy_name_set(p, DIM_OPERATION, name->text, &ignored))
+        return true;
+    struct nearest near = policy_nearest(name->text);
+    policy_nearest_dimension(&near, p, DIM_PARTY);
+    return !s->load->catalogue_broken && near.best.len == 0 &&
+           policy_known_as(p, name->text, s->load->arena).len == 0;
+}
+
 /* One part; *more is false when none follows. */
 static bool parse_part(struct parse *s, enum formula_use use, struct act *act, bool *more)
 {
+    if (opens_sentence(s)) {
+        *more = false;
+        return true;
+    }
     switch (parse_peek(s)->word) {
     case WORD_FROM:
     case WORD_WITH:
