@@ -400,13 +400,57 @@ const struct promise *policy_read_promise(struct load *l, struct place body)
     return &l->p->promises[0];
 }
 
-/* plain: one sentence for people. It may be in any words, but it must say something. */
+/* The lines that are no comments. */
+static struct span prose_of(struct load *l, struct span body)
+{
+    struct text t = text_new(l->arena, body.len + 1);
+    while (body.len > 0) {
+        size_t end = span_find(body, '\n', 0);
+        struct span line = span_trim(span_sub(body, 0, end));
+        if (line.len < 2 || line.p[0] != '-' || line.p[1] != '-') {
+            text_put(&t, line);
+            text_char(&t, '\n');
+        }
+        body = span_sub(body, end + 1, body.len);
+    }
+    return span_trim(text_span(&t));
+}
+
+/* Marks that close may follow it; of other scripts' marks nothing is said. */
+static bool ends_with_stop(struct span s)
+{
+    while (s.len > 0 && strchr(")]\"'*_`", s.p[s.len - 1]))
+        s.len--;
+    return s.len > 0 && (s.p[s.len - 1] >= 0x80 || strchr(".!?", s.p[s.len - 1]));
+}
+
+/* A capital letter behind a stop; `Art. 6` and `e.g. this` are one sentence still. */
+static bool goes_on(struct span s)
+{
+    bool stop = false;
+    for (size_t i = 0; i < s.len; i++) {
+        bool blank = s.p[i] <= ' ';
+        if (stop && i > 0 && s.p[i - 1] <= ' ' && s.p[i] >= 'A' && s.p[i] <= 'Z')
+            return true;
+        if (!blank)
+            stop = s.p[i] == '.' || s.p[i] == '!' || s.p[i] == '?';
+    }
+    return false;
+}
+
+/* plain: one sentence for people, in any words. */
 static void read_plain(struct load *l, const struct block *b)
 {
+    struct span prose = prose_of(l, policy_place_span(l, b->body));
     l->clause = b->clause;
-    if (span_trim(policy_place_span(l, b->body)).len == 0)
+    if (prose.len == 0)
         policy_say(l, MSG_SYNTAX, b->fence,
                    "a plain block says in one sentence why there is nothing to enforce");
+    else if (!ends_with_stop(prose))
+        policy_say(l, MSG_SYNTAX, b->fence, "the sentence of a plain block ends with a full stop");
+    else if (goes_on(prose))
+        policy_say(l, MSG_SYNTAX, b->fence,
+                   "a plain block holds one sentence; say the rest in the text around it");
     l->clause = POLICY_NONE;
 }
 
