@@ -75,7 +75,7 @@ void store_end_read(struct store *st);
  *
  * A failed statement may cost the whole group its transaction (full disk): then savepoints do nothing and
  * store_commit fails with what happened. ERR_STOPPED from store_commit: the changes are durable, but a key
- * could not be deleted. */
+ * could not be deleted, or a store_key_fn failed. */
 enum err store_begin_write(struct store *st, struct fail *f);
 enum err store_savepoint(struct store *st, struct fail *f);
 void store_savepoint_keep(struct store *st);

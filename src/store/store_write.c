@@ -549,6 +549,16 @@ static enum err forget_all(struct store *st, struct fail *f)
                     why.detail);
 }
 
+/* Whatever else failed: a try again would find the change made and be answered. */
+static enum err not_noted(struct fail *f)
+{
+    if (f)
+        *f = (struct fail){0};
+    return fail_set(
+        f, ERR_STOPPED,
+        "a key was changed, but what must be noted of it outside the databases could not be written");
+}
+
 enum err store_commit(struct store *st, struct fail *f)
 {
     store_close_rows(st);
@@ -565,8 +575,8 @@ enum err store_commit(struct store *st, struct fail *f)
         err = forget_all(st, f);
     else if (committed && st->truncate_due)
         truncate_all(st);
-    if (committed || st->in_doubt)
-        tell_changes(st);
+    if ((committed || st->in_doubt) && !tell_changes(st) && err != ERR_STOPPED)
+        err = not_noted(f);
     if (err != OK)
         store_fields_forget(st);
     note_meeting(st);

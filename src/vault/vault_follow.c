@@ -99,7 +99,9 @@ enum err vault_follow(struct vault *v, struct store *st, struct fail *f)
 void vault_erased_elsewhere(struct vault *v, struct span subject)
 {
     store_key_changed_elsewhere();
-    ledger_erased(v, subject);
+    if (!ledger_erased(v, subject)) /* the node that erased has noted it, and answers */
+        log_line(LOG_LVL_ERROR, "vault",
+                 "an erasure of another node is not in this node's ledger; the next start adds it");
 }
 
 enum err vault_heard_nothing(struct vault *v, struct store *st, struct fail *f)

@@ -22,6 +22,7 @@ struct ledger {
     pthread_mutex_t lock; /* over writing: what other nodes erase is noted by a thread of its own */
     int fd;
     uint64_t lines;
+    bool torn; /* behind the lines there may be part of another */
     char path[MASTER_PATH_MAX];
     struct arena *arena;
     uint8_t (*macs)[MAC_LEN]; /* as the file was when opened, in order */
@@ -46,6 +47,14 @@ static void ledger_mac(const struct vault *v, struct span id, uint8_t out[MAC_LE
     key_mac(v->index, span_of(text, sizeof text), out);
 }
 
+/* Nothing is ever written behind part of a line. */
+static bool cut_torn(struct ledger *l)
+{
+    if (l->torn)
+        l->torn = ftruncate(l->fd, (off_t)(l->lines * LINE)) != 0;
+    return !l->torn;
+}
+
 static bool append(struct ledger *l, const uint8_t mac[MAC_LEN])
 {
     char line[LINE + 1];
@@ -53,10 +62,15 @@ static bool append(struct ledger *l, const uint8_t mac[MAC_LEN])
     hex_put(line, mac, MAC_LEN);
     line[DIGITS] = '\n';
     pthread_mutex_lock(&l->lock);
-    bool done = file_write_all(l->fd, span_of(line, LINE), &f) == OK && fdatasync(l->fd) == 0;
+    bool done = cut_torn(l);
+    if (done) {
+        done = file_write_all(l->fd, span_of(line, LINE), &f) == OK && fdatasync(l->fd) == 0;
+        l->torn = !done;
+    }
     l->lines += done;
     if (!done)
         log_line(LOG_LVL_ERROR, "vault", "the ledger of the erased cannot be written: %s", strerror(errno));
+    cut_torn(l);
     pthread_mutex_unlock(&l->lock);
     return done;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * nth.c: an LD_PRELOAD shim that makes one call fail which changes the files below NTH_ROOT.
+ * nth.c: an LD_PRELOAD shim that makes one call fail which changes the files below NTH_ROOT, or NTH_ROOT if it is a file.
  *
  * NTH_CALL=N fails the N-th of them (counted from 1) with NTH_ERRNO (5, EIO, or 28, ENOSPC); with NTH_SYNC=1 only syncs are
  * counted, and every one from the N-th on fails, as on a disk that is gone. A write that fails has written half
@@ -51,7 +51,9 @@ static bool below(int fd)
     char link[40], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = root_len ? readlink(link, path, sizeof path - 1) : 0;
-    return n > (ssize_t)root_len && memcmp(path, root, root_len) == 0 && path[root_len] == '/';
+    if (!root_len || n < (ssize_t)root_len || memcmp(path, root, root_len) != 0)
+        return false;
+    return n == (ssize_t)root_len || path[root_len] == '/';
 }
 
 /* True if this call is to fail; errno is set. */

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who was erased stays erased, whichever of yesterday's files come back."""
-import os, shutil, unittest
+import os, shutil, sys, unittest
 
-from troth_flow import on_files
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fault"))
+import nth
+from troth_flow import BUILD, on_files
 from troth_people import People
 
 DATABASES = ("troth.db", "troth.db-wal", "keys.db", "keys.db-wal")
@@ -89,6 +91,26 @@ class Restored(People):
         self.assertEqual(len(self.lines()), 2)
         self.daemon.start()
         self.assertEqual([self.status(p) for p in people], [410, 410])
+
+    @unittest.skipIf("address" in os.path.basename(BUILD), "that sanitizer lets nothing be loaded before it")
+    def test_R145_an_erasure_whose_ledger_line_is_not_durable_is_not_answered(self):
+        shim = nth.build_shim(self.daemon.home)
+        for call, what in ((1, "write"), (2, "sync")):
+            first, second = self.adult(), self.adult()
+            lines = len(self.lines())
+            self.daemon.stop()
+            self.daemon.env = {"LD_PRELOAD": shim, "NTH_ROOT": self.path("erased.ledger"), "NTH_CALL": str(call),
+                               "NTH_ERRNO": str(nth.ENOSPC)}
+            self.daemon.start()
+            self.assertEqual(self.delete(f"/v1/subjects/{first}", token="shop").status, 503, what)
+            self.assertEqual(self.delete(f"/v1/subjects/{second}", token="shop").status, 503, what)
+            health = self.expect(self.get("/healthz"), 503)
+            self.assertEqual((health["status"], health["acknowledging"]), ("stopped", False))
+            self.assertEqual(os.path.getsize(self.path("erased.ledger")), 65 * lines)
+            self.daemon.stop()
+            self.daemon.env = {}
+            self.daemon.start()
+            self.assertEqual((self.status(first), self.status(second), len(self.lines())), (410, 200, lines + 1))
 
 
 if __name__ == "__main__":

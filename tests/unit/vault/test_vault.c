@@ -7,6 +7,10 @@
 #include "log.h"
 #include "vault.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 static struct vault *vault;
 static char master_path[200];
 static const struct vault_master master = {.file = master_path};
@@ -400,6 +404,72 @@ TEST(a_destruction_that_is_undone_leaves_the_key)
     teardown();
 }
 
+/* ---- The ledger of the erased */
+
+#define LEDGER_LINES 64000 /* longer than the databases: the limit below is the ledger's alone */
+enum { LEDGER_LINE = 65 };
+
+static void ledger_fill(const char *path)
+{
+    FILE *out = fopen(path, "w");
+    for (unsigned i = 0; out && i < LEDGER_LINES; i++)
+        fprintf(out, "%064x\n", i);
+    if (!out || fclose(out) != 0)
+        abort();
+}
+
+static void ledger_open(const char *path)
+{
+    struct fail f = {0};
+    bool behind = false;
+    scratch_must(vault_ledger_open(vault, scratch_st, path, &behind, &f), &f);
+}
+
+static int64_t size_of(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? (int64_t)info.st_size : -1;
+}
+
+static enum err erase(const struct vault_person *s, struct fail *f)
+{
+    scratch_begin();
+    scratch_must(
+        store_run(scratch_st, Q_ERASED_ADD, ARGS(ARG_B(span_of(s->id.b, ID_LEN)), ARG_I(1)), NULL, f), f);
+    scratch_must(vault_key_destroy(vault, scratch_st, s, f), f);
+    return store_commit(scratch_st, f);
+}
+
+TEST(R145_an_erasure_without_its_ledger_line_is_not_acknowledged)
+{
+    setup();
+    struct fail f = {0};
+    struct rlimit before, limit;
+    char path[200];
+    snprintf(path, sizeof path, "%s", scratch_path("erased.ledger"));
+    ledger_fill(path);
+    ledger_open(path);
+    int64_t whole = size_of(path);
+    EXPECT_INT(whole, LEDGER_LINES * LEDGER_LINE);
+    getrlimit(RLIMIT_FSIZE, &before);
+    limit = before;
+    limit.rlim_cur = (rlim_t)whole + LEDGER_LINE / 2; /* half a line is written, then no more */
+    signal(SIGXFSZ, SIG_IGN);
+    EXPECT_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    EXPECT_INT(erase(&bob, &f), ERR_STOPPED);
+    EXPECT_INT(size_of(path), whole); /* the half is cut */
+    EXPECT_INT(setrlimit(RLIMIT_FSIZE, &before), 0);
+    f = (struct fail){0};
+    EXPECT_INT(erase(&ann, &f), OK);
+    EXPECT_INT(size_of(path), whole + LEDGER_LINE);
+    vault_close(vault);
+    scratch_must(vault_open(scratch_st, &master, &vault, &f), &f);
+    ledger_open(path); /* every line is whole; what lacked is added */
+    EXPECT_INT(size_of(path), whole + 2 * LEDGER_LINE);
+    EXPECT(vault_ledger_holds(vault, ann.id));
+    teardown();
+}
+
 TEST(a_moved_key_is_read_again)
 {
     setup();
@@ -771,6 +841,7 @@ int main(void)
         CASE(opened_keys_are_kept_up_to_the_bound),
         CASE(R145_a_destroyed_key_opens_on_no_thread_from_the_commit_on),
         CASE(a_destruction_that_is_undone_leaves_the_key),
+        CASE(R145_an_erasure_without_its_ledger_line_is_not_acknowledged),
         CASE(a_moved_key_is_read_again),
         CASE(R118_a_class_key_is_changed_step_by_step_and_taken_up_again),
         CASE(a_snapshot_from_before_a_rotation_still_opens),
