@@ -80,6 +80,23 @@ enum err file_read(struct arena *a, const char *path, size_t max, struct span *o
     return err;
 }
 
+enum err file_read_plain(struct arena *a, const char *path, size_t max, struct span *out, struct fail *f)
+{
+    enum err err;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe that nobody writes does not stop us */
+    if (fd < 0)
+        return os_fail(f, "open", path);
+    if (fstat(fd, &st) != 0)
+        err = os_fail(f, "read", path);
+    else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        err = fail_set(f, ERR_IO, "cannot read %s: it is a pipe or a device, not a file", path);
+    else
+        err = read_open(a, fd, path, max, out, f);
+    close(fd);
+    return err;
+}
+
 enum err file_write_all(int fd, struct span content, struct fail *f)
 {
     while (content.len > 0) {

@@ -8,6 +8,8 @@
 
 /* The whole file, at most max bytes (ERR_TOO_LARGE beyond). ERR_NOT_FOUND, ERR_IO with the path. */
 enum err file_read(struct arena *a, const char *path, size_t max, struct span *out, struct fail *f);
+/* The same, of files on disk alone: pipes and devices are refused with ERR_IO, without waiting for them. */
+enum err file_read_plain(struct arena *a, const char *path, size_t max, struct span *out, struct fail *f);
 /* Writes a sibling temporary, syncs it, renames it over path, syncs the folder: after OK the content is
  * durable and no reader ever sees half of it. ERR_DISK_FULL, ERR_IO. */
 enum err file_write_durable(const char *path, struct span content, unsigned mode, struct fail *f);

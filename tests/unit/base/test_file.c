@@ -42,6 +42,24 @@ TEST(file_read_refuses_without_cutting)
     EXPECT_SPAN(got, "untouched");
 }
 
+TEST(file_read_plain_refuses_what_is_no_file)
+{
+    struct fail f = {.code = OK};
+    struct span got;
+    EXPECT_INT(file_write_durable(in_root("plain"), SPAN("abc"), 0600, &f), OK);
+    EXPECT_INT(file_read_plain(arena, in_root("plain"), 3, &got, &f), OK);
+    EXPECT_SPAN(got, "abc");
+    EXPECT_INT(mkfifo(in_root("pipe"), 0600), 0);
+    EXPECT_INT(file_read_plain(arena, in_root("pipe"), 3, &got, &f), ERR_IO);
+    EXPECT(strstr(f.detail, "pipe or a device") != NULL);
+    EXPECT_INT(symlink("/dev/zero", in_root("zero")), 0);
+    EXPECT_INT(file_read_plain(arena, in_root("zero"), 3, &got, &f), ERR_IO);
+    EXPECT_INT(file_read_plain(arena, root, 3, &got, NULL), ERR_IO);
+    EXPECT_INT(file_read_plain(arena, in_root("none"), 3, &got, NULL), ERR_NOT_FOUND);
+    unlink(in_root("pipe"));
+    unlink(in_root("zero"));
+}
+
 TEST(file_write_names_a_full_disk)
 {
     struct fail f = {.code = OK};
@@ -130,10 +148,15 @@ TEST(log_cuts_long_lines)
 }
 
 static const struct unit_case cases[] = {
-    CASE(file_written_is_file_read),    CASE(file_read_refuses_without_cutting),
-    CASE(file_write_names_a_full_disk), CASE(file_write_durable_leaves_nothing_half_done),
-    CASE(file_mkdirs_makes_parents),    CASE(file_list_is_sorted_and_filtered),
-    CASE(log_is_one_line_an_event),     CASE(log_cuts_long_lines),
+    CASE(file_written_is_file_read),
+    CASE(file_read_refuses_without_cutting),
+    CASE(file_read_plain_refuses_what_is_no_file),
+    CASE(file_write_names_a_full_disk),
+    CASE(file_write_durable_leaves_nothing_half_done),
+    CASE(file_mkdirs_makes_parents),
+    CASE(file_list_is_sorted_and_filtered),
+    CASE(log_is_one_line_an_event),
+    CASE(log_cuts_long_lines),
 };
 
 int main(void)
