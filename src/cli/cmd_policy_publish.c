@@ -14,6 +14,8 @@ static enum err make_body(struct cli *c, struct span *out, struct fail *f)
     const char *effective = cli_get(c, "effective");
     struct text t = text_new(c->arena, 1 << 18);
     enum err err = policy_folder_read(c->arena, c->arg[0], &sources, &n, f);
+    if (err == OK)
+        err = policy_folder_whole(c->arena, c->arg[0], f);
     if (err == OK && n == 0)
         err = fail_set(f, ERR_NOT_FOUND, "There is no document in %s.", c->arg[0]);
     if (err != OK)

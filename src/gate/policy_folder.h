@@ -12,6 +12,10 @@ bool policy_folder_takes(struct span name);
 enum err policy_folder_read(struct arena *a, const char *dir, struct policy_source **list, size_t *n,
                             struct fail *f);
 
+/* ERR_POLICY if Markdown under a name that is not read (notes.draft.md, group.MD) holds a block: what it says
+ * would be left out in silence. */
+enum err policy_folder_whole(struct arena *a, const char *dir, struct fail *f);
+
 /* Reads every NAME.md of the folder, in the order of names. NAME.LANGUAGE.md are their
  * translations. The texts live in the arena with the policy.
  * OK: *p is set; *m holds the warnings. ERR_POLICY: the policy has errors, all in *m; *p is null; the detail

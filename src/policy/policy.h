@@ -113,6 +113,9 @@ struct policy_messages {
 struct policy *policy_load(struct arena *a, const struct policy_source *sources, size_t n,
                            struct policy_messages *m);
 
+/* Whether the text has a line that opens one of our blocks, or nearly: the first one, and its number. */
+bool policy_announced(struct span text, struct span *line, uint32_t *number);
+
 /* "file:line:column: error: ...", the source line, carets; one message. */
 void policy_message_put(struct text *t, const struct policy_message *m);
 /* The stable JSON of `check --json`: {"errors": [MESSAGE], "warnings": [MESSAGE], "counts": {KIND: N}}, where

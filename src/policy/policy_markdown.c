@@ -421,3 +421,12 @@ void policy_markdown_read(struct load *l, unsigned file)
         check_line(&s, line);
     drop_blamed(&s);
 }
+
+bool policy_announced(struct span text, struct span *line, uint32_t *number)
+{
+    struct fence fence;
+    for (*number = 1; span_cut(&text, '\n', line); ++*number)
+        if (fence_read(*line, &fence) && announces(&fence))
+            return true;
+    return false;
+}

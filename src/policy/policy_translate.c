@@ -270,16 +270,32 @@ static void read_block(struct load *l, struct translation *t, const struct block
             "block");
 }
 
+/* What a translation without its document would have said is lost: an error where it is more than prose. */
+static void say_orphan(struct load *l, unsigned file)
+{
+    const struct source_file *f = &l->files[file];
+    struct span stem = span_sub(f->name, 0, span_find(f->name, '.', 0));
+    for (size_t i = 0; i < f->n_blocks; i++) {
+        const struct block *b = &f->blocks[i];
+        if (b->kind == BLOCK_PLAIN || b->kind == BLOCK_WORDS || !span_trim(policy_place_span(l, b->body)).len)
+            continue;
+        policy_say(l, MSG_SYNTAX, b->fence,
+                   "this block is not read: the name says that the file is a translation, but there is no "
+                   "document %.*s.md; a document is named NAME.md",
+                   SPAN_F(stem));
+        return;
+    }
+    policy_warn(l, MSG_UNTRANSLATED, (struct place){file, 0, 0},
+                "there is no document %.*s.md that this could be a translation of", SPAN_F(stem));
+}
+
 static void read_file(struct load *l, unsigned file)
 {
     const struct source_file *f = &l->files[file];
     struct translation t = {
         .pub = {document_of(l->p, f->name), tag_of(f->name), SPAN_EMPTY, f->name, f->text}};
-    struct place top = {file, 0, 0};
     if (t.pub.document == POLICY_NONE) {
-        policy_warn(l, MSG_UNTRANSLATED, top,
-                    "there is no document %.*s.md that this could be a translation of",
-                    SPAN_F(span_sub(f->name, 0, span_find(f->name, '.', 0))));
+        say_orphan(l, file);
         return;
     }
     t.pub.title = f->n_headings ? f->headings[0].text : SPAN_EMPTY;

@@ -35,6 +35,37 @@ class Folder(unittest.TestCase):
             return f.read()
 
 
+class Named(Folder):
+    """What stands under a name that is not read is told, never left out in silence."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.copy(os.path.join(ROOT, "tests", "cases", "policies", "mini"))
+
+    def check(self):
+        return run_troth("policy", "check", self.folder)
+
+    def test_a_block_under_a_name_that_is_not_read_is_an_error(self):
+        for name in ["q.copy.md", "q.2026.md", "q.zh_CN.md", "q.MD", "q.markdown", "q.md.txt"]:
+            path = self.write("policy/" + name, "# Q\n\n```rule q.x\nwe must not use phone.\n```\n")
+            done = self.check()
+            self.assertEqual(done.returncode, 1, name + done.stderr)
+            self.assertIn(name + ":3:1: error: this file is not read: a document is named NAME.md", done.stdout)
+            os.remove(path)
+
+    def test_other_files_may_stand_in_the_folder(self):
+        self.write("policy/notes.draft.md", "# Notes\n\n```sh\nls\n```\n")
+        self.write("policy/.#q.md", "```rule q.x\n```\n")
+        self.write("policy/cases.txt", "```rule q.x\n```\n")
+        self.assertEqual(self.check().returncode, 0)
+
+    def test_what_is_not_a_file_is_refused(self):
+        os.mkfifo(os.path.join(self.folder, "x.md"))
+        done = self.check()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("x.md: it is a pipe or a device", done.stderr)
+
+
 class Check(unittest.TestCase):
     def expect_schema(self, folder, unreadable=False):
         done = run_troth("policy", "check", folder, "--json")
