@@ -80,6 +80,7 @@ enum err store_begin_write(struct store *st, struct fail *f);
 enum err store_savepoint(struct store *st, struct fail *f);
 void store_savepoint_keep(struct store *st);
 void store_savepoint_undo(struct store *st); /* also drops the key deletions queued since */
+/* One may stand within another: keep and undo end the innermost, so each that is set must be ended. */
 enum err store_commit(struct store *st, struct fail *f);
 void store_rollback(struct store *st);
 /* On PostgreSQL: the last commit failed, and whether the server had done it is not known (asked once). What

@@ -63,6 +63,8 @@ struct store_forget {
     void *ctx;
 };
 
+#define STORE_SAVES_MAX 4 /* savepoints one within another; two are needed */
+
 /* A field's name and number, read before. */
 #define STORE_FIELD_SLOTS   1024
 #define STORE_FIELD_NUMBERS 1024 /* the reference catalogue has 96; beyond, they are looked up each time */
@@ -90,7 +92,8 @@ struct store {
     unsigned open_rows;                       /* between store_query and store_done */
     struct store_forget *forget;
     size_t n_forget, cap_forget;
-    size_t forget_mark; /* n_forget when the savepoint was set */
+    size_t forget_mark[STORE_SAVES_MAX]; /* n_forget when each savepoint was set */
+    unsigned n_saves;                    /* that stand, one within another */
     uint64_t key_changes_seen;
     bool snapshot; /* between store_begin_read and store_end_read */
     struct store_field field[STORE_FIELD_SLOTS];

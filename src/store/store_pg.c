@@ -340,7 +340,8 @@ enum err pg_begin(struct store_pg *pg, bool write, struct fail *f)
         return err;
     pg->state = PG_DUE;
     pg->write = write;
-    pg->looked = pg->saving = pg->saved = pg->committing = false;
+    pg->looked = pg->committing = false;
+    pg->saving = pg->saved = 0;
     return OK;
 }
 
@@ -357,10 +358,8 @@ void pg_enter(struct store_pg *pg)
     /* Several daemons may write: "look, then act" is safe because a reader of what another changed fails. */
     pg_send(pg, pg->write ? "BEGIN ISOLATION LEVEL SERIALIZABLE"
                           : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    if (!pg->saving)
-        return;
-    pg_send(pg, "SAVEPOINT handler");
-    pg->saved = true;
+    for (; pg->saving; pg->saving--, pg->saved++)
+        pg_send(pg, "SAVEPOINT handler");
 }
 
 bool pg_looked(const struct store_pg *pg)
@@ -381,26 +380,35 @@ enum err pg_look(struct store_pg *pg, struct fail *f)
 
 void pg_savepoint(struct store_pg *pg)
 {
-    pg->saving = true;
-    pg->saved = pg->state == PG_BEGUN;
-    if (pg->saved)
-        pg_send(pg, "SAVEPOINT handler");
+    if (pg->state != PG_BEGUN) {
+        pg->saving++;
+        return;
+    }
+    pg_send(pg, "SAVEPOINT handler");
+    pg->saved++;
+}
+
+/* True if it was sent: those that were not are the inner ones. */
+static bool savepoint_ends(struct store_pg *pg)
+{
+    bool due = pg->saving > 0, sent = !due && pg->saved > 0;
+    pg->saving -= due;
+    pg->saved -= sent;
+    return sent;
 }
 
 void pg_savepoint_keep(struct store_pg *pg)
 {
-    if (pg->saved)
+    if (savepoint_ends(pg))
         pg_send(pg, "RELEASE handler");
-    pg->saving = pg->saved = false;
 }
 
 void pg_savepoint_undo(struct store_pg *pg)
 {
-    if (pg->saved) {
-        pg_send(pg, "ROLLBACK TO handler");
-        pg_send(pg, "RELEASE handler");
-    }
-    pg->saving = pg->saved = false;
+    if (!savepoint_ends(pg))
+        return;
+    pg_send(pg, "ROLLBACK TO handler");
+    pg_send(pg, "RELEASE handler");
 }
 
 enum err pg_commit(struct store_pg *pg, bool *in_doubt, struct fail *f)
@@ -431,5 +439,5 @@ void pg_rollback(struct store_pg *pg)
         pg_collect(pg, NULL, NULL);
     }
     pg->state = PG_NONE;
-    pg->saving = pg->saved = false;
+    pg->saving = pg->saved = 0;
 }

@@ -23,8 +23,8 @@ struct store_pg {
     char *url;
     enum store_db which;
     enum pg_transaction state;
-    bool write, looked; /* of the transaction */
-    bool saving, saved; /* a savepoint is wanted; and was sent */
+    bool write, looked;     /* of the transaction */
+    unsigned saving, saved; /* savepoints, one within another: wanted before it began; and sent */
     unsigned unanswered;
     uint16_t makes[PG_UNANSWERED_MAX]; /* which statement each of them prepares, from 1; 0: none */
     int wanted;                        /* which of the unanswered one the caller waits for; -1: none */

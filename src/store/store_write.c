@@ -203,7 +203,8 @@ static void group_end(struct store *st)
     store_close_rows(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
         db_rollback(st, i);
-    st->n_forget = st->forget_mark = 0;
+    st->n_forget = 0;
+    st->n_saves = 0;
     st->stepped = false;
     st->lost = (struct fail){0};
 }
@@ -236,14 +237,20 @@ static void sids_undo(struct store *st)
 
 enum err store_savepoint(struct store *st, struct fail *f)
 {
-    st->forget_mark = st->n_forget;
     enum err err = store_lost(st, f);
-    return err == OK ? each(st, db_save, f) : err;
+    if (err == OK && st->n_saves == STORE_SAVES_MAX)
+        err = fail_set(f, ERR_INTERNAL, "too many savepoints one within another");
+    if (err == OK)
+        err = each(st, db_save, f);
+    if (err == OK)
+        st->forget_mark[st->n_saves++] = st->n_forget;
+    return err;
 }
 
 void store_savepoint_keep(struct store *st)
 {
     struct fail f = {0};
+    st->n_saves -= st->n_saves > 0;
     store_close_rows(st);
     if (!st->lost.code && each(st, db_keep, &f) != OK)
         st->lost = f;
@@ -254,7 +261,8 @@ void store_savepoint_undo(struct store *st)
     struct fail f = {0};
     store_close_rows(st);
     store_fields_forget(st);
-    st->n_forget = st->forget_mark;
+    if (st->n_saves)
+        st->n_forget = st->forget_mark[--st->n_saves];
     sids_undo(st);
     if (st->lost.code)
         return;

@@ -160,8 +160,10 @@ static enum err line_take(struct import *im, const struct json *line, uint64_t n
     if (err != OK)
         return err;
     err = line_run(c, line, &s);
-    if (is_ours(err))
+    if (is_ours(err)) {
+        store_savepoint_undo(c->gate.st); /* ours must end here: the next one undone is the whole batch's */
         return err;
+    }
     if (err == OK) {
         store_savepoint_keep(c->gate.st);
         im->imported++;

@@ -155,6 +155,80 @@ static void every_statement_prepares(void)
         PQfinish(c[i]);
 }
 
+/* ---- Savepoints */
+
+static void put(struct store *st, const char *name)
+{
+    struct fail f = {0};
+    EXPECT_INT(store_run(st, Q_META_PUT, ARGS(ARG_T(span_str(name)), ARG_I(1), ARG_NULL), NULL, &f), OK);
+}
+
+static bool has(struct store *st, const char *name)
+{
+    struct store_rows r;
+    struct fail f = {0};
+    bool found = store_one(st, Q_META_GET, ARGS(ARG_T(span_str(name))), &r, &f);
+    store_done(&r);
+    return found;
+}
+
+/* begun: a statement ran before the outer one was set; kept: what becomes of the inner ones. */
+static void outer_is_undone(struct store *st, bool begun, bool kept)
+{
+    struct fail f = {0};
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    if (begun)
+        put(st, "before");
+    EXPECT_INT(store_savepoint(st, &f), OK);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_INT(store_savepoint(st, &f), OK);
+        put(st, "inner");
+        if (kept)
+            store_savepoint_keep(st);
+        else
+            store_savepoint_undo(st);
+        put(st, "outer");
+    }
+    EXPECT(has(st, "inner") == kept);
+    store_savepoint_undo(st);
+    put(st, "after");
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT_INT(store_begin_read(st, &f), OK);
+    EXPECT(!has(st, "inner") && !has(st, "outer"));
+    EXPECT(has(st, "after"));
+    EXPECT(has(st, "before") == begun);
+    store_end_read(st);
+}
+
+static void an_outer_savepoint_undoes_what_is_within(void)
+{
+    char data[128], path[160];
+    struct store *st = NULL;
+    struct fail f = {0};
+    PGconn *c = connect_to("postgres");
+    EXPECT(pg_run(c, "CREATE DATABASE saves_main TEMPLATE template0"));
+    EXPECT(pg_run(c, "CREATE DATABASE saves_keys TEMPLATE template0"));
+    PQfinish(c);
+    snprintf(data, sizeof data, "%s/data", cluster);
+    snprintf(path, sizeof path, "%s/database", data);
+    EXPECT_INT(mkdir(data, 0700), 0);
+    FILE *out = fopen(path, "w");
+    if (!out)
+        abort();
+    fprintf(out,
+            "main = postgresql:///saves_main?host=%s&user=postgres\n"
+            "keys = postgresql:///saves_keys?host=%s&user=postgres\n",
+            cluster, cluster);
+    fclose(out);
+    EXPECT_INT(store_create(data, &f), OK);
+    EXPECT_INT(store_open(data, STORE_WRITE, &st, &f), OK);
+    for (int i = 0; st && i < 4; i++)
+        outer_is_undone(st, i >= 2, i % 2);
+    if (f.code)
+        printf("  %s\n", f.detail);
+    store_close(st);
+}
+
 TEST(schemas_and_statements_on_postgresql_15)
 {
     if (access(PG_BIN "/initdb", X_OK) != 0) {
@@ -167,6 +241,7 @@ TEST(schemas_and_statements_on_postgresql_15)
     if (running) {
         schemas_are_accepted();
         every_statement_prepares();
+        an_outer_savepoint_undoes_what_is_within();
     }
     cluster_stop();
 }

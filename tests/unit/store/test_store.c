@@ -589,6 +589,38 @@ TEST(savepoints_undo_what_was_written_since)
     store_drop(st);
 }
 
+/* The outer one goes back to where it was set, whatever became of those within. */
+TEST(an_outer_savepoint_undoes_what_an_inner_one_kept)
+{
+    for (int kept = 0; kept < 2; kept++) {
+        struct store *st = store_fresh();
+        struct fail f = {0};
+        EXPECT_INT(store_begin_write(st, &f), OK);
+        key_add(st, "stays", "w", &f);
+        EXPECT_INT(store_savepoint(st, &f), OK);
+        store_forget_key(st, SPAN("stays"), NULL, NULL);
+        EXPECT_INT(meta_put(st, "outer", 1, &f), OK);
+        EXPECT_INT(store_savepoint(st, &f), OK);
+        EXPECT_INT(meta_put(st, "first line", 2, &f), OK);
+        store_savepoint_keep(st);
+        EXPECT_INT(store_savepoint(st, &f), OK);
+        EXPECT_INT(meta_put(st, "second line", 3, &f), OK);
+        key_add(st, "second line", "w", &f);
+        if (kept)
+            store_savepoint_keep(st);
+        else
+            store_savepoint_undo(st);
+        store_savepoint_undo(st);
+        EXPECT_INT(store_commit(st, &f), OK);
+        EXPECT_INT(meta_get(st, "outer"), -1);
+        EXPECT_INT(meta_get(st, "first line"), -1);
+        EXPECT_INT(meta_get(st, "second line"), -1);
+        EXPECT(!key_has(st, "second line"));
+        EXPECT(key_has(st, "stays"));
+        store_drop(st);
+    }
+}
+
 TEST(a_snapshot_does_not_move)
 {
     struct store *st = store_fresh(), *reader = NULL;
@@ -781,7 +813,8 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
           CASE(returning_counts_up), CASE(savepoints_span_both_databases),
-          CASE(savepoints_undo_what_was_written_since), CASE(a_snapshot_does_not_move),
+          CASE(savepoints_undo_what_was_written_since),
+          CASE(an_outer_savepoint_undoes_what_an_inner_one_kept), CASE(a_snapshot_does_not_move),
           CASE(rows_left_open_do_not_hold_the_snapshot), CASE(the_index_connection_writes_history_only),
           CASE(a_forgotten_key_is_gone_from_every_file), CASE(a_full_disk_fails_the_group_and_no_more),
           CASE(a_killed_process_keeps_what_it_committed))
