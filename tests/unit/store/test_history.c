@@ -67,7 +67,7 @@ static void add(size_t n, size_t again)
     uint64_t from = entries < again ? 0 : entries - again;
     size_t k = 0;
     for (size_t i = 0; i < n; i++)
-        owner[entries++] = rand() % 4 ? (uint8_t)(rand() % PEOPLE) : 7;
+        owner[entries++] = (uint8_t)(rand() % 4 ? rand() % PEOPLE : 7);
     for (uint64_t e = from; e < entries; e++)
         if (owner[e] < PEOPLE)
             rows[k++] = row_of(owner[e], e);
