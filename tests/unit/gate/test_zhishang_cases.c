@@ -241,8 +241,7 @@ static bool components_stay(const char *subject)
 /* What may be shown in full: to the person, what the order holds; and what a support case is about, which a
  * mask would make useless, each with the person's explicit consent. */
 static const char *const shown_in_full[] = {
-    "order-items",  "order-amount", "order-logistics", "pay-status",   "fin-transactions",
-    "fin-property", "fin-credit",   "comm-records",    "cs-case-file", "health-physiological",
+    "order-items", "order-amount", "order-logistics", "pay-status", "comm-records", "cs-case-file",
 };
 
 static bool expected(const struct policy_message *m)
