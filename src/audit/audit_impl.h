@@ -5,27 +5,11 @@
 
 #include "audit.h"
 
+#include "bytes.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
-
-/* ---- Bytes on disk: big-endian, as C2SP bundles are */
-
-static inline void put_be(uint8_t *p, uint64_t v, unsigned n)
-{
-    while (n-- > 0) {
-        p[n] = (uint8_t)v;
-        v >>= 8;
-    }
-}
-
-static inline uint64_t get_be(const uint8_t *p, unsigned n)
-{
-    uint64_t v = 0;
-    for (unsigned i = 0; i < n; i++)
-        v = v << 8 | p[i];
-    return v;
-}
 
 /* CRC-32C (Castagnoli) of s, continuing from crc (0 at the start). */
 uint32_t crc32c(uint32_t crc, struct span s);

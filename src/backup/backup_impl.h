@@ -5,6 +5,8 @@
 
 #include "backup.h"
 
+#include "bytes.h"
+
 enum {
     HEAD_FIXED = 12, /* magic, kind, number of recipients, zeros */
     FOR_BOX = 1 + BOX_PK_LEN + BOXED_LEN,
@@ -19,22 +21,6 @@ enum { FOR_TYPE_BOX = 1, FOR_TYPE_WORDS = 2 };
 
 /* What a piece is. */
 enum { SAY_ABOUT = 'A', SAY_PART = 'P', SAY_BYTES = 'D', SAY_ZEROS = 'Z', SAY_END = 'E', SAY_ALL = 'M' };
-
-static inline void put_be(uint8_t *p, uint64_t v, unsigned n)
-{
-    while (n-- > 0) {
-        p[n] = (uint8_t)v;
-        v >>= 8;
-    }
-}
-
-static inline uint64_t get_be(const uint8_t *p, unsigned n)
-{
-    uint64_t v = 0;
-    for (unsigned i = 0; i < n; i++)
-        v = v << 8 | p[i];
-    return v;
-}
 
 /* ---- head.c: who can open it */
 
