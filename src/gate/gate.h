@@ -117,6 +117,9 @@ enum err gate_heard_nothing(struct gate *g, struct store *st, struct fail *f);
 /* Decisions allow until then (monotonic ms); after it they are ERR_BUSY: the node is deaf. 0: for ever, as
  * where the database is a file. `why` is a literal, told when it has come. */
 void gate_hears_until(struct gate *g, int64_t until_ms, const char *why);
+/* The database answered: extends that instant, never shortens it, and never lifts a refusal that stands
+ * (until_ms 1) or turns "for ever" into an end. */
+void gate_heard(struct gate *g, int64_t until_ms);
 enum err gate_hears(struct gate *g, struct fail *f);
 
 /* What a call leaves behind for the record, and the arena it works in. */

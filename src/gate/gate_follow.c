@@ -136,6 +136,14 @@ void gate_hears_until(struct gate *g, int64_t until_ms, const char *why)
     atomic_store(&g->hears_until, until_ms);
 }
 
+void gate_heard(struct gate *g, int64_t until_ms)
+{
+    long long until = atomic_load_explicit(&g->hears_until, memory_order_relaxed);
+    while (until > 1 && until < until_ms)
+        if (atomic_compare_exchange_weak(&g->hears_until, &until, until_ms))
+            return;
+}
+
 enum err gate_hears(struct gate *g, struct fail *f)
 {
     int64_t until = atomic_load_explicit(&g->hears_until, memory_order_relaxed);

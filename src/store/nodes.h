@@ -6,7 +6,7 @@
  * Each daemon is a row of `node`. While it runs it keeps one connection of its own, the ear: on it lies the
  * lock of its name, so that no second daemon runs under it; on it the others' changes are heard (LISTEN);
  * and over it a beat goes every NODE_BEAT_MS that writes a sign of life and brings back the versions, in
- * case nothing was heard. Who has had no answer for NODE_DEAF_MS is deaf.
+ * case nothing was heard. Who has had no answer for NODE_DEAF_MS, to a beat or to a snapshot, is deaf.
  *
  * Nothing rests on what is heard: a snapshot says itself which registers, policies and keys belong to it
  * (store_stand). Hearing makes reloads prompt, and keys of persons that another node erased leave memory.

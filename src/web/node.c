@@ -3,8 +3,8 @@
  * One of many daemons on a database: its name, its ear, its thread. See nodes.h, web_impl.h.
  *
  * The thread beats, hears what others changed and loads it at once. What is decided does not rest on it: each
- * snapshot brings its own versions (node_snapshot). A beat that is answered lets this node allow for one more
- * second; without an answer it stops by itself.
+ * snapshot brings its own versions (node_snapshot). A beat or a snapshot that is answered lets this node
+ * allow for one more second; without an answer it stops by itself.
  */
 #include "web_impl.h"
 
@@ -174,10 +174,13 @@ static enum err name_taken(struct fail *f)
 enum err node_snapshot(void *web, struct store *st, struct fail *f)
 {
     struct web *w = web;
-    int64_t version = 0, session = 0, state = 0;
+    int64_t version = 0, session = 0, state = 0, sent = mono_ms();
     enum err err = store_stand(st, node_number(w), &version, &session, &state, f);
     if (err == OK && (session != ear_session(w->node->ear) || state != NODE_LIVE))
         err = name_taken(f);
+    if (err == OK)
+        gate_heard(w->gate,
+                   sent + NODE_DEAF_MS); /* a snapshot is as good as a beat: nothing it shows is old */
     return err == OK ? gate_follow(w->gate, st, version, web_clock(w->config.clock_file), f) : err;
 }
 
