@@ -151,6 +151,15 @@ static const struct cli_option approve_options[] = {
     {"evidence", CLI_STRING, "TEXT", false, "evidence", "reference"},
     {0},
 };
+static const struct cli_option event_options[] = {
+    {"event", CLI_STRING, "NAME", true, "event", "as the policy names it: case-closed, purpose-ended, ..."},
+    {"item", CLI_STRING, "NUMBER", false, "item", "only what carries this number: an order, a case"},
+    {"fields", CLI_LIST, "A,B", false, "fields", "only these"},
+    {"purpose", CLI_STRING, "NAME", false, "purpose", "only what was collected for it"},
+    {"service", CLI_STRING, "NAME", false, "service", "only what came through it"},
+    {"time", CLI_STRING, "DATE", false, "time", "when it happened (default: now)"},
+    {0},
+};
 static const struct cli_option hold_options[] = {
     {"fields", CLI_LIST, "A,B", true, "fields", "which fields, one by one"},
     {"reference", CLI_STRING, "TEXT", true, "reference", "the law and the file"},
@@ -451,6 +460,8 @@ const struct cli_command cli_commands[] = {
         "/v1/subjects/{0}/export", NULL, NULL),
     ASK("subject close", "ID", 1, "close the account with a service, or with all, with a receipt", close_options, POST,
         "/v1/subjects/{0}/closure", NULL, NULL),
+    ASK("subject event", "ID", 1, "something happened from which times to keep count: case-closed, ...",
+        event_options, POST, "/v1/subjects/{0}/events", NULL, NULL),
     ASK("hold add", "ID", 1, "keep fields of a person for a legal duty only", hold_options, POST,
         "/v1/subjects/{0}/holds", NULL, NULL),
     ASK("hold list", "ID", 1, "what is kept of a person for a legal duty only", NULL, GET, "/v1/subjects/{0}/holds",

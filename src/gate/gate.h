@@ -326,6 +326,13 @@ enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span f
 enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const struct purchase *p,
                            struct fail *f);
 
+/* Something happened from which a time to keep may count (B4.0.a): `what` names an event of the policy, and
+ * its scope; `fields`: comma list, empty for every one. ERR_UNKNOWN_NAME, with a suggestion; ERR_BAD_VALUE
+ * for what the daemon notes by itself. *set: values whose time changed. Happening again starts the clock
+ * again. */
+enum err gate_happened(struct gate_call *c, const struct subject *s, const struct happening *what,
+                       struct span fields, size_t *set, struct fail *f);
+
 /* ---- Pruning the record: what must stay, and what may go (audit.h, "Epochs and pruning") */
 
 /* The least there is: an epoch holds logs and records of processing, so that the longer time applies. */

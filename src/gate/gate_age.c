@@ -23,28 +23,11 @@ enum err age_of_device(struct gate_call *c, struct span device, struct subject *
 
 /* ---- An age learned late */
 
-/* Each value stays no longer than what holds for the person now allows, counted from when it was collected.
- */
-static enum err shorten(struct question *q, struct fail *f)
-{
-    struct gate_call *c = q->call;
-    struct vault_person person = vault_of(&q->subject);
-    struct value *held;
-    size_t n;
-    enum err e = vault_list(c->st, &person, c->arena, &held, &n, f);
-    for (size_t i = 0; !e && i < n; i++) {
-        unsigned field = policy_find(q->policy, DIM_FIELD, held[i].field);
-        if (field != POLICY_NONE)
-            e = vault_keep_less(c->st, &person, held[i].field,
-                                storing_until(q, field, "collected", held[i].from.time), f);
-    }
-    return e;
-}
-
 static enum err regrade(struct gate_call *c, const struct subject *s, struct span service, struct fail *f)
 {
     struct gate_request *r = ARENA_NEW(c->arena, struct gate_request);
     struct question q = {0};
+    size_t set;
     *r = (struct gate_request){.subject = s->id,
                                .has_subject = true,
                                .service = service,
@@ -57,10 +40,9 @@ static enum err regrade(struct gate_call *c, const struct subject *s, struct spa
         e = question_gather(&q, f);
     if (!e)
         e = vault_key_move(c->gate->vault, c->st, &person, q.key, f);
-    if (!e)
-        e = shorten(&q, f);
     question_end(&q);
-    return e;
+    /* Each value stays no longer than what holds for the person now allows, from when it was collected. */
+    return e ? e : clock_settle(c, s, &set, f);
 }
 
 enum err gate_age(struct gate_call *c, struct subject_id id, struct date birth, struct span service,

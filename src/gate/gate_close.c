@@ -122,6 +122,16 @@ static enum err end_relations(struct closing *k, struct fail *f)
     return e;
 }
 
+/* ---- Clocks of what stays (B4.0.a) */
+
+static enum err start_clocks(struct closing *k, struct fail *f)
+{
+    struct happening h = {.event = SPAN("account-closed"), .service = k->service, .time = k->call->now};
+    enum err e = clock_start(k->call, k->s, &h, NULL, f);
+    h.event = SPAN("purpose-ended");
+    return e ? e : clock_start(k->call, k->s, &h, NULL, f);
+}
+
 /* ---- The entry */
 
 static struct span members(const struct closing *k, struct span actor)
@@ -177,6 +187,8 @@ enum err gate_close_account(struct gate_call *c, const struct subject *s, struct
     if (!e)
         e = withdraw_consents(&k, f);
     out->erased = !e && service.len == 0 && out->n_kept == 0;
+    if (!e && !out->erased)
+        e = start_clocks(&k, f);
     if (!e)
         e = record_closure(&k, actor, f);
     return e || !out->erased ? e : gate_erase(c, s->id, actor, &gone, f);

@@ -89,6 +89,8 @@ static enum err store_value(const struct question *q, const struct gate_value *i
     struct value v = {.field = name, .item = in->item, .from = provenance(q, answer)};
     const char *kind;
     enum err e = value_check(q->call->arena, q->policy, q->fields[i], in->plain, &v.plain, &kind, f);
+    if (!e && in->item.len)
+        e = clock_of_item(q, q->fields[i], in->item, &v.from.keep_until, f);
     if (!e)
         e = index_value(q, in->item.len ? NULL : kind, v.plain, f);
     if (!e)
@@ -133,6 +135,18 @@ static size_t drop_surplus(struct question *q, struct gate_value *values, struct
     return n - kept;
 }
 
+static enum err corrected(const struct question *q, const struct gate_value *values, struct fail *f)
+{
+    struct happening h = {.event = SPAN("correction-accepted"), .time = q->call->now};
+    enum err e = OK;
+    for (size_t i = 0; !e && i < q->n_fields; i++) {
+        h.field = policy_name(q->policy, DIM_FIELD, q->fields[i]);
+        h.item = values[i].item;
+        e = clock_start(q->call, &q->subject, &h, NULL, f);
+    }
+    return e;
+}
+
 static enum err collect(struct question *q, const struct gate_value *values, const struct gate_answer *answer,
                         enum audit_kind kind, size_t dropped, struct fail *f)
 {
@@ -143,6 +157,8 @@ static enum err collect(struct question *q, const struct gate_value *values, con
     if (q->n_fields && answer_refused(answer))
         return record_refusal(q, answer, extra, f);
     e = store_all(q, values, answer, f);
+    if (!e && kind == AUDIT_CORRECT)
+        e = corrected(q, values, f);
     if (e)
         return e;
     return record_add(q->call, &(struct record){.kind = kind, .q = q, .answer = answer, .extra = extra}, f);

@@ -247,7 +247,7 @@ static enum err check_source_hand(const struct subject *s, const struct consent_
 }
 
 static enum err check_act(struct gate_call *c, const struct subject *s, struct consent_event *e,
-                          struct fail *f)
+                          struct span *named, struct fail *f)
 {
     struct span source = SPAN_EMPTY;
     enum err err;
@@ -255,6 +255,7 @@ static enum err check_act(struct gate_call *c, const struct subject *s, struct c
         err = e->actor == CONSENT_BY_STAFF ? wrong_hand(e, f) : fill_agreement(c, e, f);
     else
         err = find_kind(c, e, &source, f);
+    *named = source;
     if (!err && e->kind != CONSENT_AGREEMENT)
         err = check_source_hand(s, e, source, f);
     if (!err && e->actor == CONSENT_BY_GUARDIAN)
@@ -308,6 +309,19 @@ enum err consent_apply(struct gate_call *c, struct subject *s, const struct cons
     return err ? err : update_state(c, e, s, f);
 }
 
+/* ---- Clocks of keeping (B4.0.a) */
+
+static enum err start_clocks(struct gate_call *c, const struct subject *s, const struct consent_event *e,
+                             struct span source, struct fail *f)
+{
+    struct happening h = {.event = SPAN("identity-confirmed"), .time = c->now};
+    if (e->actor == CONSENT_BY_STAFF)
+        return e->state == CONSENT_GIVEN && span_is(e->name, "identity-verified")
+                   ? clock_start(c, s, &h, NULL, f)
+                   : OK;
+    return narrows(e) && e->kind != CONSENT_PREFERENCE ? clock_withdrawn(c, s, e, source, f) : OK;
+}
+
 /* ---- All of it */
 
 static struct span event_members(struct gate_call *c, const struct consent_event *e)
@@ -321,9 +335,10 @@ static struct span event_members(struct gate_call *c, const struct consent_event
 enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_event *e, struct subject *out,
                       struct fail *f)
 {
+    struct span source = SPAN_EMPTY;
     enum err err = subject_get(c->st, id, c->now, out, f);
     if (!err)
-        err = check_act(c, out, e, f);
+        err = check_act(c, out, e, &source, f);
     if (!err)
         err = fill_purpose(c, e, f);
     if (!err)
@@ -341,6 +356,8 @@ enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_
     e->time = c->now;
     crypto_random(e->id.b, ID_LEN);
     err = consent_apply(c, out, e, f);
+    if (!err)
+        err = start_clocks(c, out, e, source, f);
     if (!err)
         err = record_person(c, narrows(e) ? AUDIT_WITHDRAW : AUDIT_CONSENT, out, event_members(c, e), f);
     if (!err && out->band == BAND_CHILD && e->actor == CONSENT_BY_SUBJECT && e->kind == CONSENT_NEED &&

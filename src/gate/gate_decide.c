@@ -115,25 +115,42 @@ static struct asked_field judge_whole(const struct question *q)
     return best;
 }
 
-/* How long what is collected may stay: what the policy says of storing it, by us, for ourselves (B4.0.a). */
-struct instant storing_until(const struct question *q, unsigned field, const char *event, struct instant from)
+/* What the policy says of storing it, by us, for ourselves (B4.0.a). */
+bool storing_rule(const struct question *q, unsigned field, struct policy_decision *d)
 {
     struct policy_request r;
-    struct policy_decision d;
     unsigned store = policy_find(q->policy, DIM_OPERATION, SPAN("store"));
     if (store == POLICY_NONE)
         store = policy_find(q->policy, DIM_OPERATION, SPAN("keep"));
     unsigned own = policy_find(q->policy, DIM_PARTY, SPAN("own"));
     unsigned service = policy_find(q->policy, DIM_ACTOR, gate_actor(q->policy));
     if (store == POLICY_NONE || own == POLICY_NONE || service == POLICY_NONE)
-        return INSTANT_FOREVER;
+        return false;
     struct standing s = question_standing(q, field);
     question_request(q, field, &s, &r);
     r.value[DIM_OPERATION] = (uint16_t)store;
     r.value[DIM_PARTY] = (uint16_t)own;
     r.value[DIM_ACTOR] = (uint16_t)service;
-    policy_decide(q->policy, &r, &d);
+    policy_decide(q->policy, &r, d);
+    return true;
+}
+
+struct instant storing_until(const struct question *q, unsigned field, const char *event, struct instant from)
+{
+    struct policy_decision d;
+    if (!storing_rule(q, field, &d))
+        return INSTANT_FOREVER;
     return keep_until(q->policy, &d, event, from, q->call->gate->offset_minutes);
+}
+
+bool purpose_over(const struct question *q, unsigned field)
+{
+    struct policy_request r;
+    struct policy_decision d;
+    struct standing s = question_standing(q, field);
+    question_request(q, field, &s, &r);
+    policy_decide(q->policy, &r, &d);
+    return d.answer == ANSWER_NEEDS && (d.missing & s.ended);
 }
 
 static void judge_all(struct question *q, struct gate_answer *out)

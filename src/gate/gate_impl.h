@@ -202,6 +202,30 @@ void question_request(const struct question *q, unsigned field, const struct sta
 struct instant storing_until(const struct question *q, unsigned field, const char *event,
                              struct instant from);
 
+/* What the policy says of keeping it; false: it has no word for that. */
+bool storing_rule(const struct question *q, unsigned field, struct policy_decision *d);
+/* What the question asks for may not be done any more, because what it rested on ended. */
+bool purpose_over(const struct question *q, unsigned field);
+
+/* gate_clock.c: the clocks of keeping (B4.0.a). Something happened: if the policy's `event` names it, it is
+ * noted, and the clocks it starts run from `h->time` for what is held in its scope. Happening again it starts
+ * them again. *set (may be null): values whose time changed. */
+enum err clock_start(struct gate_call *c, const struct subject *s, const struct happening *h, size_t *set,
+                     struct fail *f);
+/* For a value that is being stored: its item's event may have happened before. Lowers *until. */
+enum err clock_of_item(const struct question *q, unsigned field, struct span item, struct instant *until,
+                       struct fail *f);
+/* After consent was withdrawn: what a withdrawal starts, and the end of the purposes that rested on it.
+ * `source` of the need. */
+enum err clock_withdrawn(struct gate_call *c, const struct subject *s, const struct consent_event *e,
+                         struct span source, struct fail *f);
+/* All times of a person again, from what happened and the policy in force; none gets longer. *set: how many
+ * changed. */
+enum err clock_settle(struct gate_call *c, const struct subject *s, size_t *set, struct fail *f);
+/* For the sweep: the same for everybody, once after the policy, a service's end or a set of documents made it
+ * necessary. A batch of at most `most` persons; *more: it goes on. */
+enum err clock_follow(struct gate_call *c, size_t most, bool *more, struct fail *f);
+
 /* gate_people.c: whose wish it was, without the id of a guardian; and the caller. */
 struct span wish_of(struct span actor);
 struct span caller_name(const struct gate_call *c);

@@ -131,6 +131,15 @@ static enum err keep_verified(struct gate_call *c, const struct subject *ward, s
                     "this guardian is verified already; only the operator can take that back");
 }
 
+/* What proved it lies with either of the two. */
+static enum err start_proof(struct gate_call *c, const struct subject *ward, const struct subject *adult,
+                            struct fail *f)
+{
+    struct happening h = {.event = SPAN("guardianship-verified"), .time = c->now};
+    enum err e = clock_start(c, ward, &h, NULL, f);
+    return e ? e : clock_start(c, adult, &h, NULL, f);
+}
+
 enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct subject_id guardian,
                            bool verified, struct span evidence, struct fail *f)
 {
@@ -142,6 +151,8 @@ enum err gate_guardian_add(struct gate_call *c, struct subject_id child, struct 
         e = keep_verified(c, &ward, guardian, f);
     if (!e)
         e = guardian_add(c->st, &ward, &adult, verified, evidence, c->now, f);
+    if (!e && verified)
+        e = start_proof(c, &ward, &adult, f);
     if (e)
         return e;
     char hex[ID_TEXT_LEN + 1];

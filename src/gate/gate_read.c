@@ -382,6 +382,13 @@ enum err gate_delete(struct gate_call *c, const struct gate_request *asked, stru
         e = record_refusal(&q, answer, SPAN_EMPTY, f);
     else if (!e)
         e = delete_field(&q, item, deleted, f);
+    if (!e && !answer_refused(answer))
+        e = clock_start(c, &q.subject,
+                        &(struct happening){.event = SPAN("deletion-accepted"),
+                                            .field = policy_name(q.policy, DIM_FIELD, q.fields[0]),
+                                            .item = item,
+                                            .time = c->now},
+                        NULL, f);
     if (!e)
         e = record_add(c, &(struct record){.kind = AUDIT_DELETE, .q = &q, .answer = answer}, f);
     question_end(&q);

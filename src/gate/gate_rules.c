@@ -87,10 +87,10 @@ struct instant keep_until(const struct policy *p, const struct policy_decision *
         return add_months(now, d->until_number, offset_minutes);
     case UNTIL_YEARS:
         return add_months(now, d->until_number * 12, offset_minutes);
-    case UNTIL_NONE:
+    case UNTIL_NONE: /* until it happens */
         break;
     }
-    return INSTANT_FOREVER;
+    return now;
 }
 
 uint32_t epoch_at(struct instant t)

@@ -175,8 +175,12 @@ static enum err sweep_birthdays(struct gate_call *c, struct gate_sweep *out, str
 
 enum err gate_sweep(struct gate_call *c, struct gate_sweep *out, struct fail *f)
 {
+    bool more = false;
     *out = (struct gate_sweep){0};
-    enum err e = sweep_values(c, out, f);
+    enum err e = clock_follow(c, GATE_SWEEP_PERSONS, &more, f);
+    if (!e)
+        e = sweep_values(c, out, f);
+    out->more |= more;
     if (!e)
         e = sweep_birthdays(c, out, f);
     if (e)

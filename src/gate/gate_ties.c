@@ -19,8 +19,12 @@ enum err gate_hold_put(struct gate_call *c, struct subject_id id, const struct h
                         SPAN_F(span_sub(h->field, 0, 64)));
     }
     kept.field = policy_name(p, DIM_FIELD, field);
+    size_t set;
     enum err e = begin(c, id, &s, f);
-    return e ? e : hold_put(c->st, s.sid, &kept, f);
+    if (!e)
+        e = hold_put(c->st, s.sid, &kept, f);
+    /* What an earlier end of the hold had put off has its own time again. */
+    return e ? e : clock_settle(c, &s, &set, f);
 }
 
 enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span fields, struct span reference,
@@ -40,40 +44,6 @@ enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span f
 
 /* ---- A closed order starts the clocks of what belongs to it (B4.0.a) */
 
-static enum err close_value(struct gate_call *c, const struct subject *s, const struct value *v,
-                            struct instant closed, struct fail *f)
-{
-    struct gate_request *r = ARENA_NEW(c->arena, struct gate_request);
-    struct question q = {0};
-    struct vault_person person = vault_of(s);
-    *r = (struct gate_request){
-        .subject = s->id, .has_subject = true, .service = v->from.service, .purpose = v->from.purpose};
-    unsigned field = policy_find(c->view->policy, DIM_FIELD, v->field);
-    if (field == POLICY_NONE) /* of an older policy, which set its time */
-        return OK;
-    enum err e = question_resolve(&q, c, r, SPAN("store"), f);
-    if (!e)
-        e = question_gather(&q, f);
-    if (!e)
-        e = vault_keep_item_less(c->st, &person, v->field, v->item,
-                                 storing_until(&q, field, "order-closed", closed), f);
-    question_end(&q);
-    return e;
-}
-
-static enum err close_order(struct gate_call *c, const struct subject *s, const struct purchase *p,
-                            struct fail *f)
-{
-    struct vault_person person = vault_of(s);
-    struct value *held;
-    size_t n;
-    enum err e = vault_list(c->st, &person, c->arena, &held, &n, f);
-    for (size_t i = 0; !e && i < n; i++)
-        if (span_eq(held[i].item, p->number))
-            e = close_value(c, s, &held[i], p->closed, f);
-    return e;
-}
-
 enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const struct purchase *p,
                            struct fail *f)
 {
@@ -88,11 +58,128 @@ enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const stru
     if (!e)
         e = purchase_put(c->st, s.sid, p, f);
     if (!e && p->closed.ms < INSTANT_FOREVER.ms)
-        e = close_order(c, &s, p, f);
+        e = clock_start(
+            c, &s, &(struct happening){.event = SPAN("order-closed"), .item = p->number, .time = p->closed},
+            NULL, f);
     if (e)
         return e;
     json_str(&t, "event", p->closed.ms < INSTANT_FOREVER.ms ? "order closed" : "order assigned");
     json_string(&t, "order", p->number);
     json_string(&t, "recipient", p->recipient);
     return record_person(c, AUDIT_REGISTER, &s, text_span(&t), f);
+}
+
+/* ---- Anything else that a time to keep counts from */
+
+/* What the daemon sees itself is not taken from a caller's word. */
+static const struct {
+    const char *event, *how;
+} own_events[] = {
+    {"collected", "PUT /v1/subjects/{id}/data"},
+    {"consent-withdrawn", "POST /v1/subjects/{id}/consents"},
+    {"guardian-withdrew", "POST /v1/subjects/{id}/consents"},
+    {"guardianship-verified", "POST /v1/subjects/{id}/guardians"},
+    {"account-closed", "POST /v1/subjects/{id}/closure"},
+    {"service-closing", "POST /v1/services, `ended`"},
+    {"service-closed", "POST /v1/services, `ended`"},
+    {"revision-in-force", "POST /v1/policies"},
+    {"revision-reduces-rights", "POST /v1/policies"},
+};
+
+static enum err take_event(struct gate_call *c, struct happening *h, struct fail *f)
+{
+    const struct policy *p = c->view->policy;
+    struct span asked = spelled(c->arena, h->event);
+    unsigned event = policy_kind_find(p, KIND_EVENT, asked);
+    fail_where(f, "/event");
+    for (unsigned i = 0; event == POLICY_NONE && i < policy_kind_count(p, KIND_EVENT); i++)
+        if (span_distance(policy_kind_name(p, KIND_EVENT, i), asked) <= 3)
+            fail_hint(f, "did you mean '%.*s'?", SPAN_F(policy_kind_name(p, KIND_EVENT, i)));
+    if (event == POLICY_NONE)
+        return fail_set(f, ERR_UNKNOWN_NAME, "the policy declares no event '%.*s'",
+                        SPAN_F(span_sub(h->event, 0, 64)));
+    h->event = policy_kind_name(p, KIND_EVENT, event);
+    for (size_t i = 0; i < sizeof own_events / sizeof own_events[0]; i++)
+        if (span_is(h->event, own_events[i].event)) {
+            fail_hint(f, "%s", own_events[i].how);
+            return fail_set(f, ERR_BAD_VALUE, "'%.*s' is noted by itself", SPAN_F(h->event));
+        }
+    *f = (struct fail){0};
+    return OK;
+}
+
+static enum err take_scope(struct gate_call *c, struct happening *h, struct fail *f)
+{
+    const struct policy *p = c->view->policy;
+    const struct service *service;
+    if (h->purpose.len) {
+        unsigned i = policy_find(p, DIM_PURPOSE, spelled(c->arena, h->purpose));
+        struct span near = policy_suggest(p, DIM_PURPOSE, h->purpose);
+        if (i == POLICY_NONE) {
+            fail_where(f, "/purpose");
+            if (near.len)
+                fail_hint(f, "did you mean '%.*s'?", SPAN_F(near));
+            return fail_set(f, ERR_UNKNOWN_NAME, "the policy knows no purpose '%.*s'",
+                            SPAN_F(span_sub(h->purpose, 0, 64)));
+        }
+        h->purpose = policy_name(p, DIM_PURPOSE, i);
+    }
+    return h->service.len ? question_service(c, h->service, &service, f) : OK;
+}
+
+static struct span happened_members(struct gate_call *c, const struct happening *h, struct span fields,
+                                    size_t set)
+{
+    const struct {
+        const char *name;
+        struct span value;
+    } members[] = {{"what", h->event},
+                   {"fields", fields},
+                   {"item", h->item},
+                   {"service", h->service},
+                   {"purpose", h->purpose}};
+    struct text t = text_new(c->arena, 256);
+    json_str(&t, "event", "happened");
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (members[i].value.len)
+            json_string(&t, members[i].name, members[i].value);
+    json_i64(&t, "values", (int64_t)set);
+    return text_span(&t);
+}
+
+static enum err start_for(struct gate_call *c, const struct subject *s, struct happening *h,
+                          struct span field, size_t *set, struct fail *f)
+{
+    size_t one = 0;
+    if (field.len) {
+        unsigned i = policy_find(c->view->policy, DIM_FIELD, spelled(c->arena, field));
+        if (i == POLICY_NONE) {
+            fail_where(f, "/fields");
+            return fail_set(f, ERR_UNDECLARED_FIELD, "the policy does not declare '%.*s'",
+                            SPAN_F(span_sub(field, 0, 64)));
+        }
+        field = policy_name(c->view->policy, DIM_FIELD, i);
+    }
+    h->field = field;
+    enum err e = clock_start(c, s, h, &one, f);
+    *set += one;
+    return e;
+}
+
+enum err gate_happened(struct gate_call *c, const struct subject *s, const struct happening *what,
+                       struct span fields, size_t *set, struct fail *f)
+{
+    struct happening h = *what;
+    struct span rest = fields, field = SPAN_EMPTY;
+    *set = 0;
+    enum err e = take_event(c, &h, f);
+    if (!e)
+        e = take_scope(c, &h, f);
+    do {
+        if (rest.len)
+            span_cut(&rest, ',', &field);
+        if (!e)
+            e = start_for(c, s, &h, span_trim(field), set, f);
+    } while (!e && rest.len);
+    return e ? e : record_person(c, AUDIT_REGISTER, s, happened_members(c, &h, fields, *set), f);
 }

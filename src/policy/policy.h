@@ -20,12 +20,12 @@
 #define POLICY_LANGUAGE_VERSION "1.3"
 
 #define POLICY_NONE          0xffffu
-#define POLICY_DOCUMENTS_MAX 32         /* group text, annexes, service clauses */
-#define POLICY_VALUES_MAX    512        /* members of one dimension: 96 fields now; a bitset of 64 bytes */
-#define POLICY_NEEDS_MAX     64         /* a need-set is one word */
-#define POLICY_FACTS_MAX     64         /* a fact-set is one word */
-#define POLICY_NORMS_MAX     4096       /* ten times the reference policy with every annex */
-#define POLICY_SOURCE_MAX    (4u << 20) /* bytes of one document: fifty times the reference text */
+#define POLICY_DOCUMENTS_MAX 32          /* group text, annexes, service clauses */
+#define POLICY_VALUES_MAX    512         /* members of one dimension: 96 fields now; a bitset of 64 bytes */
+#define POLICY_NEEDS_MAX     64          /* a need-set is one word */
+#define POLICY_FACTS_MAX     64          /* a fact-set is one word */
+#define POLICY_NORMS_MAX     4096        /* ten times the reference policy with every annex */
+#define POLICY_SOURCE_MAX    (4u << 20)  /* bytes of one document: fifty times the reference text */
 #define POLICY_FILES_MAX     256         /* of one folder: every document in eight languages */
 #define POLICY_FOLDER_MAX    (16u << 20) /* bytes of them together */
 #define POLICY_NAME_MAX      64
@@ -226,6 +226,9 @@ struct policy_request {
 enum policy_answer { ANSWER_ALLOW, ANSWER_ALLOW_MASKED, ANSWER_NEEDS, ANSWER_DENY, ANSWER_NOT_APPLICABLE };
 
 enum policy_until_unit { UNTIL_NONE, UNTIL_HOURS, UNTIL_DAYS, UNTIL_WORKING_DAYS, UNTIL_MONTHS, UNTIL_YEARS };
+
+/* True if some `until` begins with this event. */
+bool policy_keeps_from(const struct policy *p, unsigned event);
 
 struct policy_decision {
     enum policy_answer answer;

@@ -442,3 +442,11 @@ const char *policy_answer_name(enum policy_answer a)
     static const char *const name[] = {"allow", "allow-masked", "needs", "deny", "not-applicable"};
     return a <= ANSWER_NOT_APPLICABLE ? name[a] : "deny";
 }
+
+bool policy_keeps_from(const struct policy *p, unsigned event)
+{
+    for (size_t i = 0; i < p->n_norms; i++)
+        if (p->norms[i].kind == NORM_GRANT && p->norms[i].act.until.event == event)
+            return true;
+    return false;
+}

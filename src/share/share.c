@@ -20,6 +20,7 @@ static void read_service(const struct store_rows *rows, struct arena *a, struct 
     s->required = arena_copy(a, store_t(rows, 7));
     s->aim = arena_copy(a, store_t(rows, 8));
     s->necessity = arena_copy(a, store_t(rows, 9));
+    s->closing.ms = store_i(rows, 10);
 }
 
 static void read_recipient(const struct store_rows *rows, struct arena *a, struct recipient *r)
@@ -136,10 +137,12 @@ enum err registers_load(struct store *st, struct arena *a, struct registers **ou
 
 enum err service_put(struct store *st, const struct service *s, struct fail *f)
 {
+    int64_t closing = s->ended.ms < INSTANT_FOREVER.ms ? s->closing.ms : INSTANT_FOREVER.ms;
     return store_run(st, Q_SERVICE_PUT,
                      ARGS(ARG_T(s->name), ARG_T(s->class_name), ARG_T(s->title),
                           ARG_B(span_of(s->token.b, sizeof s->token.b)), ARG_T(s->sources), ARG_I(s->lenient),
-                          ARG_I(s->ended.ms), ARG_T(s->required), ARG_T(s->aim), ARG_T(s->necessity)),
+                          ARG_I(s->ended.ms), ARG_T(s->required), ARG_T(s->aim), ARG_T(s->necessity),
+                          ARG_I(closing)),
                      NULL, f);
 }
 

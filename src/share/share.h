@@ -22,13 +22,14 @@ struct service {
     struct span name;       /* "shop" */
     struct span class_name; /* value of the policy's service dimension: "games", "uncovered" */
     struct span title;
-    struct digest token;   /* SHA-256 of the token in force */
-    struct span sources;   /* comma list of sources it may claim; empty = all */
-    bool lenient;          /* undeclared fields are dropped and counted instead of refused (B4.4) */
-    struct instant ended;  /* INSTANT_FOREVER while it runs; afterwards fact service-terminated */
-    struct span required;  /* comma list of fields registration demands (B1.2.1) */
-    struct span aim;       /* for children: why (A2.1.1.0); empty = not offered to them */
-    struct span necessity; /* for children: why nothing less will do */
+    struct digest token;    /* SHA-256 of the token in force */
+    struct span sources;    /* comma list of sources it may claim; empty = all */
+    bool lenient;           /* undeclared fields are dropped and counted instead of refused (B4.4) */
+    struct instant ended;   /* INSTANT_FOREVER while it runs; afterwards fact service-terminated */
+    struct instant closing; /* when that end was made known; a put keeps it while `ended` stays the same */
+    struct span required;   /* comma list of fields registration demands (B1.2.1) */
+    struct span aim;        /* for children: why (A2.1.1.0); empty = not offered to them */
+    struct span necessity;  /* for children: why nothing less will do */
 };
 
 struct paper {

@@ -74,6 +74,53 @@ enum err purchase_list(struct store *st, int64_t sid, struct arena *a, struct pu
     return e;
 }
 
+/* ---- What happened */
+
+enum err happening_put(struct store *st, int64_t sid, const struct happening *h, struct fail *f)
+{
+    return store_run(st, Q_HAPPENING_PUT,
+                     ARGS(ARG_I(sid), ARG_T(h->event), ARG_T(h->field), ARG_T(h->item), ARG_T(h->service),
+                          ARG_T(h->purpose), ARG_I(h->time.ms)),
+                     NULL, f);
+}
+
+static void read_happening(const struct store_rows *rows, struct arena *a, struct happening *h)
+{
+    h->event = arena_copy(a, store_t(rows, 0));
+    h->field = arena_copy(a, store_t(rows, 1));
+    h->item = arena_copy(a, store_t(rows, 2));
+    h->service = arena_copy(a, store_t(rows, 3));
+    h->purpose = arena_copy(a, store_t(rows, 4));
+    h->time.ms = store_i(rows, 5);
+}
+
+enum err happening_list(struct store *st, int64_t sid, struct arena *a, struct happening **out, size_t *n,
+                        struct fail *f)
+{
+    struct store_rows rows;
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    enum err e = store_query(st, Q_HAPPENING_LIST, ARGS(ARG_I(sid)), &rows, f);
+    if (e)
+        return e;
+    while (store_next(&rows, f)) {
+        if (*n == cap) {
+            struct happening *more = ARENA_ARRAY(a, 2 * cap + 16, struct happening);
+            if (*n)
+                memcpy(more, *out, *n * sizeof *more);
+            cap = 2 * cap + 16;
+            *out = more;
+        }
+        read_happening(&rows, a, &(*out)[(*n)++]);
+    }
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+/* ---- Standing with an order */
+
 /* INSTANT_FOREVER is far below the largest number: the sum cannot wrap. */
 static bool over(const struct purchase *p, struct instant now)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ties.h: what ties single values of a person to a duty or an order: legal holds (B4.0.a) and orders with
- * those at work on them (B1.2.5(3)).
+ * ties.h: what ties single values of a person to a duty or an order: legal holds (B4.0.a), orders with those
+ * at work on them (B1.2.5(3)), and what happened from which on a value may stay for so long only (B4.0.a).
  */
 #ifndef TROTH_TIES_H
 #define TROTH_TIES_H
@@ -35,6 +35,19 @@ struct purchase {
 enum err purchase_put(struct store *st, int64_t sid, const struct purchase *p, struct fail *f);
 enum err purchase_list(struct store *st, int64_t sid, struct arena *a, struct purchase **out, size_t *n,
                        struct fail *f);
+
+/* Something that may start a clock of keeping: the last time it happened. Empty scopes are every one. */
+struct happening {
+    struct span event; /* as the policy's `event` names it */
+    struct span field, item;
+    struct span service, purpose; /* through which, for which the values came */
+    struct instant time;
+};
+/* Putting it again moves its time. WRITE jobs. */
+enum err happening_put(struct store *st, int64_t sid, const struct happening *h, struct fail *f);
+/* All of a person, by event. */
+enum err happening_list(struct store *st, int64_t sid, struct arena *a, struct happening **out, size_t *n,
+                        struct fail *f);
 
 enum purchase_standing { PURCHASE_FREE, PURCHASE_ASSIGNED, PURCHASE_FOREIGN, PURCHASE_OVER };
 /* Where a recipient stands with an order. FREE: no orders of this person are registered, or none is named and

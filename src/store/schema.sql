@@ -14,7 +14,7 @@
 
 -- Distribution (tools/check-shardable keeps to it; `troth schema --citus` prints the calls for Citus)
 --   distributed by id: subject erased entry_copy
---   distributed by sid: subject_service guardian_link field_value consent_event hold purchase share
+--   distributed by sid: subject_service guardian_link field_value consent_event hold purchase happening share
 --   distributed by mac: blind_index device_age
 --   reference: field_name service recipient recipient_paper recipient_grant reference message_class message_template
 --   reference: policy_document policy_set policy_set_text policy_change
@@ -151,6 +151,19 @@ CREATE TABLE purchase (
     PRIMARY KEY (sid, number, recipient)
 ) WITHOUT ROWID;
 
+-- What starts a clock of keeping (B4.0.a), by the names the policy's `event` lists: the last time each happened. Empty
+-- scopes are every one.
+CREATE TABLE happening (
+    sid     INTEGER NOT NULL,
+    event   TEXT NOT NULL, -- 'order-closed', 'purpose-ended', ...
+    field   TEXT NOT NULL,
+    item    TEXT NOT NULL, -- 'order-17'
+    service TEXT NOT NULL, -- through which the values came
+    purpose TEXT NOT NULL, -- for which they were collected
+    time    INTEGER NOT NULL,
+    PRIMARY KEY (sid, event, field, item, service, purpose)
+) WITHOUT ROWID;
+
 -- Devices on which a birth date under fourteen was given: another year does not help (A2.1.1.1). Not tied to a person;
 -- a row goes when the day has come.
 CREATE TABLE device_age (
@@ -190,6 +203,7 @@ CREATE TABLE service (
     sources    TEXT NOT NULL,    -- comma list of sources it may claim; empty = all (B1.1.3)
     lenient    INTEGER NOT NULL, -- undeclared fields are dropped and counted instead of refused (B4.4)
     ended      INTEGER NOT NULL, -- end of the service
+    closing    INTEGER NOT NULL DEFAULT 4611686018427387903, -- when that end was made known
     required   TEXT NOT NULL,    -- comma list of fields registration demands (B1.2.1)
     aim        TEXT NOT NULL,    -- for children: why (A2.1.1.0); empty = not offered to them
     necessity  TEXT NOT NULL     -- for children: why nothing less will do

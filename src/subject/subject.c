@@ -196,9 +196,11 @@ static const struct {
     enum store_query_id q;
     bool by_id; /* keyed by the id, not the sid */
 } erase_rows[] = {
-    {Q_ERASE_SERVICES, false}, {Q_ERASE_GUARDIANS, false}, {Q_WARDS_EPOCH, true},     {Q_ERASE_WARDS, true},
-    {Q_ERASE_VALUES, false},   {Q_ERASE_INDEX, false},     {Q_ERASE_CONSENTS, false}, {Q_ERASE_SHARES, false},
-    {Q_ERASE_HOLDS, false},    {Q_ERASE_PURCHASES, false}, {Q_ERASE_COPIES, true},    {Q_ERASE_SUBJECT, true},
+    {Q_ERASE_SERVICES, false},  {Q_ERASE_GUARDIANS, false},  {Q_WARDS_EPOCH, true},
+    {Q_ERASE_WARDS, true},      {Q_ERASE_VALUES, false},     {Q_ERASE_INDEX, false},
+    {Q_ERASE_CONSENTS, false},  {Q_ERASE_SHARES, false},     {Q_ERASE_HOLDS, false},
+    {Q_ERASE_PURCHASES, false}, {Q_ERASE_HAPPENINGS, false}, {Q_ERASE_COPIES, true},
+    {Q_ERASE_SUBJECT, true},
 };
 
 enum err subject_erase(struct store *st, const struct subject *s, struct instant now, struct fail *f)

@@ -160,12 +160,15 @@ enum err vault_places(struct store *st, const struct vault_person *s, const stru
 /* Opens one that came whole. ERR_INTEGRITY as vault_get. */
 enum err vault_open_place(const struct vault_person *s, const struct person_key *k, struct value_place *p,
                           struct arena *a, struct fail *f);
-/* Shortens the keep time of a field's values to `until`; never lengthens it. */
-enum err vault_keep_less(struct store *st, const struct vault_person *s, struct span field,
-                         struct instant until, struct fail *f);
-
+/* Shortens the time to keep of one value to `until`; never lengthens it. */
 enum err vault_keep_item_less(struct store *st, const struct vault_person *s, struct span field,
                               struct span item, struct instant until, struct fail *f);
+
+/* Its time anew, sooner or later: what started its clock happened again. */
+enum err vault_keep_set(struct store *st, const struct vault_person *s, struct span field, struct span item,
+                        struct instant until, struct fail *f);
+/* Persons of whom anything is held, by number, from the one after `after` on. */
+enum err vault_persons(struct store *st, int64_t after, size_t most, int64_t *out, size_t *n, struct fail *f);
 
 /* Values whose time to keep is over at `now`, up to `most`, the longest over first. */
 struct value_due {

@@ -9,6 +9,27 @@ enum err vault_keep_item_less(struct store *st, const struct vault_person *s, st
                      NULL, f);
 }
 
+enum err vault_keep_set(struct store *st, const struct vault_person *s, struct span field, struct span item,
+                        struct instant until, struct fail *f)
+{
+    return store_run(st, Q_VALUE_KEEP_SET, ARGS(ARG_I(s->sid), ARG_T(field), ARG_T(item), ARG_I(until.ms)),
+                     NULL, f);
+}
+
+enum err vault_persons(struct store *st, int64_t after, size_t most, int64_t *out, size_t *n, struct fail *f)
+{
+    struct store_rows rows;
+    *n = 0;
+    enum err e = store_query(st, Q_VALUE_PERSONS, ARGS(ARG_I(after), ARG_I(most)), &rows, f);
+    if (e)
+        return e;
+    while (*n < most && store_next(&rows, f))
+        out[(*n)++] = store_i(&rows, 0);
+    e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
 enum err vault_due(struct store *st, struct instant now, size_t most, struct arena *a, struct value_due *out,
                    size_t *n, struct fail *f)
 {

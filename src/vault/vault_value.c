@@ -304,9 +304,3 @@ enum err vault_open_place(const struct vault_person *s, const struct person_key 
 {
     return open_value(s, k, p->number, p->sealed, a, &p->value, f);
 }
-
-enum err vault_keep_less(struct store *st, const struct vault_person *s, struct span field,
-                         struct instant until, struct fail *f)
-{
-    return store_run(st, Q_VALUE_KEEP, ARGS(ARG_I(s->sid), ARG_T(field), ARG_I(until.ms)), NULL, f);
-}

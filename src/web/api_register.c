@@ -45,7 +45,8 @@ static enum err take_service(struct call *c, struct service *s)
                           .ended = INSTANT_FOREVER};
     json_read_bool(c->body, "lenient", false, &s->lenient, NULL);
     json_read_bool(c->body, "renew", false, &renew, NULL);
-    instant_get(call_member(c, "ended"), &s->ended);
+    if (instant_get(call_member(c, "ended"), &s->ended))
+        s->closing = c->gate.now;
     if (call_name(c, "name", &s->name) != OK || call_known(c, DIM_SERVICE, "class", s->class_name) != OK)
         return c->fail.code;
     if (renew || !registers_service(c->gate.view->registers, s->name))

@@ -89,3 +89,25 @@ void api_order_list(struct call *c)
     json_close(&t, '}');
     http_json(c->res, 200, &t);
 }
+
+/* ---- What a time to keep counts from */
+
+void api_event_add(struct call *c)
+{
+    struct subject s;
+    size_t set = 0;
+    struct text t = text_new(c->arena, 128);
+    struct happening h = {.event = call_member(c, "event"),
+                          .item = span_trim(call_member(c, "item")),
+                          .purpose = call_member(c, "purpose"),
+                          .time = c->gate.now};
+    instant_get(call_member(c, "time"), &h.time);
+    if (call_subject(c, 0, &s) != OK || call_service(c, call_member(c, "service"), &h.service) != OK ||
+        gate_happened(&c->gate, &s, &h, call_list(c, "fields"), &set, &c->fail) != OK)
+        return;
+    json_open(&t, NULL, '{');
+    json_i64(&t, "values", (int64_t)set);
+    call_entry(c, &t, "entry", 0);
+    json_close(&t, '}');
+    http_json(c->res, 201, &t);
+}

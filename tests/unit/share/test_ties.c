@@ -5,6 +5,8 @@
 #include "lists.h"
 #include "ties.h"
 
+#include <stdio.h>
+
 #define DAY(n) ((struct instant){(n)*DAY_MS})
 
 TEST(R110_a_hold_binds_from_its_start_to_its_end)
@@ -135,7 +137,31 @@ TEST(R047_a_template_is_what_its_class_says)
     scratch_close();
 }
 
-UNIT_MAIN(CASE(R110_a_hold_binds_from_its_start_to_its_end),
+TEST(R109_what_happened_is_kept_once_for_each_scope)
+{
+    scratch_open();
+    struct fail f = {0};
+    struct happening h = {.event = SPAN("case-closed")}, *all;
+    size_t n;
+    char item[16];
+    for (int round = 1; round <= 2; round++)
+        for (int i = 0; i < 40; i++) {
+            snprintf(item, sizeof item, "case-%02d", i);
+            h.item = span_str(item);
+            h.time.ms = round * 1000 + i;
+            scratch_must(happening_put(scratch_st, 7, &h, &f), &f);
+        }
+    scratch_must(happening_list(scratch_st, 7, scratch_a, &all, &n, &f), &f);
+    EXPECT_INT(n, 40);
+    for (size_t i = 0; i < n; i++)
+        EXPECT_INT(all[i].time.ms, 2000 + (int)i);
+    scratch_must(happening_list(scratch_st, 8, scratch_a, &all, &n, &f), &f);
+    EXPECT_INT(n, 0);
+    scratch_close();
+}
+
+UNIT_MAIN(CASE(R109_what_happened_is_kept_once_for_each_scope),
+          CASE(R110_a_hold_binds_from_its_start_to_its_end),
           CASE(R038_where_a_recipient_stands_with_an_order),
           CASE(R038_an_order_is_closed_by_putting_it_again), CASE(R096_a_reference_begins_and_ends),
           CASE(R046_the_catalogue_of_messages_is_closed), CASE(R047_a_template_is_what_its_class_says))

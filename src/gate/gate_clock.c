@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The clocks of keeping (B4.0.a): `until 3 years after order-closed` begins to run when the order is closed.
+ * What happened is kept as a row (ties.h), so that a policy that comes later can count from it, too. See
+ * gate_impl.h
+ */
+#include "gate_impl.h"
+
+#define QUESTIONS_MAX 32 /* services and purposes of one person's values that are told apart at once */
+
+/* What the policy says of values that came through one service for one purpose. */
+struct reckoned {
+    struct span service, purpose;
+    struct question *question; /* null: the policy no longer knows them */
+};
+
+struct clock {
+    struct gate_call *call; /* without the caller: it may be another service that has something to keep */
+    const struct subject *subject;
+    struct vault_person person;
+    struct span operation;
+    struct reckoned of[QUESTIONS_MAX];
+    size_t n;
+    struct value *held;
+    size_t n_held;
+};
+
+/* `operation` empty: keeping, in the policy's word for it. */
+static enum err begin(struct clock *k, struct gate_call *c, const struct subject *s, struct span operation,
+                      struct fail *f)
+{
+    bool store = policy_find(c->view->policy, DIM_OPERATION, SPAN("store")) != POLICY_NONE;
+    struct gate_call *own = ARENA_NEW(c->arena, struct gate_call);
+    *own = *c;
+    own->service = NULL;
+    if (operation.len == 0)
+        operation = store ? SPAN("store") : SPAN("keep");
+    *k = (struct clock){.call = own, .subject = s, .person = vault_of(s), .operation = operation};
+    return vault_list(c->st, &k->person, c->arena, &k->held, &k->n_held, f);
+}
+
+static void drop(struct clock *k)
+{
+    for (size_t i = 0; i < k->n; i++)
+        if (k->of[i].question)
+            question_end(k->of[i].question);
+    k->n = 0;
+}
+
+/* What fails here concerns values of an older policy, or a person whose key is lost: their times stay. */
+static bool lost(enum err e)
+{
+    return e == ERR_UNKNOWN_NAME || e == ERR_MISSING_MEMBER || e == ERR_GONE || e == ERR_INTEGRITY;
+}
+
+static enum err reckon(struct clock *k, const struct value *v, struct reckoned *r, struct fail *f)
+{
+    struct gate_request *asked = ARENA_NEW(k->call->arena, struct gate_request);
+    struct question *q = ARENA_NEW(k->call->arena, struct question);
+    struct fail why = {0};
+    *asked = (struct gate_request){.subject = k->subject->id,
+                                   .has_subject = true,
+                                   .read = k->subject,
+                                   .service = v->from.service,
+                                   .purpose = v->from.purpose};
+    *r = (struct reckoned){.service = v->from.service, .purpose = v->from.purpose, .question = q};
+    enum err e = question_resolve(q, k->call, asked, k->operation, &why);
+    if (!e)
+        e = question_gather(q, &why);
+    if (!e)
+        return OK;
+    question_end(q);
+    r->question = NULL;
+    return lost(e) ? OK : fail_set(f, e, "%s", why.detail);
+}
+
+/* The question of a value; null: the policy has nothing to say of it. */
+static enum err question_of(struct clock *k, const struct value *v, const struct question **out,
+                            struct fail *f)
+{
+    for (size_t i = 0; i < k->n; i++)
+        if (span_eq(k->of[i].service, v->from.service) && span_eq(k->of[i].purpose, v->from.purpose)) {
+            *out = k->of[i].question;
+            return OK;
+        }
+    if (k->n == QUESTIONS_MAX)
+        drop(k);
+    enum err e = reckon(k, v, &k->of[k->n], f);
+    *out = e ? NULL : k->of[k->n++].question;
+    return e;
+}
+
+/* Which event a value's time counts from; POLICY_NONE: from none. */
+static enum err rule_of(struct clock *k, const struct value *v, struct policy_decision *d, struct fail *f)
+{
+    const struct question *q;
+    unsigned field = policy_find(k->call->view->policy, DIM_FIELD, v->field);
+    *d = (struct policy_decision){.until_event = POLICY_NONE};
+    if (field == POLICY_NONE)
+        return OK;
+    enum err e = question_of(k, v, &q, f);
+    if (!e && q)
+        storing_rule(q, field, d);
+    return e;
+}
+
+static struct instant end_after(const struct clock *k, const struct policy_decision *d,
+                                const struct happening *h)
+{
+    const struct policy *p = k->call->view->policy;
+    if (d->until_event == POLICY_NONE || !span_eq(policy_kind_name(p, KIND_EVENT, d->until_event), h->event))
+        return INSTANT_FOREVER;
+    return keep_until(p, d, arena_str(k->call->arena, h->event), h->time, k->call->gate->offset_minutes);
+}
+
+/* What happened to an item concerns all that carries its number, whenever that came; everything else only
+ * what was there: what is collected afterwards was collected anew. */
+static bool concerns(const struct happening *h, const struct value *v)
+{
+    return (h->field.len == 0 || span_eq(h->field, v->field)) &&
+           (h->item.len == 0 ? v->from.time.ms <= h->time.ms : span_eq(h->item, v->item)) &&
+           (h->service.len == 0 || span_eq(h->service, v->from.service)) &&
+           (h->purpose.len == 0 || span_eq(h->purpose, v->from.purpose));
+}
+
+/* ---- Something happened */
+
+static bool same_scope(const struct happening *a, const struct happening *b)
+{
+    return span_eq(a->event, b->event) && span_eq(a->field, b->field) && span_eq(a->item, b->item) &&
+           span_eq(a->service, b->service) && span_eq(a->purpose, b->purpose);
+}
+
+/* The same before, if it happened before. */
+static enum err before(struct clock *k, const struct happening *h, const struct happening **out,
+                       struct fail *f)
+{
+    struct happening *all;
+    size_t n;
+    *out = NULL;
+    enum err e = happening_list(k->call->st, k->subject->sid, k->call->arena, &all, &n, f);
+    for (size_t i = 0; !e && i < n; i++)
+        if (same_scope(&all[i], h))
+            *out = &all[i];
+    return e;
+}
+
+/* A clock that runs since this happened last runs anew; any other one is only ever shortened. */
+static enum err restart(struct clock *k, const struct value *v, const struct happening *h,
+                        const struct happening *last, size_t *set, struct fail *f)
+{
+    struct policy_decision d;
+    enum err e = rule_of(k, v, &d, f);
+    if (e)
+        return e;
+    struct instant until = end_after(k, &d, h), now = v->from.keep_until;
+    bool same = last && now.ms < INSTANT_FOREVER.ms && end_after(k, &d, last).ms == now.ms;
+    if (until.ms == INSTANT_FOREVER.ms || (same ? until.ms == now.ms : until.ms >= now.ms))
+        return OK;
+    ++*set;
+    return vault_keep_set(k->call->st, &k->person, v->field, v->item, until, f);
+}
+
+enum err clock_start(struct gate_call *c, const struct subject *s, const struct happening *h, size_t *set,
+                     struct fail *f)
+{
+    struct clock k = {0};
+    const struct happening *last = NULL;
+    size_t changed = 0;
+    unsigned event = policy_kind_find(c->view->policy, KIND_EVENT, h->event);
+    if (set)
+        *set = 0;
+    if (event == POLICY_NONE)
+        return OK;
+    bool counts = policy_keeps_from(c->view->policy, event);
+    enum err e = counts ? begin(&k, c, s, SPAN_EMPTY, f) : OK;
+    if (!e && counts)
+        e = before(&k, h, &last, f);
+    if (!e)
+        e = happening_put(c->st, s->sid, h, f);
+    for (size_t i = 0; !e && i < k.n_held; i++)
+        if (concerns(h, &k.held[i]))
+            e = restart(&k, &k.held[i], h, last, &changed, f);
+    drop(&k);
+    if (set)
+        *set = changed;
+    return e;
+}
+
+enum err clock_of_item(const struct question *q, unsigned field, struct span item, struct instant *until,
+                       struct fail *f)
+{
+    struct policy_decision d = {.until_event = POLICY_NONE};
+    struct happening *all;
+    size_t n;
+    if (!storing_rule(q, field, &d) || d.until_event == POLICY_NONE)
+        return OK;
+    struct clock k = {.call = q->call};
+    struct value v = {.field = policy_name(q->policy, DIM_FIELD, field), .item = item};
+    v.from.service = q->service->name;
+    v.from.purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]);
+    enum err e = happening_list(q->call->st, q->subject.sid, q->call->arena, &all, &n, f);
+    for (size_t i = 0; !e && i < n; i++) {
+        struct instant end = all[i].item.len && concerns(&all[i], &v) ? end_after(&k, &d, &all[i]) : *until;
+        *until = end.ms < until->ms ? end : *until;
+    }
+    return e;
+}
+
+/* ---- A withdrawal */
+
+static enum err end_purpose(struct clock *use, struct gate_call *c, const struct value *v, struct fail *f)
+{
+    const struct question *q;
+    unsigned field = policy_find(c->view->policy, DIM_FIELD, v->field);
+    enum err e = field == POLICY_NONE ? OK : question_of(use, v, &q, f);
+    if (e || field == POLICY_NONE || !q || !purpose_over(q, field))
+        return e;
+    struct happening over = {.event = SPAN("purpose-ended"),
+                             .field = v->field,
+                             .service = v->from.service,
+                             .purpose = v->from.purpose,
+                             .time = c->now};
+    return clock_start(c, use->subject, &over, NULL, f);
+}
+
+/* What was collected for a purpose that nothing allows any more has served it. */
+static enum err end_purposes(struct gate_call *c, const struct subject *s, const struct happening *scope,
+                             struct fail *f)
+{
+    struct clock use;
+    enum err e = begin(&use, c, s, SPAN("use"), f);
+    for (size_t i = 0; !e && i < use.n_held; i++)
+        if (concerns(scope, &use.held[i]))
+            e = end_purpose(&use, c, &use.held[i], f);
+    drop(&use);
+    return e;
+}
+
+static enum err withdrawn(struct gate_call *c, const struct subject *s, const struct consent_event *e,
+                          struct happening h, bool purposes, struct fail *f)
+{
+    h.event = SPAN("consent-withdrawn");
+    enum err err = clock_start(c, s, &h, NULL, f);
+    h.event = SPAN("guardian-withdrew");
+    if (!err && e->actor == CONSENT_BY_GUARDIAN)
+        err = clock_start(c, s, &h, NULL, f);
+    return err || !purposes ? err : end_purposes(c, s, &h, f);
+}
+
+enum err clock_withdrawn(struct gate_call *c, const struct subject *s, const struct consent_event *e,
+                         struct span source, struct fail *f)
+{
+    struct happening h = {.service = e->service, .purpose = e->purpose, .time = c->now};
+    struct span rest = e->fields, one = SPAN_EMPTY;
+    /* One recipient, channel or device less ends no purpose. */
+    bool purposes = (span_is(source, "consent") || span_is(source, "guardian")) &&
+                    e->party.len + e->topic.len + e->device.len == 0;
+    enum err err = OK;
+    do {
+        if (rest.len)
+            span_cut(&rest, ',', &one);
+        h.field = one;
+        err = withdrawn(c, s, e, h, purposes, f);
+    } while (!err && rest.len);
+    return err;
+}
+
+/* ---- All times again */
+
+struct since {
+    struct happening *list;
+    size_t n;
+};
+
+/* Only what a time to keep counts from, so that nothing is gone through for nothing. */
+static void since_add(const struct gate_call *c, struct since *s, const char *event, struct span service,
+                      struct instant time)
+{
+    struct span name = span_str(event);
+    unsigned i = policy_kind_find(c->view->policy, KIND_EVENT, name);
+    if (i != POLICY_NONE && time.ms <= c->now.ms && policy_keeps_from(c->view->policy, i))
+        s->list[s->n++] = (struct happening){.event = name, .service = service, .time = time};
+}
+
+/* What happened to everybody: documents that came into force, services that end. */
+static enum err of_all(struct gate_call *c, struct since *out, struct fail *f)
+{
+    const struct registers *r = c->view->registers;
+    struct policy_set_row *sets;
+    size_t n;
+    out->n = 0;
+    out->list = ARENA_ARRAY(c->arena, 3 * r->n_services + 2, struct happening);
+    enum err e = gate_sets(c, &sets, &n, f);
+    if (e)
+        return e;
+    struct instant force = INSTANT_FOREVER, reduces = INSTANT_FOREVER;
+    for (size_t i = 0; i < n; i++) {
+        if (sets[i].since.ms == sets[i].ends.ms || sets[i].since.ms > c->now.ms)
+            continue;
+        force = sets[i].since;
+        if (sets[i].effect == GATE_EFFECT_REDUCES)
+            reduces = sets[i].published;
+    }
+    since_add(c, out, "revision-in-force", SPAN_EMPTY, force);
+    since_add(c, out, "revision-reduces-rights", SPAN_EMPTY, reduces);
+    for (size_t i = 0; i < r->n_services; i++) {
+        since_add(c, out, "service-closing", r->services[i].name, r->services[i].closing);
+        since_add(c, out, "service-closed", r->services[i].name, r->services[i].ended);
+        since_add(c, out, "purpose-ended", r->services[i].name, r->services[i].ended);
+    }
+    return OK;
+}
+
+/* The last time that what ends the value's time happened: an earlier one was followed by it. */
+static struct instant latest(const struct clock *k, const struct value *v, const struct policy_decision *d,
+                             const struct since *s)
+{
+    struct instant end = INSTANT_FOREVER, at = {INT64_MIN};
+    for (size_t i = 0; i < s->n; i++) {
+        struct instant one = concerns(&s->list[i], v) ? end_after(k, d, &s->list[i]) : INSTANT_FOREVER;
+        if (one.ms == INSTANT_FOREVER.ms || s->list[i].time.ms <= at.ms)
+            continue;
+        at = s->list[i].time;
+        end = one;
+    }
+    return end;
+}
+
+static enum err settle_value(struct clock *k, const struct value *v, const struct since *own,
+                             const struct since *all, size_t *set, struct fail *f)
+{
+    struct policy_decision d;
+    struct happening collected = {.event = SPAN("collected"), .time = v->from.time};
+    struct since first = {&collected, 1};
+    enum err e = rule_of(k, v, &d, f);
+    if (e || d.until_event == POLICY_NONE)
+        return e;
+    struct instant end = latest(k, v, &d, &first);
+    struct instant ends[] = {latest(k, v, &d, own), latest(k, v, &d, all)};
+    for (size_t i = 0; i < 2; i++)
+        end = ends[i].ms < end.ms ? ends[i] : end;
+    if (end.ms >= v->from.keep_until.ms)
+        return OK;
+    ++*set;
+    return vault_keep_item_less(k->call->st, &k->person, v->field, v->item, end, f);
+}
+
+static enum err settle(struct gate_call *c, const struct subject *s, const struct since *all, size_t *set,
+                       struct fail *f)
+{
+    struct clock k;
+    struct since own;
+    enum err e = begin(&k, c, s, SPAN_EMPTY, f);
+    if (!e)
+        e = happening_list(c->st, s->sid, c->arena, &own.list, &own.n, f);
+    for (size_t i = 0; !e && i < k.n_held; i++)
+        e = settle_value(&k, &k.held[i], &own, all, set, f);
+    drop(&k);
+    return e;
+}
+
+enum err clock_settle(struct gate_call *c, const struct subject *s, size_t *set, struct fail *f)
+{
+    struct since all;
+    *set = 0;
+    enum err e = of_all(c, &all, f);
+    return e ? e : settle(c, s, &all, set, f);
+}
+
+/* ---- Everybody's, once something made it necessary */
+
+#define MARK SPAN("keep-times") /* meta: for what it was done last, and up to whom; DONE: to the end */
+#define DONE (-1)
+
+struct follow {
+    uint8_t cause[32];
+    struct since all;
+    int64_t at;
+};
+
+static void put_happening(struct text *t, const struct happening *h)
+{
+    text_fmt(t, "%.*s %.*s %lld\n", SPAN_F(h->event), SPAN_F(h->service), (long long)h->time.ms);
+}
+
+static enum err cause(struct gate_call *c, struct follow *w, struct fail *f)
+{
+    struct digest d;
+    struct text t = text_new(c->arena, 512);
+    enum err e = of_all(c, &w->all, f);
+    if (e)
+        return e;
+    text_put(&t, span_of(c->view->compiled.b, sizeof c->view->compiled.b));
+    for (size_t i = 0; i < w->all.n; i++)
+        put_happening(&t, &w->all.list[i]);
+    crypto_sha256(text_span(&t), &d);
+    memcpy(w->cause, d.b, sizeof w->cause);
+    return OK;
+}
+
+static enum err read_mark(struct gate_call *c, struct follow *w, struct fail *f)
+{
+    struct store_rows rows;
+    w->at = 0;
+    if (!store_one(c->st, Q_META_GET, ARGS(ARG_T(MARK)), &rows, f))
+        return rows.err;
+    struct span done = store_t(&rows, 1);
+    if (done.len == sizeof w->cause && memcmp(done.p, w->cause, done.len) == 0)
+        w->at = store_i(&rows, 0);
+    store_done(&rows);
+    return OK;
+}
+
+static enum err settle_of(struct gate_call *c, int64_t sid, const struct follow *w, size_t *set,
+                          struct fail *f)
+{
+    struct subject_id id;
+    struct subject s;
+    enum err e = subject_of_sid(c->st, sid, &id, f);
+    if (!e)
+        e = subject_get(c->st, id, c->now, &s, f);
+    return e ? e : settle(c, &s, &w->all, set, f);
+}
+
+static enum err note(struct gate_call *c, size_t persons, size_t set, struct fail *f)
+{
+    struct text t = text_new(c->arena, 128);
+    if (set == 0)
+        return OK;
+    json_open(&t, NULL, '{');
+    json_str(&t, "event", "times to keep shortened");
+    json_i64(&t, "values", (int64_t)set);
+    json_i64(&t, "persons", (int64_t)persons);
+    json_close(&t, '}');
+    return gate_note(c, AUDIT_REGISTER, text_span(&t), f);
+}
+
+enum err clock_follow(struct gate_call *c, size_t most, bool *more, struct fail *f)
+{
+    struct follow w;
+    int64_t *sids = ARENA_ARRAY(c->arena, most, int64_t);
+    size_t n = 0, set = 0, persons = 0;
+    *more = false;
+    enum err e = cause(c, &w, f);
+    if (!e)
+        e = read_mark(c, &w, f);
+    if (e || w.at == DONE)
+        return e;
+    e = vault_persons(c->st, w.at, most, sids, &n, f);
+    for (size_t i = 0; !e && i < n; i++) {
+        size_t before_it = set;
+        e = settle_of(c, sids[i], &w, &set, f);
+        persons += set > before_it;
+    }
+    *more = n == most;
+    if (!e)
+        e = note(c, persons, set, f);
+    if (e)
+        return e;
+    w.at = *more ? sids[n - 1] : DONE;
+    return store_run(c->st, Q_META_PUT,
+                     ARGS(ARG_T(MARK), ARG_I(w.at), ARG_B(span_of(w.cause, sizeof w.cause))), NULL, f);
+}
