@@ -50,21 +50,26 @@ static enum err before_name(void *ctx, struct fail *f)
     return sync_segment(ctx, f);
 }
 
-/* Without room for a new segment nothing has changed: the entry is refused, readers go on. */
+static const struct segment_head *last_head(const struct audit *au)
+{
+    return &au->segments[au->n_segments - 1].head;
+}
+
+/* Without room for a new segment nothing has changed: the entry is refused, readers go on. Any other failure
+ * leaves open what the folder holds. */
 static enum err roll(struct audit *au, struct fail *f)
 {
     const struct segment_make m = {
         .dir = au->dir,
-        .head = {.bytes = audit_segment_bytes,
-                 .number = au->segments[au->n_segments - 1].head.number + 1,
-                 .first = au->next},
+        .head = {.bytes = last_head(au)->bytes, .number = last_head(au)->number + 1, .first = au->next},
         .before_name = before_name,
         .ctx = au,
     };
     int fd;
-    enum err e = segment_create(&m, &fd, f);
+    bool named;
+    enum err e = segment_next(au, &m, &fd, &named, f);
     if (e)
-        return e;
+        return e == ERR_DISK_FULL && !named ? e : stop(au, e);
     close(au->fd);
     au->fd = fd;
     au->buf_at = SEGMENT_HEAD;
@@ -72,9 +77,9 @@ static enum err roll(struct audit *au, struct fail *f)
     return OK;
 }
 
-static bool fits(const struct audit *au, size_t len)
+static bool fits(const struct audit *au, uint64_t len)
 {
-    return au->buf_at + au->buf_len + len <= au->segments[au->n_segments - 1].head.bytes;
+    return au->buf_at + au->buf_len + len <= last_head(au)->bytes;
 }
 
 static enum err make_room(struct audit *au, size_t len, struct fail *f)
@@ -134,7 +139,7 @@ static enum err epoch_turn(struct audit *au, struct instant now, struct fail *f)
     }
     if (!au->closed)
         e = fill_bundle(au, number, now, f);
-    if (!e && au->segments[au->n_segments - 1].head.first != au->next)
+    if (!e && last_head(au)->first != au->next)
         e = roll(au, f);
     if (e)
         return e;
@@ -157,6 +162,63 @@ enum err audit_append(struct audit *au, const struct audit_entry *e, uint64_t *i
     return err ? err : append(au, e, index, f);
 }
 
+/* ---- Room before it is needed */
+
+size_t audit_entry_bytes(const struct audit_entry *e)
+{
+    return RECORD_HEAD + AUDIT_LEAF_LEN + e->detail.len;
+}
+
+/* How many segments behind the last one so many bytes may need; each can lose a record's room at its end. */
+static unsigned segments_for(const struct audit *au, uint64_t bytes)
+{
+    uint64_t whole = last_head(au)->bytes - SEGMENT_HEAD;
+    uint64_t sure = whole > 2 * RECORD_MAX ? whole - RECORD_MAX : whole / 2;
+    return (unsigned)((bytes + sure - 1) / sure);
+}
+
+/* In one segment, if one takes them: then nothing but the disk itself can come between them and their seal.
+ */
+static enum err reserve(struct audit *au, uint64_t bytes, struct fail *f)
+{
+    enum err e = fits(au, bytes) ? OK : roll(au, f);
+    if (e || fits(au, bytes))
+        return e;
+    return spares_want(au, segments_for(au, bytes), last_head(au)->bytes, f);
+}
+
+enum err audit_reserve(struct audit *au, uint64_t bytes, struct instant newest, struct fail *f)
+{
+    if (atomic_load(&au->stopped))
+        return stopped(f);
+    if (!au->key)
+        return fail_set(f, ERR_INTERNAL, "the log is open for reading only");
+    if (bytes == 0)
+        return OK;
+    enum err e = epoch_turn(au, newest, f);
+    if (!e)
+        e = reserve(au, bytes, f);
+    if (!e || !atomic_load(&au->stopped))
+        return e;
+    if (f)
+        f->code = ERR_STOPPED;
+    return ERR_STOPPED;
+}
+
+enum err audit_prepare(struct audit *au, struct fail *f)
+{
+    uint32_t bytes = (uint32_t)atomic_load(&au->bytes);
+    return atomic_load(&au->left) < bytes / 2 ? spares_want(au, 1, bytes, f) : OK;
+}
+
+/* Where the last segment stands, for who prepares the next. */
+static void tell_left(struct audit *au)
+{
+    uint32_t bytes = last_head(au)->bytes;
+    atomic_store(&au->bytes, bytes);
+    atomic_store(&au->left, bytes - (uint32_t)au->buf_at);
+}
+
 enum err audit_seal(struct audit *au, struct fail *f)
 {
     if (atomic_load(&au->stopped))
@@ -166,6 +228,7 @@ enum err audit_seal(struct audit *au, struct fail *f)
     enum err e = sync_segment(au, f);
     if (e)
         return e;
+    tell_left(au);
     atomic_store(&au->pending_done, au->pending_max);
     atomic_store_explicit(&au->sealed, au->next, memory_order_release);
     return OK;
@@ -173,6 +236,5 @@ enum err audit_seal(struct audit *au, struct fail *f)
 
 struct audit_end audit_end(const struct audit *au)
 {
-    return (struct audit_end){
-        .size = au->synced, .segment = au->segments[au->n_segments - 1].head.number, .offset = au->buf_at};
+    return (struct audit_end){.size = au->synced, .segment = last_head(au)->number, .offset = au->buf_at};
 }

@@ -104,6 +104,14 @@ void audit_close(struct audit *au);
  * ERR_DISK_FULL: no room for the next segment; nothing happened, and a later call may succeed. ERR_STOPPED,
  * ERR_IO. */
 enum err audit_append(struct audit *au, const struct audit_entry *e, uint64_t *index, struct fail *f);
+/* Sees to it that entries of so many bytes in all, none of them newer than `newest`, find room when they are
+ * appended next: nothing but a failing disk can refuse them then. ERR_DISK_FULL: there is none now; nothing
+ * has changed, and a later call may succeed. ERR_STOPPED. */
+enum err audit_reserve(struct audit *au, uint64_t bytes, struct instant newest, struct fail *f);
+size_t audit_entry_bytes(const struct audit_entry *e);
+/* Makes room for the next segment once the last one is half full, so that a full disk is known before it
+ * matters. By one thread, as audit_publish. ERR_DISK_FULL, ERR_IO. */
+enum err audit_prepare(struct audit *au, struct fail *f);
 /* Writes and fdatasyncs everything appended. After a failure nothing may be acknowledged any more: every
  * later call fails with ERR_STOPPED. Nothing appended since the last seal: OK at once. */
 enum err audit_seal(struct audit *au, struct fail *f);

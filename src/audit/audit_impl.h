@@ -22,8 +22,8 @@ struct audit_io {
     int (*fallocate)(int fd, int mode, off_t at, off_t len);
 };
 extern struct audit_io audit_io;
-/* Bytes of a new segment: 16 MiB, because a start reads the last one; tests make it small. Each segment says
- * its own size in its head. */
+/* Bytes of a log's first segment: 16 MiB, because a start reads the last one; tests make it small. Each
+ * segment says its own size in its head, and the next one has the same. */
 extern uint32_t audit_segment_bytes;
 
 enum err io_write_all(int fd, const void *p, size_t len, uint64_t at, const char *name, struct fail *f);
@@ -216,7 +216,11 @@ struct audit {
     /* Shared with readers. */
     atomic_bool stopped;
     atomic_uint_fast64_t sealed, pending_done;
+    atomic_uint_fast32_t left;     /* bytes without entries in the last segment, when it was sealed */
+    atomic_uint_fast32_t bytes;    /* of the last segment, and of the next */
     _Atomic(struct floor *) floor; /* null: never pruned */
+    pthread_mutex_t lock_spares;
+    unsigned n_spares; /* under lock_spares: room for so many segments */
     pthread_mutex_t lock_segments;
     struct segment *segments; /* under lock_segments */
     size_t n_segments, cap_segments;
@@ -235,7 +239,7 @@ void segments_offsets(struct audit *au, const uint32_t *sparse, size_t n);
 void segments_note(struct audit *au, uint64_t index, uint64_t offset);
 /* A cursor standing at entry `index`, which the log holds. */
 enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct cursor *c, struct fail *f);
-/* Makes and syncs an empty segment; the old one must be synced before `publish` is called by it. */
+/* Makes and syncs an empty segment. */
 struct segment_make {
     int dir;
     struct segment_head head;
@@ -244,6 +248,13 @@ struct segment_make {
     void *ctx;
 };
 enum err segment_create(const struct segment_make *m, int *fd, struct fail *f);
+/* The same out of room made before, or now. *named after a failure: it has its name, perhaps not durably, and
+ * nothing may go to the old one any more. */
+enum err segment_next(struct audit *au, const struct segment_make *m, int *fd, bool *named, struct fail *f);
+/* Room for n segments at least. Any thread. ERR_DISK_FULL. */
+enum err spares_want(struct audit *au, unsigned n, uint32_t bytes, struct fail *f);
+/* What a process before left of them. */
+void spares_clear(const struct audit *au);
 
 /* Adds entries [t->size, upto) from the segments. With the signing key at hand, each segment that is finished
  * on the way gets its summary. */

@@ -171,6 +171,7 @@ static enum err open_last(struct recovery *r, struct fail *f)
     enum err e = open_segment(r, r->n_segments - 1, true, &h, &au->fd, f);
     au->next = end;
     au->buf_at = r->end;
+    spares_clear(au);
     return e ? e : cut_tail(r, au->fd, &h, f);
 }
 
@@ -272,6 +273,8 @@ static enum err recover(struct recovery *r, struct tiles *t, struct fail *f)
     memcpy(au->pk, r->id.pk, SIGN_PK_LEN);
     au->synced = au->next;
     atomic_store(&au->sealed, au->next);
+    atomic_store(&au->bytes, au->segments[au->n_segments - 1].head.bytes);
+    atomic_store(&au->left, au->segments[au->n_segments - 1].head.bytes - (uint32_t)r->end);
     atomic_store(&au->pending_done, au->pending_max);
     return settle_epoch(r, t, f);
 }
@@ -285,6 +288,7 @@ static struct audit *audit_new(void)
     *au = (struct audit){
         .dir = -1, .lock = -1, .fd = -1, .buf = buf, .arena = arena_new(0), .epoch = EPOCH_NONE};
     pthread_mutex_init(&au->lock_segments, NULL);
+    pthread_mutex_init(&au->lock_spares, NULL);
     pthread_mutex_init(&au->lock_published, NULL);
     return au;
 }
@@ -360,6 +364,7 @@ void audit_close(struct audit *au)
     free(au->buf);
     sign_key_free(au->key);
     pthread_mutex_destroy(&au->lock_segments);
+    pthread_mutex_destroy(&au->lock_spares);
     pthread_mutex_destroy(&au->lock_published);
     arena_free(au->arena);
     free(au);

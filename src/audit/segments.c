@@ -7,9 +7,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define SEGMENT_TMP "segment-next" /* sorts after all numbers and is never read */
+#define SPARE_PREFIX "segment-next" /* sorts after all numbers and is never read */
 
 static void *grown(void *p, size_t n, size_t *cap, size_t size)
 {
@@ -109,6 +110,23 @@ enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct c
     return skip_to(c, index, name, f);
 }
 
+/* ---- Room for segments to come: files of their size that have no head yet */
+
+static void spare_name(char out[NAME_MAX_LEN], unsigned i)
+{
+    if (i)
+        snprintf(out, NAME_MAX_LEN, SPARE_PREFIX "-%u", i);
+    else
+        snprintf(out, NAME_MAX_LEN, SPARE_PREFIX);
+}
+
+/* What cannot succeed is not tried: it would take the last room away from others for a moment. */
+static bool no_room(int dir, uint32_t bytes)
+{
+    struct statvfs st;
+    return fstatvfs(dir, &st) == 0 && st.f_blocks && (uint64_t)st.f_bfree * st.f_frsize < bytes;
+}
+
 static enum err allocate_all(int fd, uint32_t bytes, struct fail *f)
 {
     static const uint8_t zeros[4096];
@@ -124,41 +142,107 @@ static enum err allocate_all(int fd, uint32_t bytes, struct fail *f)
     return e;
 }
 
+/* Synced here, so that little is left to sync when it is needed. */
+static enum err spare_make(int dir, unsigned i, uint32_t bytes, struct fail *f)
+{
+    char name[NAME_MAX_LEN];
+    spare_name(name, i);
+    if (no_room(dir, bytes)) {
+        errno = ENOSPC;
+        return io_fail(f, "making room for", "a segment");
+    }
+    int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return io_fail(f, "creating", name);
+    enum err e = allocate_all(fd, bytes, f);
+    if (!e && fsync(fd) != 0)
+        e = io_fail(f, "syncing", name);
+    close(fd);
+    if (e)
+        unlinkat(dir, name, 0);
+    return e;
+}
+
+enum err spares_want(struct audit *au, unsigned n, uint32_t bytes, struct fail *f)
+{
+    enum err e = OK;
+    pthread_mutex_lock(&au->lock_spares);
+    while (!e && au->n_spares < n) {
+        e = spare_make(au->dir, au->n_spares, bytes, f);
+        au->n_spares += e == OK;
+    }
+    pthread_mutex_unlock(&au->lock_spares);
+    return e;
+}
+
+void spares_clear(const struct audit *au)
+{
+    char name[NAME_MAX_LEN];
+    unsigned i = 0;
+    do
+        spare_name(name, i++);
+    while (unlinkat(au->dir, name, 0) == 0);
+}
+
 static enum err sync_name(int dir, struct fail *f)
 {
     return fsync(dir) == 0 ? OK : io_fail(f, "syncing", "the log's folder");
 }
 
-/* Room first, then the old segment's end, then the head, then the name: a segment with a name has a good
- * head, and everything before it is durable. */
-enum err segment_create(const struct segment_make *m, int *out, struct fail *f)
+/* The old segment's end, then the head, then the name: a segment with a name has a good head, and everything
+ * before it is durable. What has a name keeps it: that it could be taken away durably is not known. */
+static enum err segment_name_it(const struct segment_make *m, int fd, const char *spare, bool *named,
+                                struct fail *f)
 {
     char name[NAME_MAX_LEN];
     uint8_t head[SEGMENT_HEAD];
     segment_name(name, m->head.number);
     segment_head_put(&m->head, head);
-    int fd = openat(m->dir, SEGMENT_TMP, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return io_fail(f, "creating", name);
-    enum err e = allocate_all(fd, m->head.bytes, f);
-    if (!e && m->before_name)
-        e = m->before_name(m->ctx, f);
+    enum err e = m->before_name ? m->before_name(m->ctx, f) : OK;
     if (!e)
         e = io_write_all(fd, head, sizeof head, 0, name, f);
     if (!e && fsync(fd) != 0)
         e = io_fail(f, "syncing", name);
-    if (!e && renameat(m->dir, SEGMENT_TMP, m->dir, name) != 0)
+    if (!e && renameat(m->dir, spare, m->dir, name) != 0)
         e = io_fail(f, "naming", name);
-    if (!e)
-        e = sync_name(m->dir, f);
-    if (e) {
+    *named = !e;
+    return e ? e : sync_name(m->dir, f);
+}
+
+static enum err segment_from(const struct segment_make *m, unsigned i, int *out, bool *named, struct fail *f)
+{
+    char spare[NAME_MAX_LEN];
+    spare_name(spare, i);
+    *named = false;
+    int fd = openat(m->dir, spare, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return io_fail(f, "opening", spare);
+    enum err e = segment_name_it(m, fd, spare, named, f);
+    if (e)
         close(fd);
-        unlinkat(m->dir, SEGMENT_TMP, 0);
-        unlinkat(m->dir, name, 0); /* named, but not durably: entries may still go to the old one */
+    else
+        *out = fd;
+    return e;
+}
+
+enum err segment_create(const struct segment_make *m, int *out, struct fail *f)
+{
+    bool named;
+    enum err e = spare_make(m->dir, 0, m->head.bytes, f);
+    return e ? e : segment_from(m, 0, out, &named, f);
+}
+
+enum err segment_next(struct audit *au, const struct segment_make *m, int *out, bool *named, struct fail *f)
+{
+    *named = false;
+    enum err e = spares_want(au, 1, m->head.bytes, f);
+    if (e)
         return e;
-    }
-    *out = fd;
-    return OK;
+    pthread_mutex_lock(&au->lock_spares);
+    e = segment_from(m, au->n_spares - 1, out, named, f);
+    au->n_spares -= *named;
+    pthread_mutex_unlock(&au->lock_spares);
+    return e;
 }
 
 enum err segments_count(struct arena *a, const char *path, uint64_t from, uint64_t *behind, struct fail *f)
@@ -172,7 +256,7 @@ enum err segments_count(struct arena *a, const char *path, uint64_t from, uint64
     *behind = from;
     segment_name(first, from);
     for (size_t i = 0; i < count; i++) {
-        if (!span_starts(names[i], "segment-") || span_is(names[i], SEGMENT_TMP) ||
+        if (!span_starts(names[i], "segment-") || span_starts(names[i], SPARE_PREFIX) ||
             span_cmp(names[i], span_str(first)) < 0)
             continue;
         segment_name(want, *behind);

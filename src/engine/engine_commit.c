@@ -8,7 +8,8 @@
  *   2. the writes' entries and the reads' entries are appended to the record; one fdatasync
  *   3. answers are released; the outbox rows go with the next group's transaction
  * A crash after 1 leaves the outbox, which the next start seals. A failure in 1 fails the writes of the
- * group; a failure in 2 stops all acknowledging for good: what the disk holds is then unknown.
+ * group; a failure in 2 stops all acknowledging for good: what the disk holds is then unknown. So that a full
+ * disk is no failure in 2, room in the record is made sure of before the commit; reads without room fail.
  */
 #include "engine_impl.h"
 
@@ -26,11 +27,34 @@ struct part {
 
 /* ---- Taking a group */
 
+static void due_add(struct due *d, const struct job *j)
+{
+    for (size_t i = 0; i < j->n_entries; i++) {
+        d->bytes += audit_entry_bytes(&j->entries[i]);
+        if (j->entries[i].leaf.time.ms > d->newest.ms)
+            d->newest = j->entries[i].leaf.time;
+    }
+}
+
+static struct due due_of(const struct part *p)
+{
+    struct due d = {0};
+    for (size_t i = 0; i < p->n_write; i++)
+        due_add(&d, p->write[i]);
+    for (size_t i = 0; i < p->n_read; i++)
+        due_add(&d, p->read[i]);
+    return d;
+}
+
+/* Of reads it is known what they leave; of writes it is not before they run. */
 static size_t take(struct job_list *l, struct job **out, size_t max)
 {
     size_t n = 0;
-    while (n < max && l->n)
-        out[n++] = list_pop(l);
+    struct due d = {0};
+    while (n < max && l->n && d.bytes < ENGINE_GROUP_BYTES) {
+        out[n] = list_pop(l);
+        due_add(&d, out[n++]);
+    }
     return n;
 }
 
@@ -82,6 +106,14 @@ static enum err watermark_set(struct engine *e, struct fail *f)
                      NULL, f);
 }
 
+/* With what is committed already and not yet in the record. */
+static enum err part_reserve(struct engine *e, const struct part *p, struct fail *f)
+{
+    struct due d = due_of(p);
+    struct instant newest = d.newest.ms > e->due.newest.ms ? d.newest : e->due.newest;
+    return audit_reserve(e->config.audit, e->due.bytes + d.bytes, newest, f);
+}
+
 /* Some of the group's jobs in one transaction. Entries of reads come with them where the setting says so. */
 static enum err writes_run(struct engine *e, const struct part *p, struct fail *f)
 {
@@ -97,6 +129,8 @@ static enum err writes_run(struct engine *e, const struct part *p, struct fail *
         err = outbox_add(e, p->read[i], f);
     if (err == OK && e->pending_next != before)
         err = watermark_set(e, f);
+    if (err == OK)
+        err = part_reserve(e, p, f);
     if (err == OK)
         return store_commit(e->store, f);
     store_rollback(e->store);
@@ -176,6 +210,9 @@ static void part_run(struct engine *e, const struct part *p, struct group *done)
         return;
     }
     e->pending_drop = 0;
+    struct due d = due_of(p);
+    e->due.bytes += d.bytes;
+    e->due.newest = d.newest.ms > e->due.newest.ms ? d.newest : e->due.newest;
     for (size_t i = 0; i < p->n_write; i++) {
         done->registers_changed |= p->write[i]->registers_changed && !p->write[i]->undo;
         done->write[done->n_write++] = p->write[i];
@@ -192,6 +229,7 @@ static void group_change(struct engine *e, struct group *g)
     struct group *done = &e->changed;
     done->n_write = done->n_read = 0;
     done->registers_changed = false;
+    e->due = (struct due){0};
     part_run(e, &all, done);
     for (g->n_write = 0; g->n_write < done->n_write; g->n_write++)
         g->write[g->n_write] = done->write[g->n_write];
@@ -214,6 +252,25 @@ static enum err append_all(struct engine *e, struct job *const *jobs, size_t n, 
     return err;
 }
 
+/* Reads whose entries find no room are refused. Those that went through the database have theirs. */
+static enum err reads_append(struct engine *e, struct group *g, struct fail *f)
+{
+    struct fail full = {0};
+    struct part reads = {NULL, 0, g->read, g->n_read};
+    struct due d = due_of(&reads);
+    enum err err = e->config.decisions ? OK : audit_reserve(e->config.audit, d.bytes, d.newest, &full);
+    if (err == ERR_DISK_FULL) {
+        jobs_fail(e, g->read, g->n_read, &full);
+        g->n_read = 0;
+        return OK;
+    }
+    if (err != OK) {
+        *f = full;
+        return err;
+    }
+    return append_all(e, g->read, g->n_read, f);
+}
+
 static enum err group_seal(struct engine *e, struct group *g, struct fail *f)
 {
     if (atomic_load(&e->stopped))
@@ -221,7 +278,7 @@ static enum err group_seal(struct engine *e, struct group *g, struct fail *f)
                         "the record could not be written; restart the service when its disk is well");
     enum err err = append_all(e, g->write, g->n_write, f);
     if (err == OK)
-        err = append_all(e, g->read, g->n_read, f);
+        err = reads_append(e, g, f);
     if (err == OK)
         err = audit_seal(e->config.audit, f);
     if (err == OK)

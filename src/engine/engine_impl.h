@@ -141,10 +141,19 @@ struct publisher {
     pthread_cond_t wake;
     bool idle; /* nothing was sealed since it last looked */
     bool closed, runs;
-    bool late; /* the last try failed, and the log says so; the thread's own */
+    bool late;          /* the last try failed, and the log says so; the thread's own */
+    bool short_of_room; /* the same of room for the next segment */
 };
 
 /* ---- The committer */
+
+#define ENGINE_GROUP_BYTES (4u << 20) /* what the reads of a group may leave: a quarter of a segment */
+
+/* What jobs leave in the record. */
+struct due {
+    uint64_t bytes;
+    struct instant newest; /* of its times */
+};
 
 struct group {
     struct job *write[ENGINE_GROUP_MAX], *read[ENGINE_GROUP_MAX];
@@ -180,6 +189,7 @@ struct engine {
     struct publisher publisher;
     /* The committer's own */
     struct group changed;  /* what a group has committed so far */
+    struct due due;        /* of it */
     uint64_t pending_next; /* id of the next outbox row */
     uint64_t pending_drop; /* rows up to this are sealed and can go */
     bool in_doubt;         /* a commit's outcome is not known: the outbox is looked at before the next */

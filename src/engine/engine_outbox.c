@@ -92,8 +92,10 @@ enum err commit_recover(struct engine *e, struct fail *f)
     enum err err = OK;
     for (; err == OK && n == RECOVER_ROWS; all += n)
         err = recover_some(e, &n, f);
-    if (err == OK && all)
-        err = audit_seal(e->config.audit, f);
+    /* Those before one that found no room, too: the next try begins behind what is sealed. */
+    enum err sealed_too = audit_seal(e->config.audit, err == OK ? f : NULL);
+    if (err == OK)
+        err = sealed_too;
     if (err == OK && !copies(e))
         err = drop_upto(e, e->pending_next - 1, f);
     if (err == OK && all)

@@ -40,6 +40,25 @@ static void publish(struct engine *e)
     p->late = err != OK;
 }
 
+/* The room is asked for again and again: it may be there any time. */
+static void prepare(struct engine *e)
+{
+    struct publisher *p = &e->publisher;
+    struct fail f = {0};
+    if (atomic_load(&e->stopped))
+        return;
+    bool short_before = p->short_of_room;
+    p->short_of_room = audit_prepare(e->config.audit, &f) != OK;
+    if (p->short_of_room && !short_before)
+        log_line(
+            LOG_LVL_WARN, "engine",
+            "no room for the next segment of the record; once it is needed, requests that go on record are "
+            "refused: %s",
+            f.detail);
+    if (short_before && !p->short_of_room)
+        log_line(LOG_LVL_INFO, "engine", "there is room again for the next segment of the record");
+}
+
 /* Waits until there is something to publish and the last time is long enough ago. False when closed. */
 static bool wait_due(struct publisher *p, int64_t due_ms)
 {
@@ -62,7 +81,8 @@ static void *publisher_main(void *arg)
     while (wait_due(&e->publisher, due)) {
         due = monotonic_ms() + ENGINE_PUBLISH_MS;
         publish(e);
-        if (e->publisher.late)
+        prepare(e);
+        if (e->publisher.late || e->publisher.short_of_room)
             publish_sealed(e); /* to be tried again */
     }
     publish(e);

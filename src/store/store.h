@@ -75,7 +75,7 @@ void store_end_read(struct store *st);
  *
  * A failed statement may cost the whole group its transaction (full disk): then savepoints do nothing and
  * store_commit fails with what happened. ERR_STOPPED from store_commit: the changes are durable, but a key
- * could not be deleted, or a store_key_fn failed. */
+ * could not be deleted, or a store_key_fn failed; not for want of room (store_in_doubt). */
 enum err store_begin_write(struct store *st, struct fail *f);
 enum err store_savepoint(struct store *st, struct fail *f);
 void store_savepoint_keep(struct store *st);
@@ -83,9 +83,9 @@ void store_savepoint_undo(struct store *st); /* also drops the key deletions que
 /* One may stand within another: keep and undo end the innermost, so each that is set must be ended. */
 enum err store_commit(struct store *st, struct fail *f);
 void store_rollback(struct store *st);
-/* On PostgreSQL: the last commit failed, and whether the server had done it is not known (asked once). What
- * it did stands in troth.db and its outbox; keys that were to be forgotten are seen to before the next group.
- */
+/* The last commit failed, but its changes may stand (asked once): a server was lost in the midst of it, or
+ * there was no room to delete a key afterwards. What was done stands in troth.db and its outbox; keys that
+ * were to be forgotten are seen to before the next group. */
 bool store_in_doubt(struct store *st);
 /* Called on the committing thread when a person's key row has changed for good, before anybody is answered.
  */

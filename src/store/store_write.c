@@ -519,8 +519,10 @@ static enum err forget_owed(struct store *st, struct fail *f)
     enum err err = owed_committed(st, &kept, f);
     if (err == OK)
         err = delete_keys(st, st->owed, kept, f);
-    if (err == OK)
+    if (err == OK) {
         st->n_owed = 0;
+        st->truncate_due |= !st->pg[STORE_KEYS];
+    }
     return err;
 }
 
@@ -531,8 +533,17 @@ bool store_in_doubt(struct store *st)
     return was;
 }
 
+/* The keys go before the next group, which fails as long as they cannot. */
+static enum err forget_later(struct store *st, enum err code, const char *until, const struct fail *why,
+                             struct fail *f)
+{
+    st->in_doubt = true;
+    owe_all(st);
+    return fail_set(f, code, "a person was erased; the key goes as soon as %s: %.200s", until, why->detail);
+}
+
 /* The changes are durable and cannot be taken back; so a key that stays must stop everything until the next
- * start replays the ledger of the erased; or until its server answers again. */
+ * start replays the ledger of the erased; or until its server answers again, or the disk has room. */
 static enum err forget_all(struct store *st, struct fail *f)
 {
     struct fail why = {0};
@@ -541,18 +552,17 @@ static enum err forget_all(struct store *st, struct fail *f)
         return OK;
     }
     st->lost = (struct fail){0};
-    if (st->pg[STORE_KEYS]) {
-        st->in_doubt = true;
-        owe_all(st);
-        return fail_set(f, ERR_BUSY,
-                        "a person was erased; the key goes as soon as its database answers: %.200s",
-                        why.detail);
-    }
+    if (st->pg[STORE_KEYS])
+        return forget_later(st, ERR_BUSY, "its database answers", &why, f);
     truncate_all(st); /* gives room back, if that was it */
-    if (delete_keys(st, st->forget, st->n_forget, NULL) == OK) {
+    why = (struct fail){0};
+    if (delete_keys(st, st->forget, st->n_forget, &why) == OK) {
         truncate_all(st);
         return OK;
     }
+    st->lost = (struct fail){0};
+    if (why.code == ERR_DISK_FULL)
+        return forget_later(st, ERR_DISK_FULL, "there is room", &why, f);
     return fail_set(f, ERR_STOPPED, "a person was erased but the key could not be deleted: %.300s",
                     why.detail);
 }

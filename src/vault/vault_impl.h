@@ -69,6 +69,8 @@ int master_replace(const char *from, const char *to);
 void ledger_free(struct ledger *l);
 /* A store_key_fn; ctx is the vault: the key leaves the cache, the erasure is noted in the ledger. */
 bool ledger_erased(void *ctx, struct span subject);
+/* Before an erasure is committed: that its line will find room. ERR_DISK_FULL. */
+enum err ledger_room(const struct vault *v, struct fail *f);
 /* Adds the erasures of the database that the file lacks. */
 enum err ledger_complete(struct vault *v, struct store *st, struct fail *f);
 

@@ -361,6 +361,9 @@ enum err vault_key_move(struct vault *v, struct store *st, const struct vault_pe
 
 enum err vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f)
 {
+    enum err e = ledger_room(v, f);
+    if (e)
+        return e;
     store_forget_key(st, person_id(s), ledger_erased, v);
     return v->ledger && !store_shared(st) ? vault_ledger_count(st, 1, f) : OK;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The ledger of the erased outside the databases. See vault.h. */
+#define _GNU_SOURCE /* fallocate */
 #include "vault_impl.h"
 
 #include "file.h"
@@ -16,13 +17,16 @@
 
 enum { DIGITS = 2 * MAC_LEN, LINE = DIGITS + 1 };
 #define LEDGER_MAX (256u << 20) /* four million erasures */
-#define COUNT_NAME SPAN("erased_noted")
+/* Lines there is room for: what the largest group erases. */
+#define LEDGER_AHEAD 4096
+#define COUNT_NAME   SPAN("erased_noted")
 
 struct ledger {
     pthread_mutex_t lock; /* over writing: what other nodes erase is noted by a thread of its own */
     int fd;
     uint64_t lines;
-    bool torn; /* behind the lines there may be part of another */
+    uint64_t room; /* bytes the file system has set aside for it */
+    bool torn;     /* behind the lines there may be part of another */
     char path[MASTER_PATH_MAX];
     struct arena *arena;
     uint8_t (*macs)[MAC_LEN]; /* as the file was when opened, in order */
@@ -50,9 +54,33 @@ static void ledger_mac(const struct vault *v, struct span id, uint8_t out[MAC_LE
 /* Nothing is ever written behind part of a line. */
 static bool cut_torn(struct ledger *l)
 {
-    if (l->torn)
+    if (l->torn) {
         l->torn = ftruncate(l->fd, (off_t)(l->lines * LINE)) != 0;
+        l->room = 0;
+    }
     return !l->torn;
+}
+
+/* A file system that cannot set room aside is taken at its word later. */
+static bool room_make(struct ledger *l)
+{
+    uint64_t want = (l->lines + 2 * LEDGER_AHEAD) * LINE;
+    if ((l->lines + LEDGER_AHEAD) * LINE <= l->room)
+        return true;
+    if (fallocate(l->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)want) != 0)
+        return errno != ENOSPC && errno != EDQUOT && errno != EFBIG;
+    l->room = want;
+    return true;
+}
+
+enum err ledger_room(const struct vault *v, struct fail *f)
+{
+    if (!v->ledger)
+        return OK;
+    pthread_mutex_lock(&v->ledger->lock);
+    bool there = room_make(v->ledger);
+    pthread_mutex_unlock(&v->ledger->lock);
+    return there ? OK : fail_set(f, ERR_DISK_FULL, "there is no room left for the ledger of the erased");
 }
 
 static bool append(struct ledger *l, const uint8_t mac[MAC_LEN])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon for the fault tests: started on any folder, killed at any moment."""
-import json, os, re, signal, subprocess, sys, tempfile, time
+import json, os, re, signal, struct, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -15,6 +15,25 @@ def init(data):
     out = subprocess.run([TROTH, "service", "add", "shop", "--class", "shop", "--data", data], check=True,
                          capture_output=True, text=True).stdout
     return re.search(r"troth_[A-Za-z0-9_-]+", out).group(0)
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for b in data:
+        crc ^= b
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def small_segments(data, size=65536):
+    """Makes the only segment of a new record small; the next ones are as large as the one before (src/audit/DESIGN.md)."""
+    with open(os.path.join(data, "audit", "segment-00000000"), "r+b") as f:
+        head = bytearray(f.read(32))
+        head[12:16] = struct.pack(">I", size)
+        f.seek(0)
+        f.write(head + struct.pack(">I", crc32c(head)))
+        f.truncate(size)
 
 
 def verify(data):
@@ -45,6 +64,10 @@ class Daemon:
     def kill(self):
         self.p.send_signal(signal.SIGKILL)
         self.p.wait()
+
+    def said(self):
+        """What it wrote to standard error so far."""
+        return os.pread(self.err.fileno(), 1 << 20, 0).decode()
 
     def stop(self):
         self.p.send_signal(signal.SIGTERM)

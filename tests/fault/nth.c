@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * nth.c: an LD_PRELOAD shim that makes one call fail which changes the files below NTH_ROOT, or NTH_ROOT if it is a file.
+ * nth.c: an LD_PRELOAD shim that makes calls fail which change the files below NTH_ROOT, or NTH_ROOT if it is a file.
  *
  * NTH_CALL=N fails the N-th of them (counted from 1) with NTH_ERRNO (5, EIO, or 28, ENOSPC); with NTH_SYNC=1 only syncs are
  * counted, and every one from the N-th on fails, as on a disk that is gone. A write that fails has written half
- * of its bytes: the caller must not rely on none. NTH_LOG gets a byte for each call counted.
+ * of its bytes: the caller must not rely on none. NTH_SHORT=1: nothing fails, but the N-th write writes half of its bytes and
+ * says so. NTH_LOG gets a byte for each call counted: its kind.
+ *
+ * NTH_WHILE=FILE instead of NTH_CALL: as long as there is that file, every call fails (every sync, with NTH_SYNC=1; else
+ * everything but syncs) on files with NTH_NAME in their path.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -24,7 +28,8 @@ static char root[PATH_MAX];
 static size_t root_len;
 static long nth;
 static int error_number, log_fd = -1;
-static bool syncs_only;
+static bool syncs_only, short_writes;
+static const char *name_part, *while_file;
 static atomic_long calls;
 
 static void *next(const char *name)
@@ -35,50 +40,79 @@ static void *next(const char *name)
 __attribute__((constructor)) static void start(void)
 {
     const char *r = getenv("NTH_ROOT"), *n = getenv("NTH_CALL"), *e = getenv("NTH_ERRNO"), *l = getenv("NTH_LOG");
-    if (!r || !n || !realpath(r, root))
+    while_file = getenv("NTH_WHILE");
+    name_part = getenv("NTH_NAME");
+    short_writes = getenv("NTH_SHORT") != NULL;
+    if (!r || (!n && !while_file) || !realpath(r, root))
         return;
     int (*real)(const char *, int, ...) = next("open64");
     root_len = strlen(root);
-    nth = atol(n);
+    nth = n ? atol(n) : 0;
     error_number = e ? atoi(e) : EIO;
     syncs_only = getenv("NTH_SYNC") != NULL;
     if (l)
         log_fd = real(l, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
-static bool below(int fd)
+static bool under(int fd, const char *part)
 {
     char link[40], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = root_len ? readlink(link, path, sizeof path - 1) : 0;
     if (!root_len || n < (ssize_t)root_len || memcmp(path, root, root_len) != 0)
         return false;
+    path[n] = 0;
+    if (part && !strstr(path, part))
+        return false;
     return n == (ssize_t)root_len || path[root_len] == '/';
 }
 
+static bool below(int fd)
+{
+    return under(fd, name_part);
+}
+
 /* True if this call is to fail; errno is set. */
-static bool fails(bool sync)
+static bool fails_as(char kind)
 {
     ssize_t (*real_write)(int, const void *, size_t) = next("write");
+    bool sync = kind == 's';
     if (!root_len || (syncs_only && !sync))
         return false;
+    if (while_file) {
+        bool now = sync == syncs_only && access(while_file, F_OK) == 0;
+        errno = error_number;
+        return now;
+    }
     long n = atomic_fetch_add(&calls, 1) + 1;
     if (log_fd >= 0)
-        real_write(log_fd, "x", 1);
+        real_write(log_fd, &kind, 1);
     if (n != nth && !(syncs_only && n > nth))
         return false;
     errno = error_number;
     return true;
 }
 
+static bool fails(bool sync)
+{
+    return fails_as(sync ? 's' : 'x') && !short_writes;
+}
+
+/* What a write that is to fail says: nothing, or that it was short. */
+static ssize_t said(ssize_t written)
+{
+    if (short_writes)
+        return written;
+    errno = error_number;
+    return -1;
+}
+
 ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
 {
     ssize_t (*real)(int, const void *, size_t, off64_t) = next("pwrite64");
-    if (!below(fd) || !fails(false))
+    if (!below(fd) || !fails_as('w'))
         return real(fd, data, len, at);
-    real(fd, data, len / 2, at);
-    errno = error_number;
-    return -1;
+    return said(real(fd, data, len > 1 ? len / 2 : len, at));
 }
 
 ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
@@ -89,11 +123,9 @@ ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
 ssize_t write(int fd, const void *data, size_t len)
 {
     ssize_t (*real)(int, const void *, size_t) = next("write");
-    if (!below(fd) || !fails(false))
+    if (!below(fd) || !fails_as('w'))
         return real(fd, data, len);
-    real(fd, data, len / 2);
-    errno = error_number;
-    return -1;
+    return said(real(fd, data, len > 1 ? len / 2 : len));
 }
 
 ssize_t pwritev64(int fd, const struct iovec *v, int n, off64_t at)
@@ -155,6 +187,14 @@ int fdatasync(int fd)
 int rename(const char *from, const char *to)
 {
     int (*real)(const char *, const char *) = next("rename");
-    bool ours = root_len && strncmp(to, root, root_len) == 0;
+    bool ours = root_len && strncmp(to, root, root_len) == 0 && (!name_part || strstr(to, name_part));
     return ours && fails(false) ? -1 : real(from, to);
+}
+
+/* Of segments: below a folder that is open. */
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    int (*real)(int, const char *, int, const char *) = next("renameat");
+    bool ours = (!name_part || strstr(to, name_part)) && under(to_dir, NULL);
+    return ours && fails(false) ? -1 : real(from_dir, from, to_dir, to);
 }

@@ -223,12 +223,52 @@ int unlink(const char *name)
     WATCHED(name_path(name, buf), real(name), OP_UNLINK, 0, NULL, 0);
 }
 
-static int opened(const char *name, int flags, int fd)
+/* A name below a folder that is open. */
+static const char *at_path(int dir, const char *name, char buf[PATH_MAX])
+{
+    char link[40], folder[PATH_MAX];
+    if (dir == AT_FDCWD || name[0] == '/')
+        return name_path(name, buf);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
+    ssize_t n = readlink(link, folder, sizeof folder - 1);
+    if (n <= 0)
+        return NULL;
+    folder[n] = 0;
+    if ((size_t)snprintf(buf, PATH_MAX, "%.3000s/%.900s", folder, name) >= PATH_MAX)
+        return NULL;
+    return below(buf);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    int (*real)(int, const char *, int, const char *) = next("renameat");
+    char target[PATH_MAX];
+    const char *to_path = log_fd < 0 ? NULL : at_path(to_dir, to, target);
+    WATCHED(at_path(from_dir, from, buf), real(from_dir, from, to_dir, to), OP_RENAME, 0, to_path ? to_path : "",
+            to_path ? strlen(to_path) : 0);
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    int (*real)(int, const char *, int, const char *, unsigned) = next("renameat2");
+    char target[PATH_MAX];
+    const char *to_path = log_fd < 0 ? NULL : at_path(to_dir, to, target);
+    WATCHED(at_path(from_dir, from, buf), real(from_dir, from, to_dir, to, flags), OP_RENAME, 0, to_path ? to_path : "",
+            to_path ? strlen(to_path) : 0);
+}
+
+int unlinkat(int dir, const char *name, int flags)
+{
+    int (*real)(int, const char *, int) = next("unlinkat");
+    WATCHED(flags & AT_REMOVEDIR ? NULL : at_path(dir, name, buf), real(dir, name, flags), OP_UNLINK, 0, NULL, 0);
+}
+
+static int opened(int dir, const char *name, int flags, int fd)
 {
     char buf[PATH_MAX];
     int saved = errno;
     if (fd >= 0 && log_fd >= 0 && (flags & (O_CREAT | O_TRUNC))) {
-        const char *path = name_path(name, buf);
+        const char *path = at_path(dir, name, buf);
         pthread_mutex_lock(&lock);
         put(flags & O_TRUNC ? OP_TRUNCATE : OP_CREATE, path, now_ns(), 0, NULL, 0);
         pthread_mutex_unlock(&lock);
@@ -244,7 +284,7 @@ int open64(const char *name, int flags, ...)
     va_start(ap, flags);
     unsigned mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, unsigned) : 0;
     va_end(ap);
-    return opened(name, flags, real(name, flags, mode));
+    return opened(AT_FDCWD, name, flags, real(name, flags, mode));
 }
 
 int open(const char *name, int flags, ...)
@@ -254,4 +294,23 @@ int open(const char *name, int flags, ...)
     unsigned mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, unsigned) : 0;
     va_end(ap);
     return open64(name, flags, mode);
+}
+
+int openat64(int dir, const char *name, int flags, ...)
+{
+    int (*real)(int, const char *, int, ...) = next("openat64");
+    va_list ap;
+    va_start(ap, flags);
+    unsigned mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, unsigned) : 0;
+    va_end(ap);
+    return opened(dir, name, flags, real(dir, name, flags, mode));
+}
+
+int openat(int dir, const char *name, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    unsigned mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, unsigned) : 0;
+    va_end(ap);
+    return openat64(dir, name, flags, mode);
 }

@@ -407,6 +407,59 @@ TEST(full_disk_refuses_entries_and_recovers)
     fx_end();
 }
 
+/* What was reserved for is taken, whatever the disk does meanwhile; what was not is refused before. */
+TEST(reserved_room_is_there)
+{
+    const struct audit_io real = audit_io;
+    struct instant later = {fx_now.ms + 100};
+    uint64_t n = 0, bytes = 0;
+    fx_new(SMALL);
+    struct audit *au = fx_open();
+    EXPECT_INT(audit_prepare(au, NULL), OK); /* not half full yet: nothing is made */
+    EXPECT_INT(fx_size("audit/segment-next"), -1);
+    for (uint64_t i = 0; i < 100; i++)
+        bytes += audit_entry_bytes(&(struct audit_entry){.detail = {NULL, i % 40}});
+    EXPECT(bytes > 2 * SMALL);
+    EXPECT_INT(audit_reserve(au, bytes, later, NULL), OK);
+    EXPECT_INT(fx_size("audit/segment-next"), SMALL);
+    audit_io.fallocate = fail_fallocate;
+    fx_fill(au, 0, 100);
+    EXPECT_INT(fx_size("audit/segment-00000003"), SMALL);
+    while (audit_reserve(au, 200, later, NULL) == OK) /* the rest of what was made for it */
+        fx_fill(au, 100 + n, 101 + n), n++;
+    EXPECT_INT(audit_reserve(au, 200, later, NULL), ERR_DISK_FULL);
+    EXPECT_INT(audit_prepare(au, NULL), ERR_DISK_FULL);
+    EXPECT_INT(audit_sealed_size(au), 100 + n);
+    audit_io = real;
+    EXPECT_INT(audit_prepare(au, NULL), OK);
+    EXPECT_INT(fx_size("audit/segment-next"), SMALL);
+    audit_io.fallocate = fail_fallocate;
+    EXPECT_INT(audit_reserve(au, 200, later, NULL), OK);
+    fx_fill(au, 100 + n, 101 + n);
+    fx_publish(au);
+    audit_close(au);
+    audit_io = real;
+    au = fx_open();
+    EXPECT_INT(audit_sealed_size(au), 101 + n);
+    audit_close(au);
+    EXPECT(fx_verify()[0] == 0);
+    fx_end();
+}
+
+TEST(room_left_by_another_process_is_given_back)
+{
+    fx_new(SMALL);
+    struct audit *au = fx_open();
+    EXPECT_INT(audit_reserve(au, 3 * SMALL, fx_now, NULL), OK);
+    EXPECT(fx_size("audit/segment-next-1") == SMALL);
+    audit_close(au);
+    EXPECT(fx_verify()[0] == 0);
+    au = fx_open();
+    EXPECT(fx_size("audit/segment-next") < 0 && fx_size("audit/segment-next-1") < 0);
+    audit_close(au);
+    fx_end();
+}
+
 TEST(file_systems_that_cannot_reserve)
 {
     const struct audit_io real = audit_io;
@@ -431,9 +484,8 @@ TEST(size_limit_refuses_a_new_segment)
     fx_new(SMALL);
     struct audit *au = fx_open();
     EXPECT(getrlimit(RLIMIT_FSIZE, &was) == 0);
-    limit = (struct rlimit){SMALL, was.rlim_max};
+    limit = (struct rlimit){SMALL - 1, was.rlim_max}; /* a byte less than a segment */
     signal(SIGXFSZ, SIG_IGN);
-    audit_segment_bytes = 2 * SMALL;
     EXPECT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     while (fx_append(au, n) == OK)
         n++;
@@ -593,6 +645,7 @@ UNIT_MAIN(CASE(crc32c_vectors), CASE(leaf_roundtrip), CASE(create_once), CASE(ap
           CASE(torn_tail_beyond_the_signature_is_cut), CASE(torn_before_the_signature_is_refused),
           CASE(remains_of_a_torn_group_do_not_come_back), CASE(publishing_is_finished_at_open),
           CASE(another_key_is_refused), CASE(tools_read_beside_the_daemon),
-          CASE(full_disk_refuses_entries_and_recovers), CASE(file_systems_that_cannot_reserve),
+          CASE(full_disk_refuses_entries_and_recovers), CASE(reserved_room_is_there),
+          CASE(room_left_by_another_process_is_given_back), CASE(file_systems_that_cannot_reserve),
           CASE(size_limit_refuses_a_new_segment), CASE(full_file_system), CASE(failed_sync_is_final),
           CASE(failed_write_is_final), CASE(every_call_fails_once))
