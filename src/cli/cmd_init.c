@@ -204,9 +204,13 @@ static enum err put_database(struct cli *c, const char *folder, struct fail *f)
 {
     const char *people = or_environment(c, "database", "TROTH_DATABASE");
     const char *keys = or_environment(c, "keys-database", "TROTH_KEYS_DATABASE");
-    if (!people && !keys && cli_get(c, "node")) {
+    const char *only = cli_get(c, "node")               ? "node"
+                       : cli_get(c, "listen-database")  ? "listen-database"
+                       : cli_get(c, "history-database") ? "history-database"
+                                                        : NULL;
+    if (!people && !keys && only) {
         fail_hint(f, "Name the database the nodes share: --database and --keys-database.");
-        return fail_set(f, ERR_USAGE, "--node is for a database on a server.");
+        return fail_set(f, ERR_USAGE, "--%s is for a database on a server.", only);
     }
     if (!people && !keys)
         return OK;
@@ -215,11 +219,18 @@ static enum err put_database(struct cli *c, const char *folder, struct fail *f)
             f, "The keys lie apart from the data: name a second database, in production on another server.");
         return fail_set(f, ERR_USAGE, "--database and --keys-database go together.");
     }
-    const char *node = cli_get(c, "node");
-    struct span lines = arena_fmt(c->arena, "main = %s\nkeys = %s\n%s%s%s", people, keys,
-                                  node ? "node = " : "", node ? node : "", node ? "\n" : "");
-    return file_write_durable(arena_str(c->arena, arena_fmt(c->arena, "%s/database", folder)), lines, 0600,
-                              f);
+    const struct {
+        const char *name, *value;
+    } more[] = {{"listen", cli_get(c, "listen-database")},
+                {"history", cli_get(c, "history-database")},
+                {"node", cli_get(c, "node")}};
+    struct text lines = text_new(c->arena, 256);
+    text_put(&lines, arena_fmt(c->arena, "main = %s\nkeys = %s\n", people, keys));
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
+        if (more[i].value)
+            text_put(&lines, arena_fmt(c->arena, "%s = %s\n", more[i].name, more[i].value));
+    return file_write_durable(arena_str(c->arena, arena_fmt(c->arena, "%s/database", folder)),
+                              text_span(&lines), 0600, f);
 }
 
 /* ---- A new installation, or a further node of one that is there */

@@ -2,6 +2,8 @@
 /* What is held, who read it, and whom an entry of the record concerns. See gate.h. */
 #include "gate_impl.h"
 
+#include "nodes.h"
+
 #include <stdlib.h>
 
 #define NODES_NAMED    256 /* others are shown as "?" */
@@ -140,19 +142,16 @@ static struct span node_named(const struct node_name *names, size_t n, int64_t n
     return SPAN("?");
 }
 
-static enum err all_history(struct gate_call *c, const struct subject *s, size_t limit,
-                            struct gate_history_row **out, size_t *n, struct fail *f)
+static enum err copied_entries(struct gate_call *c, const struct subject *s, const struct person_key *key,
+                               size_t limit, struct gate_history_row **out, size_t *n, struct fail *f)
 {
     struct store_rows rows;
     struct node_name names[NODES_NAMED];
     size_t n_names = 0;
-    struct vault_person person = vault_of(s);
-    struct person_key *key;
     enum err e = node_names(c, names, &n_names, f);
-    if (!e)
-        e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
     if (e)
         return e;
+    *n = 0;
     *out = ARENA_ARRAY(c->arena, limit ? limit : 1, struct gate_history_row);
     e = store_query(c->st, Q_ENTRY_OF, ARGS(ARG_B(span_of(s->id.b, ID_LEN)), ARG_I(limit)), &rows, f);
     while (!e && *n < limit && store_next(&rows, f)) {
@@ -164,18 +163,48 @@ static enum err all_history(struct gate_call *c, const struct subject *s, size_t
     if (!e)
         e = rows.err;
     store_done(&rows);
+    return e;
+}
+
+/* From the replica, if there is one that will do. */
+static bool aside_entries(struct gate_call *c, const struct subject *s, const struct person_key *key,
+                          size_t limit, struct gate_history_row **out, size_t *n, struct instant *until)
+{
+    struct fail f = {0};
+    if (!store_aside_begin(c->st, &until->ms))
+        return false;
+    enum err e = copied_entries(c, s, key, limit, out, n, &f);
+    store_aside_end(c->st);
+    if (e)
+        log_line(LOG_LVL_WARN, "gate", "a history is read from the primary: %s", f.detail);
+    return !e;
+}
+
+static enum err all_history(struct gate_call *c, const struct subject *s, size_t limit,
+                            struct gate_history_row **out, size_t *n, struct instant *until, struct fail *f)
+{
+    struct vault_person person = vault_of(s);
+    struct person_key *key;
+    enum err e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
+    if (e)
+        return e;
+    if (!aside_entries(c, s, key, limit, out, n, until)) {
+        until->ms = 0;
+        e = copied_entries(c, s, key, limit, out, n, f);
+    }
     vault_key_close(key);
     return e;
 }
 
 enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out,
-                      size_t *n, struct audit *audit, struct fail *f)
+                      size_t *n, struct instant *until, struct audit *audit, struct fail *f)
 {
     struct subject s;
     *n = 0;
+    until->ms = 0;
     enum err e = subject_get(c->st, id, c->now, &s, f);
     if (!e)
-        e = gate_copies(c->gate) ? all_history(c, &s, limit, out, n, f)
+        e = gate_copies(c->gate) ? all_history(c, &s, limit, out, n, until, f)
                                  : own_history(c, &s, limit, out, n, audit, f);
     return e ? e : record_person(c, AUDIT_READ, &s, SPAN("\"event\":\"read the history\""), f);
 }

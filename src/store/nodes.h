@@ -16,12 +16,13 @@
 
 #include "store.h"
 
-#define NODE_NAME_MAX    32
-#define NODE_NUMBER_MAX  32767 /* its ids of the outbox fit 63 bits */
-#define NODE_BEAT_MS     300
-#define NODE_DEAF_MS     1000 /* without an answer for so long nothing is allowed any more */
-#define NODE_SKEW_MAX_MS 500  /* between the node's clock and the server's */
-#define NODE_SIDS        256  /* small keys of persons taken at a time: the counter is one row for all */
+#define NODE_NAME_MAX     32
+#define NODE_NUMBER_MAX   32767 /* its ids of the outbox fit 63 bits */
+#define NODE_BEAT_MS      300
+#define NODE_DEAF_MS      1000  /* without an answer for so long nothing is allowed any more */
+#define NODE_SKEW_MAX_MS  500   /* between the node's clock and the server's */
+#define NODE_ASIDE_LAG_MS 10000 /* a replica that is further behind is not asked */
+#define NODE_SIDS         256   /* small keys of persons taken at a time: the counter is one row for all */
 
 enum node_state {
     NODE_LIVE,
@@ -59,12 +60,30 @@ bool store_shared(const struct store *st);
 bool store_met_another(const struct store *st);
 /* The next small key of a person; on a server from a block that was taken for this connection. */
 enum err store_next_sid(struct store *st, int64_t *sid, struct fail *f);
-/* In a snapshot or group: the version of registers, policies and keys that belongs to it, which session may
- * write as this node, and whether it was retired. */
-enum err store_stand(struct store *st, int64_t number, int64_t *version, int64_t *session, int64_t *state,
-                     struct fail *f);
+/* What a snapshot or group says of this node. */
+struct node_stand {
+    int64_t version; /* of registers, policies and keys that belong to it */
+    int64_t session; /* which may write as this node */
+    int64_t state;   /* enum node_state */
+    int64_t seen_ms; /* when the newest beat in it was, by the server's clock */
+    bool fresh;      /* the snapshot was taken by this question */
+};
+enum err store_stand(struct store *st, int64_t number, struct node_stand *out, struct fail *f);
+/* Others wait behind the thread that uses it: it waits less long, and leaves it to store_probe to find out
+ * whether a server that could not be reached can be now. */
+void store_impatient(struct store *st);
+/* The next transactions are on new connections. */
+void store_renew(struct store *st);
+/* Looks whether servers that could not be reached answer; at once if none is known to be away. */
+void store_probe(struct store *st);
 /* In a group: true if no daemon runs under the number; none can start before the group ends. */
 enum err store_node_dead(struct store *st, int64_t number, bool *dead, struct fail *f);
+/* A streaming replica (`history = URL` of DATA/database): from begin to end, in a snapshot of which
+ * store_stand was asked, statements on troth.db that only read go there. *until_ms, by the server's clock:
+ * what was committed before is there. False, and everything as it was: none is set, it does not answer, or it
+ * is behind by more than NODE_ASIDE_LAG_MS. */
+bool store_aside_begin(struct store *st, int64_t *until_ms);
+void store_aside_end(struct store *st);
 /* Key rows changed in another process: see store_key_changes. */
 void store_key_changed_elsewhere(void);
 
@@ -79,11 +98,14 @@ struct ear_beat {
 };
 struct ear_news {
     int64_t version, state;
+    int64_t seen_ms; /* when it was answered, by the server's clock: every snapshot from now on has it */
     int64_t skew_ms; /* the server's clock is ahead by at least this (negative: behind) */
     int64_t others;  /* nodes beside this one, those retired too */
+    bool standbys;   /* the server has synchronous standbys */
 };
 
-/* Connects, takes the lock of the name and a new session. ERR_CONFLICT: another daemon runs under it (says
+/* Connects (to `listen` of DATA/database, else `main`), takes the lock of the name and a new session.
+ * ERR_BAD_VALUE: a connection pool is in between; ERR_CONFLICT: another daemon runs under it (says
  * when it was seen last), or it was retired; ERR_NOT_FOUND: the database does not know the name. */
 enum err ear_open(const char *data, const char *name, struct ear **out, struct fail *f);
 void ear_close(struct ear *e);
@@ -92,7 +114,9 @@ int64_t ear_session(const struct ear *e);
 /* Connects again after a loss, and takes the lock again; ERR_STOPPED: another daemon had the name meanwhile.
  */
 enum err ear_again(struct ear *e, struct fail *f);
-/* One round trip, waited for at most NODE_DEAF_MS. ERR_STOPPED: the session is not ours any more. */
+/* One round trip, waited for at most NODE_DEAF_MS. ERR_STOPPED: the session is not ours any more. Where the
+ * server has synchronous standbys one of them has the beat as well before it is answered: a server that was
+ * cut off from them, whose place another may have taken, answers none. */
 enum err ear_beat(struct ear *e, const struct ear_beat *b, struct ear_news *out, struct fail *f);
 /* Waits up to ms for what others did, or for a wake-up by ear_wake. *registers: registers, policies or keys
  * changed; erased() is called for each person erased by another process. ERR_BUSY: the connection is lost. */

@@ -48,6 +48,7 @@ void store_close(struct store *st)
         pg_close(st->pg[i]);
         store_file_close(&st->file[i]);
     }
+    pg_close(st->aside);
     free(st->forget);
     free(st->owed);
     munmap(st, sizeof *st);
@@ -215,6 +216,8 @@ static enum err open_served(struct store *st, const char *data, struct fail *f)
         err = url ? pg_open(url, (enum store_db)i, st->mode == STORE_WRITE, &st->pg[i], f)
                   : open_one(st, (enum store_db)i, data, f);
     }
+    if (err == OK && urls.history.len && st->mode == STORE_READ)
+        st->aside = pg_aside(arena_str(a, urls.history));
     arena_free(a);
     return err;
 }

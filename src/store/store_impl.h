@@ -109,7 +109,9 @@ struct store {
     bool stepped;            /* this group changes registers, policies or keys (meta 'generation') */
     bool met_another;        /* the last group's transaction met another daemon's */
     struct store_sids sids;
-    bool sids_taken; /* in this group */
+    struct store_pg *aside;         /* a replica, for histories; or null */
+    int64_t stood_ms, stood_number; /* of this snapshot: its newest beat, of which node */
+    bool sids_taken;                /* in this group */
 };
 
 /* As tools/embed writes it. */

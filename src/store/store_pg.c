@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,8 @@ static size_t state_find(const char *state)
 
 enum err pg_fail_state(const struct store_pg *pg, const char *state, const char *doing, struct fail *f)
 {
-    size_t i = state_find(state);
+    /* What a replica says of a transaction that writes; a pool may lead to one. */
+    size_t i = state_find(pg->pooled && strcmp(state, "0A000") == 0 ? "25006" : state);
     bool known = i < sizeof states / sizeof states[0];
     enum err err = fail_set(f, known ? states[i].code : ERR_INTERNAL, "%s: cannot %s (SQLSTATE %s)",
                             pg_name(pg), doing, state);
@@ -82,6 +84,7 @@ static void lose(struct store_pg *pg, const char *state, const char *doing)
     else
         pg_fail_state(pg, state, doing, &pg->lost);
     pg->met_another = strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0;
+    pg->renew |= strcmp(state, "25006") == 0;
 }
 
 const struct fail *pg_lost(const struct store_pg *pg)
@@ -152,27 +155,106 @@ enum err pg_check_version(int version, const char *name, struct fail *f)
                     version / 10000, PG_VERSION_MIN / 10000);
 }
 
+/* What stays with the session; through a pool it goes with each transaction (pg_enter). bytea_output and the
+ * rest do not matter: results are binary.
+ * - A sequential scan of a small table would meet every other daemon's change of it (SERIALIZABLE).
+ * - A server notices within ten seconds that this machine is gone, with what its transactions had locked. */
+static const char SETTINGS[] =
+    "SET synchronous_commit = on; SET client_min_messages = error; SET enable_seqscan = off;"
+    "SET idle_in_transaction_session_timeout = 60000;"
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 5;"
+    "SET tcp_user_timeout = 10000";
+static const char *const settings_local[] = {"SET LOCAL synchronous_commit = on",
+                                             "SET LOCAL enable_seqscan = off",
+                                             "SET LOCAL idle_in_transaction_session_timeout = 60000"};
+
+/* Who answers: a pool tells process numbers of its own; a replica is no place to write, and what is read
+ * there may be over. */
+static enum err recognise(struct store_pg *pg, struct fail *f)
+{
+    PGresult *r = pg_exec(pg, "SELECT pg_backend_pid(), pg_is_in_recovery()::int");
+    bool ok = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
+    bool reads = ok && PQgetvalue(r, 0, 1)[0] == '1';
+    pg->pooled = ok && atoi(PQgetvalue(r, 0, 0)) != PQbackendPID(pg->c);
+    PQclear(r);
+    if (!ok)
+        return away(pg, f);
+    return reads && !pg->aside ? pg_fail_state(pg, "25006", "be used", f) : OK;
+}
+
 static enum err settle(struct store_pg *pg, struct fail *f)
 {
-    /* bytea_output and the rest do not matter: results are binary. */
-    /* A sequential scan of a small table would meet every other daemon's change of it (SERIALIZABLE). */
-    PGresult *r = PQexec(pg->c, "SET synchronous_commit = on; SET client_min_messages = error;"
-                                "SET idle_in_transaction_session_timeout = 60000; SET enable_seqscan = off");
-    bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
+    enum err err = recognise(pg, f);
+    PGresult *r = err == OK && !pg->pooled ? pg_exec(pg, SETTINGS) : NULL;
+    bool ok = err == OK && (pg->pooled || PQresultStatus(r) == PGRES_COMMAND_OK);
     PQclear(r);
-    if (!ok || PQenterPipelineMode(pg->c) != 1)
-        return away(pg, f);
-    return OK;
+    if (err == OK && (!ok || PQenterPipelineMode(pg->c) != 1))
+        err = away(pg, f);
+    return err;
 }
+
+/* ---- What all connections of the process know of a server */
+
+static atomic_bool unreachable[STORE_DB_COUNT], deaf;
+
+bool pg_unreachable(enum store_db which)
+{
+    return atomic_load(&unreachable[which]);
+}
+
+void pg_deaf(bool is)
+{
+    atomic_store(&deaf, is);
+}
+
+void pg_renew(struct store_pg *pg)
+{
+    pg->renew = true;
+}
+
+void pg_impatient(struct store_pg *pg)
+{
+    pg->impatient = true;
+}
+
+static enum err connect_now(struct store_pg *pg, struct fail *f);
 
 enum err pg_connect(struct store_pg *pg, struct fail *f)
 {
-    const char *const keys[] = {"dbname", "connect_timeout", "application_name", "client_encoding", NULL};
-    const char *const values[] = {pg->url, PG_CONNECT_S, "troth", "UTF8", NULL};
     enum err err = pg_lib_open(f);
-    if (err != OK)
-        return err;
+    if (err == OK) {
+        err = connect_now(pg, f);
+        atomic_store(&unreachable[pg->which], err != OK);
+    }
+    if (err != OK && pg->c) { /* what is not ours to use is not to be taken for one that is */
+        PQfinish(pg->c);
+        pg->c = NULL;
+    }
+    return err;
+}
+
+/* What stands before the URL the URL may say otherwise. A link that swallows everything is noticed by what
+ * was sent and not acknowledged, and by silence. */
+static enum err connect_now(struct store_pg *pg, struct fail *f)
+{
+    static const struct {
+        const char *key, *value;
+    } options[] = {{"keepalives_idle", "5"},
+                   {"keepalives_interval", "1"},
+                   {"keepalives_count", "5"},
+                   {"tcp_user_timeout", "5000"},
+                   {"dbname", NULL},
+                   {"connect_timeout", PG_CONNECT_S},
+                   {"application_name", "troth"},
+                   {"client_encoding", "UTF8"}};
+    enum { N = sizeof options / sizeof options[0] };
+    const char *keys[N + 1] = {NULL}, *values[N + 1] = {NULL};
+    for (size_t i = 0; i < N; i++) {
+        keys[i] = options[i].key;
+        values[i] = options[i].value ? options[i].value : pg->url;
+    }
     PQfinish(pg->c);
+    pg->renew = false;
     memset(pg->prepared, PG_UNKNOWN, sizeof pg->prepared);
     pg->unanswered = 0;
     pg->wanted = -1;
@@ -180,7 +262,7 @@ enum err pg_connect(struct store_pg *pg, struct fail *f)
     if (PQstatus(pg->c) != CONNECTION_OK)
         return connect_failed(pg, f);
     PQsetNoticeProcessor(pg->c, quiet, NULL);
-    err = pg_check_version(PQserverVersion(pg->c), pg_name(pg), f);
+    enum err err = pg_check_version(PQserverVersion(pg->c), pg_name(pg), f);
     return err == OK ? settle(pg, f) : err;
 }
 
@@ -188,11 +270,12 @@ enum err pg_connect(struct store_pg *pg, struct fail *f)
 static enum err connect_again(struct store_pg *pg, struct fail *f)
 {
     int64_t now = pg_monotonic_ms();
-    if (now < pg->retry_ms)
+    if (now < pg->retry_ms || (pg->impatient && pg_unreachable(pg->which)))
         return away(pg, f);
     enum err err = pg_connect(pg, f);
     if (err == OK) {
-        log_line(LOG_LVL_INFO, "store", "%s answers again", pg_name(pg));
+        if (!pg->aside || pg->backoff_ms)
+            log_line(LOG_LVL_INFO, "store", "%s answers again", pg_name(pg));
         pg->backoff_ms = 0;
         return OK;
     }
@@ -236,23 +319,50 @@ static void take_state(const PGresult *r, char state[6])
     snprintf(state, 6, "%s", s ? s : "08006");
 }
 
+/* How long a silence has lasted too long. */
+static int64_t patience_ms(const struct store_pg *pg)
+{
+    if (!pg->impatient)
+        return pg->aside ? PG_ASIDE_MS : PG_SILENCE_MS;
+    return pg->which == STORE_MAIN && atomic_load(&deaf) ? PG_DEAF_MS : PG_IMPATIENT_MS;
+}
+
 /* Until libpq has the next answer whole. A server that says nothing for too long is given up: the connection
  * ends, and whoever reads from it learns so. */
 static void answer_wait(struct store_pg *pg)
 {
-    int64_t until = pg_monotonic_ms() + PG_SILENCE_MS;
+    enum { LOOK_MS = 100 }; /* the ear may have lost it meanwhile */
+    int64_t since = pg_monotonic_ms();
     while (PQisBusy(pg->c)) {
         struct pollfd p = {.fd = PQsocket(pg->c), .events = POLLIN};
-        int64_t left = until - pg_monotonic_ms();
-        int n = poll(&p, 1, left > 0 ? (int)left : 0);
-        if (n < 0 && errno == EINTR)
+        int64_t left = since + patience_ms(pg) - pg_monotonic_ms();
+        int n = poll(&p, 1, left <= 0 ? 0 : pg->impatient && left > LOOK_MS ? LOOK_MS : (int)left);
+        if ((n < 0 && errno == EINTR) || (n == 0 && since + patience_ms(pg) > pg_monotonic_ms()))
             continue;
-        if (n <= 0)
+        if (n <= 0) {
+            atomic_store(&unreachable[pg->which], true);
             shutdown(p.fd, SHUT_RDWR);
+        }
         if (PQconsumeInput(pg->c) != 1)
             return;
-        until = pg_monotonic_ms() + PG_SILENCE_MS;
+        since = pg_monotonic_ms();
     }
+}
+
+PGresult *pg_exec(struct store_pg *pg, const char *sql)
+{
+    PGresult *last = NULL, *r = NULL;
+    if (PQsendQuery(pg->c, sql) != 1)
+        return NULL;
+    do {
+        answer_wait(pg);
+        r = PQgetResult(pg->c);
+        if (r) {
+            PQclear(last);
+            last = r;
+        }
+    } while (r);
+    return last;
 }
 
 /* One command's answer. What an earlier error swept away says nothing of its own. */
@@ -325,11 +435,25 @@ enum err pg_again(struct store_pg *pg, struct fail *f)
 {
     pg->lost = (struct fail){0};
     pg->met_another = false;
-    if (PQstatus(pg->c) == CONNECTION_OK)
+    if (PQstatus(pg->c) == CONNECTION_OK && !pg->renew)
         return OK;
     enum err err = connect_again(pg, &pg->lost);
     if (err != OK && f && f->code == OK)
         *f = pg->lost;
+    return err;
+}
+
+enum err pg_probe(struct store_pg *pg, struct fail *f)
+{
+    pg->lost = (struct fail){0};
+    pg->met_another = false;
+    if (PQstatus(pg->c) != CONNECTION_OK || pg->renew)
+        return pg_connect(pg, f);
+    enum err err = pg_begin(pg, false, f);
+    if (err == OK)
+        err = pg_look(pg, f);
+    pg_rollback(pg);
+    atomic_store(&unreachable[pg->which], err != OK);
     return err;
 }
 
@@ -350,14 +474,28 @@ bool pg_within(const struct store_pg *pg)
     return pg->state != PG_NONE;
 }
 
+/* None of these takes the snapshot. A replica refuses READ WRITE, so nothing is read there. */
+static void enter_pooled(struct store_pg *pg)
+{
+    pg_send(pg, pg->write ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
+                          : "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE");
+    for (size_t i = 0; i < sizeof settings_local / sizeof settings_local[0]; i++)
+        pg_send(pg, settings_local[i]);
+    if (!pg->write)
+        pg_send(pg, "SET TRANSACTION READ ONLY");
+}
+
 void pg_enter(struct store_pg *pg)
 {
     if (pg->state != PG_DUE)
         return;
     pg->state = PG_BEGUN;
     /* Several daemons may write: "look, then act" is safe because a reader of what another changed fails. */
-    pg_send(pg, pg->write ? "BEGIN ISOLATION LEVEL SERIALIZABLE"
-                          : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    if (pg->pooled && !pg->aside)
+        enter_pooled(pg);
+    else
+        pg_send(pg, pg->write ? "BEGIN ISOLATION LEVEL SERIALIZABLE"
+                              : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     for (; pg->saving; pg->saving--, pg->saved++)
         pg_send(pg, "SAVEPOINT handler");
 }

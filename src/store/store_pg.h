@@ -7,7 +7,16 @@
  *   main = postgresql://troth@db.example/troth
  *   keys = postgresql://troth@keys.example/troth_keys
  *
+ * `listen = URL` names the server itself where `main` leads through a connection pool: locks of names and
+ * what is heard belong to a session.
+ *
+ * `history = URL` names a streaming replica of main: people's histories are read there.
+ *
  * history.db stays a file of this machine: it is derived from the record of this node.
+ *
+ * A pool (PgBouncer in transaction mode) gives each transaction whichever session is free, so that nothing
+ * may stay with one: statements are sent whole, settings go with the transaction. It is noticed by itself:
+ * the process number a pool tells is not the server's.
  *
  * The connection works in libpq's pipeline mode. What needs no answer (BEGIN, SAVEPOINT, a change that cannot
  * clash) is sent and not waited for; the next statement that needs one collects the answers of all. An error
@@ -26,12 +35,18 @@
 #define PG_BACKOFF_MIN_MS 100   /* between tries, doubled ... */
 #define PG_BACKOFF_MAX_MS 2000  /* ... up to this */
 #define PG_SILENCE_MS     10000 /* a server that says nothing for so long while it is asked is given up */
+#define PG_IMPATIENT_MS   5000  /* by an impatient connection after this, */
+#define PG_ASIDE_MS       2000  /* a replica: the primary has it all */
+#define PG_ASIDE_AGAIN_MS 30000 /* one that failed is left alone for so long */
+#define PG_DEAF_MS        1000  /* and after this if the ear hears nothing either */
 #define PG_VERSION_MIN    150000
 #define PG_UNANSWERED_MAX 64 /* commands sent and not waited for: their answers fit any socket buffer */
 
 /* The lines of DATA/database; empty spans: there is no such file, all is SQLite. */
 struct pg_urls {
     struct span main, keys;
+    struct span listen;    /* `listen = URL`; empty: as main */
+    struct span history;   /* `history = URL`; empty: as main */
     struct span node;      /* `node = NAME`; empty: "1" */
     struct span decisions; /* `decisions = database`; empty: in the record first */
 };
@@ -41,6 +56,21 @@ enum err pg_urls_read(struct arena *a, const char *data, struct pg_urls *out, st
  * a time). ERR_NOT_FOUND: there is no schema. */
 enum err pg_open(const char *url, enum store_db which, bool may_write, struct store_pg **out, struct fail *f);
 void pg_close(struct store_pg *pg);
+/* The thread that uses it has others waiting: it is not the one to find out whether a server that could not
+ * be reached can be now (store_probe does), and gives up sooner. */
+void pg_impatient(struct store_pg *pg);
+/* No connection to this database could be made, and none has been since. Any thread. */
+bool pg_unreachable(enum store_db which);
+/* The ear has had no answer for PG_DEAF_MS, or has one again. Any thread. */
+void pg_deaf(bool deaf);
+/* The next transaction is on a new connection. */
+void pg_renew(struct store_pg *pg);
+/* A connection that only reads, and may lead to a replica; made with its first transaction. */
+struct store_pg *pg_aside(const char *url);
+/* It is left alone for a while. */
+void pg_aside_failed(struct store_pg *pg);
+/* Connects now, if the connection is gone. */
+enum err pg_probe(struct store_pg *pg, struct fail *f);
 
 enum err pg_installed(const char *url, enum store_db which, bool *out, struct fail *f);
 /* Makes the tables in one transaction. ERR_CONFLICT if there are any. */

@@ -5,6 +5,7 @@
  *   store_pg.c         connection, answers, transactions
  *   store_pg_query.c   statements: arguments, results, those that may clash
  *   store_pg_node.c    other daemons: what is told and heard, locks of names
+ *   store_pg_aside.c   histories from a replica
  *   store_pg_schema.c  the file `database`, tables, migrations
  */
 #ifndef TROTH_STORE_PG_IMPL_H
@@ -32,6 +33,10 @@ struct store_pg {
     struct fail lost;
     bool met_another;
     bool committing;
+    bool pooled;    /* a connection pool is in between: nothing stays with the session */
+    bool renew;     /* the next transaction is on a new connection: this one led to a replica, say */
+    bool aside;     /* a replica is as well: see pg_aside */
+    bool impatient; /* somebody's socket waits behind it: see pg_impatient */
     int64_t retry_ms, backoff_ms; /* monotonic: not before this; the pause after the next failure */
 };
 
@@ -53,7 +58,10 @@ enum err pg_check_version(int version, const char *name, struct fail *f);
 int64_t pg_monotonic_ms(void);
 /* Host and database of the connection, without password: for messages. */
 const char *pg_name(const struct store_pg *pg);
+/* Connects, and says whether a pool is in between. A server that only reads is ERR_BUSY. */
 enum err pg_connect(struct store_pg *pg, struct fail *f);
+/* Runs commands of ours outside the pipeline, waited for no longer than answers are; the last result. */
+PGresult *pg_exec(struct store_pg *pg, const char *sql);
 struct store_pg *pg_new(const char *url, enum store_db which);
 
 #endif

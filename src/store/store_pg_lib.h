@@ -14,7 +14,7 @@
     X(PQconsumeInput) X(PQdb) X(PQenterPipelineMode) X(PQerrorMessage) X(PQexec) \
     X(PQexitPipelineMode) X(PQfinish) X(PQfreemem) X(PQgetResult) X(PQgetisnull) X(PQgetlength) \
     X(PQgetvalue) X(PQisBusy) X(PQnfields) X(PQnotifies) X(PQntuples) X(PQpipelineSync) \
-    X(PQresultErrorField) X(PQresultStatus) X(PQsendPrepare) X(PQsendQueryParams) \
+    X(PQresultErrorField) X(PQresultStatus) X(PQsendPrepare) X(PQsendQuery) X(PQsendQueryParams) \
     X(PQsendQueryPrepared) X(PQserverVersion) X(PQsetNoticeProcessor) X(PQsocket) X(PQstatus)
 // clang-format on
 
@@ -51,6 +51,7 @@ enum err pg_lib_open(struct fail *f);
 #define PQresultErrorField        pg_lib.PQresultErrorField
 #define PQresultStatus            pg_lib.PQresultStatus
 #define PQsendPrepare             pg_lib.PQsendPrepare
+#define PQsendQuery               pg_lib.PQsendQuery
 #define PQsendQueryParams         pg_lib.PQsendQueryParams
 #define PQsendQueryPrepared       pg_lib.PQsendQueryPrepared
 #define PQserverVersion           pg_lib.PQserverVersion

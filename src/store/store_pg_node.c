@@ -161,6 +161,15 @@ static enum err ear_failed(struct ear *e, const char *state, const char *doing, 
     return pg_fail_state(&shown, state, doing, f);
 }
 
+static enum err through_pool(struct fail *f)
+{
+    fail_hint(f, "name the server itself beside it: `listen = postgresql://…` in DIR/database (`troth init "
+                 "--listen-database URL`)");
+    return fail_set(
+        f, ERR_BAD_VALUE,
+        "the database's URL leads through a connection pool, which keeps no locks and tells nothing");
+}
+
 /* Login and version are told as for any other connection. */
 static enum err ear_connect(struct ear *e, struct fail *f)
 {
@@ -168,14 +177,16 @@ static enum err ear_connect(struct ear *e, struct fail *f)
     struct store_pg *pg = pg_new(e->url, STORE_MAIN);
     enum err err = pg_connect(pg, f);
     ear_drop(e);
-    if (err == OK) {
+    bool pooled = err == OK && pg->pooled;
+    if (err == OK && !pooled) {
         PQexitPipelineMode(pg->c);
         e->c = pg->c;
         pg->c = NULL;
-        PQclear(ear_ask(e, "SET synchronous_commit = off", NULL, 0, state));
         PQclear(ear_ask(e, "LISTEN " PG_CHANNEL, NULL, 0, state));
         err = state[0] ? ear_failed(e, state, "listen", f) : OK;
     }
+    if (err == OK && pooled)
+        err = through_pool(f);
     pg_close(pg);
     return err;
 }
@@ -244,7 +255,7 @@ enum err ear_open(const char *data, const char *name, struct ear **out, struct f
     if (!e)
         abort(); /* as the arena does: out of memory ends the process */
     e->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    e->url = err == OK ? strdup(arena_str(a, urls.main)) : NULL;
+    e->url = err == OK ? strdup(arena_str(a, urls.listen.len ? urls.listen : urls.main)) : NULL;
     snprintf(e->name, sizeof e->name, "%s", name);
     arena_free(a);
     if (err == OK && e->wake < 0)
@@ -376,28 +387,32 @@ static char *hex_of(struct span s)
     " checkpoint = CASE WHEN $4::bigint < 0 THEN checkpoint ELSE $5::bytea END WHERE number = $1 AND "       \
     "session = $2"                                                                                           \
     " RETURNING seen, state, (SELECT number FROM meta WHERE name = 'generation'),"                           \
-    " (SELECT COUNT(*) FROM node o WHERE o.number <> $1)"
+    " (SELECT COUNT(*) FROM node o WHERE o.number <> $1),"                                                   \
+    " (current_setting('synchronous_standby_names') <> '')::int"
 
 enum err ear_beat(struct ear *e, const struct ear_beat *b, struct ear_news *out, struct fail *f)
 {
     char state[6], number[24], session[24], now[24], record[24];
-    int64_t row[4] = {0}, before = pg_monotonic_ms();
+    int64_t row[5] = {0}, before = pg_monotonic_ms();
     char *checkpoint = hex_of(b->checkpoint);
     const char *const values[] = {number, session, now, record, checkpoint};
     snprintf(number, sizeof number, "%lld", (long long)e->number);
     snprintf(session, sizeof session, "%lld", (long long)e->session);
     snprintf(now, sizeof now, "%lld", (long long)b->now_ms);
     snprintf(record, sizeof record, "%lld", (long long)b->record);
-    bool got = ear_numbers(e, BEAT, values, 5, row, 4, state);
+    bool got = ear_numbers(e, BEAT, values, 5, row, 5, state);
     free(checkpoint);
+    pg_deaf(!got);
     if (!got && state[0])
         return ear_failed(e, state, "give a sign of life", f);
     if (!got)
         return fail_set(f, ERR_STOPPED, "another daemon took the name of node '%s', or it was retired",
                         e->name);
-    *out = (struct ear_news){.state = row[1],
+    *out = (struct ear_news){.seen_ms = row[0],
+                             .state = row[1],
                              .version = row[2],
                              .others = row[3],
+                             .standbys = row[4] != 0,
                              .skew_ms = b->now_ms ? skew_of(b->now_ms, before, row[0]) : 0};
     return OK;
 }

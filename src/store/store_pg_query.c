@@ -41,13 +41,19 @@ static Oid oid_of(char type)
     return kind == 'i' ? OID_INT8 : kind == 't' ? OID_TEXT : OID_BYTEA;
 }
 
-static void prepare(struct store_pg *pg, enum store_query_id q)
+static size_t types_of(enum store_query_id q, Oid types[STORE_PARAMS_MAX])
 {
-    Oid types[STORE_PARAMS_MAX];
     const char *in = store_query_in(q);
     size_t n = strlen(in);
     for (size_t i = 0; i < n; i++)
         types[i] = oid_of(in[i]);
+    return n;
+}
+
+static void prepare(struct store_pg *pg, enum store_query_id q)
+{
+    Oid types[STORE_PARAMS_MAX];
+    size_t n = types_of(q, types);
     pg_sent(pg, PQsendPrepare(pg->c, store_query_name(q), store_query_sql(q), (int)n, types), false);
     if (pg->unanswered)
         pg->makes[pg->unanswered - 1] = (uint16_t)(q + 1);
@@ -59,6 +65,14 @@ static void execute(struct store_pg *pg, enum store_query_id q, const struct sto
 {
     struct pg_params p;
     params_fill(&p, args, n);
+    if (pg->pooled) {
+        Oid types[STORE_PARAMS_MAX];
+        types_of(q, types);
+        pg_sent(pg,
+                PQsendQueryParams(pg->c, store_query_sql(q), (int)n, types, p.value, p.length, p.format, 1),
+                wanted);
+        return;
+    }
     pg_sent(pg, PQsendQueryPrepared(pg->c, store_query_name(q), (int)n, p.value, p.length, p.format, 1),
             wanted);
 }
@@ -97,6 +111,7 @@ static enum err refused(struct store_pg *pg, enum store_query_id q, const char *
     if (!pg->lost.code)
         pg_fail_state(pg, state, store_query_name(q), &pg->lost);
     pg->met_another |= strncmp(state, "40", 2) == 0;
+    pg->renew |= strcmp(state, "25006") == 0;
     return is_lost(pg, f);
 }
 
@@ -118,7 +133,7 @@ enum err pg_statement(struct store_pg *pg, enum store_query_id q, const struct s
     bool waits = wrapped || gives_rows(q) || changed || !within;
     if (pg->unanswered + 4 >= PG_UNANSWERED_MAX)
         pg_collect(pg, NULL, NULL);
-    if (pg->prepared[q] == PG_UNKNOWN)
+    if (pg->prepared[q] == PG_UNKNOWN && !pg->pooled)
         prepare(pg, q);
     if (wrapped)
         pg_send(pg, "SAVEPOINT clash");

@@ -21,8 +21,10 @@ static enum err bad_line(const char *path, struct span line, struct fail *f)
     span_cut(&line, '=', &key); /* a URL may hold a password: it is not repeated */
     enum err err = fail_set(f, ERR_BAD_VALUE, "%s: a line that begins with '%.*s' is not understood", path,
                             SPAN_F(span_trim(key)));
-    fail_hint(f, "it has two lines: `main = postgresql://…` and `keys = postgresql://…`; `node = NAME` and "
-                 "`decisions = database` may follow");
+    fail_hint(
+        f,
+        "it has two lines: `main = postgresql://…` and `keys = postgresql://…`; `listen = "
+        "postgresql://…`, `history = postgresql://…`, `node = NAME` and `decisions = database` may follow");
     return err;
 }
 
@@ -34,7 +36,11 @@ static enum err read_line(struct span line, const char *path, struct pg_urls *ou
     span_cut(&rest, '=', &key);
     key = span_trim(key);
     rest = span_trim(rest);
-    struct span *into = span_is(key, "main") ? &out->main : span_is(key, "keys") ? &out->keys : NULL;
+    struct span *into = span_is(key, "main")      ? &out->main
+                        : span_is(key, "keys")    ? &out->keys
+                        : span_is(key, "listen")  ? &out->listen
+                        : span_is(key, "history") ? &out->history
+                                                  : NULL;
     bool well = into && (span_starts(rest, "postgresql://") || span_starts(rest, "postgres://"));
     if (span_is(key, "node")) {
         into = &out->node;
@@ -110,7 +116,7 @@ static bool exec_ok(struct store_pg *pg, const char *sql, char state[6])
 /* Version of the schema that is there; 0: none. -1: the server failed, with its state. */
 static int version_read(struct store_pg *pg, char state[6])
 {
-    PGresult *r = PQexec(pg->c, "SELECT version FROM schema_version");
+    PGresult *r = pg_exec(pg, "SELECT version FROM schema_version");
     bool ok = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
     const char *why = PQresultErrorField(r, PG_DIAG_SQLSTATE);
     snprintf(state, 6, "%s", ok ? "" : why ? why : "08006");

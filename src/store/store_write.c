@@ -154,6 +154,7 @@ enum err store_begin_read(struct store *st, struct fail *f)
 {
     st->key_changes_seen = store_key_changes();
     st->snapshot = true;
+    st->stood_ms = 0;
     enum err err = OK;
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (st->pg[i] || i == STORE_MAIN)
@@ -325,18 +326,45 @@ enum err store_next_sid(struct store *st, int64_t *sid, struct fail *f)
     return OK;
 }
 
-enum err store_stand(struct store *st, int64_t number, int64_t *version, int64_t *session, int64_t *state,
-                     struct fail *f)
+enum err store_stand(struct store *st, int64_t number, struct node_stand *out, struct fail *f)
 {
     struct store_rows rows;
+    bool fresh = st->pg[STORE_MAIN] && !pg_looked(st->pg[STORE_MAIN]);
     if (!store_one(st, Q_NODE_STAND, ARGS(ARG_I(number)), &rows, f))
         return rows.err ? rows.err
                         : fail_set(f, ERR_CORRUPT, "the database does not know this node any more");
-    *version = store_i(&rows, 0);
-    *session = store_i(&rows, 1);
-    *state = store_i(&rows, 2);
+    *out = (struct node_stand){.version = store_i(&rows, 0),
+                               .session = store_i(&rows, 1),
+                               .state = store_i(&rows, 2),
+                               .seen_ms = store_i(&rows, 3),
+                               .fresh = fresh};
     store_done(&rows);
+    st->stood_ms = out->seen_ms;
+    st->stood_number = number;
     return OK;
+}
+
+void store_impatient(struct store *st)
+{
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        if (st->pg[i])
+            pg_impatient(st->pg[i]);
+}
+
+void store_renew(struct store *st)
+{
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        if (st->pg[i])
+            pg_renew(st->pg[i]);
+}
+
+void store_probe(struct store *st)
+{
+    for (unsigned i = 0; i < STORE_DB_COUNT; i++)
+        if (st->pg[i] && pg_unreachable(i)) {
+            struct fail ignored = {0}; /* whoever needs it is told */
+            pg_probe(st->pg[i], &ignored);
+        }
 }
 
 enum err store_node_dead(struct store *st, int64_t number, bool *dead, struct fail *f)

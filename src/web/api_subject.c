@@ -155,6 +155,7 @@ void api_history(struct call *c)
     struct subject s;
     struct span asked;
     struct gate_history_row *rows;
+    struct instant until;
     uint64_t limit = 100;
     size_t n = 0;
     struct text t = text_new(c->arena, 4096);
@@ -162,7 +163,7 @@ void api_history(struct call *c)
         span_u64(asked, WEB_HISTORY_MAX, &limit);
     if (call_subject(c, 0, &s) != OK)
         return;
-    if (gate_history(&c->gate, s.id, limit, &rows, &n, c->web->audit, &c->fail) != OK)
+    if (gate_history(&c->gate, s.id, limit, &rows, &n, &until, c->web->audit, &c->fail) != OK)
         return;
     json_open(&t, NULL, '{');
     json_open(&t, "history", '[');
@@ -177,6 +178,8 @@ void api_history(struct call *c)
         json_close(&t, '}');
     }
     json_close(&t, ']');
+    if (until.ms)
+        json_instant(&t, "until", until);
     json_close(&t, '}');
     http_json(c->res, 200, &t);
 }

@@ -36,8 +36,10 @@ struct node {
     pthread_t thread;
     bool running;
     atomic_bool closed, leads, lost; /* lost: the name is another's */
+    atomic_bool standbys;            /* the server that answers beats has synchronous standbys */
     atomic_llong skew_ms, others;
-    const char *said; /* why nothing is allowed: the log has it already; null: it is allowed */
+    atomic_llong beat_ms; /* the newest beat that was answered, by the server's clock */
+    const char *said;     /* why nothing is allowed: the log has it already; null: it is allowed */
 };
 
 static int64_t mono_ms(void)
@@ -99,8 +101,11 @@ static enum err first_beat(struct node *n, struct fail *f)
     struct ear_news news;
     const struct ear_beat beat = {.now_ms = web_clock(NULL).ms, .record = -1};
     enum err err = ear_beat(n->ear, &beat, &news, f);
-    if (err == OK)
+    if (err == OK) {
         atomic_store(&n->others, news.others);
+        atomic_store(&n->beat_ms, news.seen_ms);
+        atomic_store(&n->standbys, news.standbys);
+    }
     return err == OK ? check_skew(&news, f) : err;
 }
 
@@ -171,17 +176,29 @@ static enum err name_taken(struct fail *f)
     return fail_set(f, ERR_STOPPED, "%s", TAKEN);
 }
 
+static enum err other_server(struct store *st, struct fail *f)
+{
+    store_renew(st);
+    fail_hint(f, "after a switch-over it is over when all connections lead to the new server; try again");
+    return fail_set(f, ERR_BUSY, "this connection leads to another server than the one that hears this node");
+}
+
+/* An answered beat is in every snapshot that was taken afterwards, unless that is of another server: one
+ * whose place was taken, and which does not know what was withdrawn since. */
 enum err node_snapshot(void *web, struct store *st, struct fail *f)
 {
     struct web *w = web;
-    int64_t version = 0, session = 0, state = 0, sent = mono_ms();
-    enum err err = store_stand(st, node_number(w), &version, &session, &state, f);
-    if (err == OK && (session != ear_session(w->node->ear) || state != NODE_LIVE))
+    struct node_stand at = {0};
+    int64_t beat_ms = atomic_load(&w->node->beat_ms), sent = mono_ms();
+    enum err err = store_stand(st, node_number(w), &at, f);
+    if (err == OK && at.fresh && at.seen_ms < beat_ms)
+        err = other_server(st, f);
+    if (err == OK && (at.session != ear_session(w->node->ear) || at.state != NODE_LIVE))
         err = name_taken(f);
-    if (err == OK)
-        gate_heard(w->gate,
-                   sent + NODE_DEAF_MS); /* a snapshot is as good as a beat: nothing it shows is old */
-    return err == OK ? gate_follow(w->gate, st, version, web_clock(w->config.clock_file), f) : err;
+    /* A snapshot is as good as a beat, unless another server may have taken the place of the one it is of. */
+    if (err == OK && at.fresh && !atomic_load(&w->node->standbys))
+        gate_heard(w->gate, sent + NODE_DEAF_MS);
+    return err == OK ? gate_follow(w->gate, st, at.version, web_clock(w->config.clock_file), f) : err;
 }
 
 /* ---- The thread */
@@ -233,6 +250,8 @@ static void beat_answered(struct node *n, int64_t sent_ms, const struct ear_news
 {
     struct fail f = {0};
     atomic_store(&n->skew_ms, news->skew_ms);
+    atomic_store(&n->beat_ms, news->seen_ms);
+    atomic_store(&n->standbys, news->standbys);
     atomic_store(&n->others, news->others);
     gate_copies_set(n->web->gate, node_copies(n->web));
     if (check_skew(news, &f) != OK) {
@@ -317,6 +336,7 @@ static void reconnect(struct node *n)
 {
     struct fail f = {0};
     enum err err = ear_again(n->ear, &f);
+    store_probe(n->st);
     if (err == OK)
         err = catch_up(n, &f);
     if (err == OK)
@@ -359,6 +379,7 @@ static void *node_main(void *arg)
             beat(n);
         else
             reconnect(n);
+        store_probe(n->st);
         index_turn(n);
         there = listen_until(n, due);
         if (!there) {

@@ -7,7 +7,7 @@
 
 TROTH_FLOW_SERVER names the folder of one that runs already: then Daemon makes its databases there.
 """
-import glob, itertools, os, pwd, shutil, subprocess, tempfile
+import contextlib, glob, itertools, os, pwd, shutil, subprocess, tempfile
 
 USER = "troth"
 NUMBER = itertools.count(1)
@@ -34,15 +34,19 @@ def url(home, name):
     return "postgresql://%s@/%s?host=%s" % (USER, name, home)
 
 
-def ask(home, *statements, database="postgres"):
+def ask(home, *statements, database="postgres", port=5432):
     """Runs each statement by itself; returns what psql prints, one row a line."""
-    command = ["psql", "-X", "-q", "-A", "-t", "-h", home, "-U", USER, "-d", database]
+    command = ["psql", "-X", "-q", "-A", "-t", "-h", home, "-p", str(port), "-U", USER, "-d", database]
     for statement in statements:
         command += ["-c", statement]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
     return done.stdout
+
+
+def database_of(url):
+    return url.split("?")[0].rsplit("/", 1)[1]
 
 
 def pair(home):
@@ -53,12 +57,13 @@ def pair(home):
 
 def drop(home, *urls):
     for each in urls:
-        ask(home, "DROP DATABASE IF EXISTS %s WITH (FORCE)" % each.split("@/")[1].split("?")[0])
+        ask(home, "DROP DATABASE IF EXISTS %s WITH (FORCE)" % database_of(each))
 
 
 class Server:
-    def __init__(self, *options):
-        self.options = options
+    """Options go to the server's command line; `hosts` is a network that may log in over TCP, `where` a place to run in."""
+    def __init__(self, *options, hosts="", where=contextlib.nullcontext()):
+        self.options, self.hosts, self.where = options, hosts, where
 
     def __enter__(self):
         self.home = tempfile.mkdtemp(prefix="troth-pg-")
@@ -67,13 +72,18 @@ class Server:
         self.bin = programs()
         as_owner(self.bin + "/initdb", "-D", self.home + "/db", "-U", USER, "-A", "trust", "-E", "UTF8",
                  "--locale=C.UTF-8", "--no-sync")
+        if self.hosts:
+            with open(self.home + "/db/pg_hba.conf", "a") as f:
+                f.write("host all all %s trust\n" % self.hosts)
         self.start()
         return self
 
     def start(self):
         # fsync is off: no test here cuts the server's power, and all data is thrown away.
-        as_owner(self.bin + "/pg_ctl", "-D", self.home + "/db", "-w", "-l", self.home + "/log", "start", "-o",
-                 "-F -k %s -c listen_addresses= -c max_connections=400 %s" % (self.home, " ".join(self.options)))
+        with self.where:
+            as_owner(self.bin + "/pg_ctl", "-D", self.home + "/db", "-w", "-l", self.home + "/log", "start", "-o",
+                     "-F -k %s -c listen_addresses=%s -c max_connections=400 %s" % (
+                         self.home, "0.0.0.0" if self.hosts else "", " ".join(self.options)))
 
     def stop(self, mode="immediate"):
         as_owner(self.bin + "/pg_ctl", "-D", self.home + "/db", "-w", "-m", mode, "stop")
