@@ -183,7 +183,8 @@ enum err audit_prune_files(struct audit *au, size_t most, uint64_t *left, struct
 uint64_t audit_segment_bytes_of(struct audit *au, uint64_t first, uint64_t end);
 
 /* That the record contains a head of it which was kept elsewhere: a signed note, or a receipt with one in it.
- * ERR_CONFLICT: the record is older (shorter), or another history stands where that one was. ERR_BAD_VALUE:
+ * ERR_CONFLICT: the record is older (shorter), or another history stands where that one was. ERR_GONE: it is
+ * older than what was pruned, and no closed epoch ended with it: nothing can be said. ERR_BAD_VALUE:
  * not a head of this log. `head` may be null. */
 enum err audit_known(struct audit *au, struct span kept, struct merkle_checkpoint *head, struct arena *a,
                      struct fail *f);

@@ -29,23 +29,46 @@ static enum err older(struct fail *f, const struct merkle_checkpoint *c, uint64_
         (ull)size, (ull)c->size);
 }
 
+static enum err other_root(struct fail *f, const struct merkle_checkpoint *c)
+{
+    return fail_set(f, ERR_CONFLICT,
+                    "the record once signed another root for its first %llu entries: one of them was changed",
+                    (ull)c->size);
+}
+
+/* Below the minimum nothing is left but the heads with which epochs ended (C2SP tlog-tiles, "Pruning"). */
+static enum err compare_pruned(struct audit *au, const struct merkle_checkpoint *c, struct arena *a,
+                               struct fail *f)
+{
+    struct audit_epoch *epochs;
+    size_t n = 0;
+    enum err e = audit_epochs(au, a, &epochs, &n, f);
+    for (size_t i = 0; !e && i < n; i++)
+        if (epochs[i].closed && epochs[i].end == c->size)
+            return memcmp(&epochs[i].root, &c->root, sizeof c->root) == 0 ? OK : other_root(f, c);
+    return e ? e
+             : fail_set(f, ERR_GONE,
+                        "it is a head of %llu entries, and the record was pruned up to entry %llu: nothing "
+                        "is left "
+                        "that it could be held against",
+                        (ull)c->size, (ull)audit_minimum(au));
+}
+
 static enum err compare(struct audit *au, const struct tiles *t, const struct merkle_checkpoint *c,
-                        struct fail *f)
+                        struct arena *a, struct fail *f)
 {
     struct tiles then;
     struct digest root;
     if (c->size > t->size)
         return older(f, c, t->size);
-    if (c->size < audit_minimum(au)) /* longer it is; what stood there was pruned */
-        return OK;
+    if (c->size < audit_minimum(au))
+        return compare_pruned(au, c, a, f);
     if (!tiles_at(au, t, c->size, &then))
         return fail_set(f, ERR_CORRUPT, "the tiles of the first %llu entries cannot be read", (ull)c->size);
     tiles_root(&then, &root);
     if (memcmp(&root, &c->root, sizeof root) == 0)
         return OK;
-    return fail_set(f, ERR_CONFLICT,
-                    "the record once signed another root for its first %llu entries: one of them was changed",
-                    (ull)c->size);
+    return other_root(f, c);
 }
 
 enum err audit_known(struct audit *au, struct span kept, struct merkle_checkpoint *head, struct arena *a,
@@ -63,7 +86,7 @@ enum err audit_known(struct audit *au, struct span kept, struct merkle_checkpoin
     if (head)
         *head = c;
     struct tiles *t = published_copy(au, a, &note);
-    enum err e = compare(au, t, &c, f);
+    enum err e = compare(au, t, &c, a, f);
     free(t);
     return e;
 }

@@ -32,6 +32,9 @@ static enum err check_given(struct web *w, struct arena *a, struct fail *f)
     if (!w->config.known_checkpoint)
         return OK;
     enum err err = against(w, w->config.known_checkpoint, "--known-checkpoint", NULL, a, f);
+    if (err == ERR_GONE)
+        fail_hint(f, "Give a head that was signed after the record was pruned, or that of a closed epoch "
+                     "(audit/epochs).");
     if (err == ERR_CONFLICT)
         fail_hint(
             f,
@@ -48,6 +51,10 @@ static enum err check_own(struct web *w, struct text *accepted, struct arena *a,
     enum err err = against(w, own_file(w, a), "kept by this daemon", &head, a, &why);
     if (err == OK || err == ERR_NOT_FOUND)
         return OK;
+    if (err == ERR_GONE) { /* pruned by command while the daemon was shut; it is longer than it was */
+        log_line(LOG_LVL_WARN, "web", "%s", why.detail);
+        return OK;
+    }
     if (err == ERR_CONFLICT && w->config.accept_loss) {
         log_line(LOG_LVL_WARN, "web", "%s It is accepted and goes on record.", why.detail);
         json_open(accepted, "record_was", '{');

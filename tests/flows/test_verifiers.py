@@ -75,8 +75,79 @@ class Verifiers(People):
         return self.put(name, answer.body)
 
 
-class GoChecksTheLog(Verifiers):
+class Forgeries:
+    """A log is accepted as it is, and refused after each of six changes. `check(log, against, says)` asks a verifier that
+    others wrote; SAYS has what it answers to each: a refusal for another reason would show nothing."""
+
+    def changed(self, log, name, at):
+        """A copy of the mirror with one byte changed."""
+        copy = self.path("changed")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(log, copy)
+        flip(os.path.join(copy, name), at)
+        return copy
+
+    def foreign_key(self):
+        other = Daemon()
+        self.addCleanup(other.remove)
+        return os.path.join(other.data, "audit", "key.pub")
+
+    def grow(self):
+        ask = {"purpose": "delivery", "service": "shop"}
+        for _ in range(ENTRIES):
+            self.assertEqual(self.post("/v1/decisions", ask, token="shop").status, 200)
+
+    def test_it_accepts_what_is_and_refuses_what_was_changed(self):
+        old_head = self.put("old-head", self.settled())
+        self.grow()
+        log = self.mirror("log")
+        self.check(log)
+        self.check(log, old_head)
+        self.check(self.changed(log, "tile/entries/000", 2 + 60), says="flipped entry")
+        self.check(self.changed(log, "tile/0/000", 17), says="flipped tile")
+        self.check(self.changed(log, "tile/1/000.p/1", 5), says="flipped upper tile")
+        self.check(self.changed(log, "checkpoint", log_size_at(log)), says="edited size")
+        other = self.path("other-key")
+        shutil.copytree(log, other)
+        shutil.copy(self.foreign_key(), os.path.join(other, "key"))
+        self.check(other, says="wrong key")
+
+    @on_files
+    def test_history_rewritten_with_the_genuine_key_and_a_cut_end(self):
+        """Yesterday's copy is put in place: shorter at first, then with other entries where some were before."""
+        daemon = self.daemon
+        daemon.stop()
+        copy = self.path("yesterday")
+        shutil.copytree(daemon.data, copy)
+        daemon.start()
+        self.adult()
+        self.adult()
+        head = self.put("head", self.settled())
+        self.check(self.mirror("before"), head)
+        daemon.stop()
+        shutil.rmtree(daemon.data)
+        shutil.copytree(copy, daemon.data)
+        daemon.start()
+        self.check(self.mirror("cut"), head, says="cut tail")
+        for _ in range(12):
+            self.person("1980-01-01")
+        rewritten = self.mirror("rewritten")
+        self.check(rewritten)
+        self.check(rewritten, head, says="rewritten history")
+
+
+class GoChecksTheLog(Forgeries, Verifiers):
     """golang.org/x/mod/sumdb of the Go team, as Debian packages it."""
+
+    SAYS = {
+        "flipped entry": "do not give the signed root",
+        "flipped tile": "tile/0/000 is not the tile",
+        "flipped upper tile": "tile/1/000.p/1 is not the tile",
+        "edited size": "invalid signature|unverified|malformed|checkpoint",
+        "wrong key": "unverified|no verifiable|not a checkpoint",
+        "cut tail": "its end was cut",
+        "rewritten history": "invalid transparency proof|proof",
+    }
 
     def setUp(self):
         super().setUp()
@@ -94,70 +165,22 @@ class GoChecksTheLog(Verifiers):
             self.assertRegex(done.stderr, says)
         return done.stdout
 
-    def changed(self, log, name, at):
-        """A copy of the mirror with one byte changed."""
-        copy = self.path("changed")
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(log, copy)
-        flip(os.path.join(copy, name), at)
-        return copy
+    def check(self, log, against=None, says=None):
+        self.go(*(["-against", against] if against else []), log, says=says and self.SAYS[says])
 
-    def test_it_accepts_what_is_and_refuses_what_was_changed(self):
+    def test_it_accepts_receipts_and_refuses_changed_ones(self):
         first = self.receipt("first")
-        old_head = self.put("old-head", self.settled())
-        ask = {"purpose": "delivery", "service": "shop"}
-        for _ in range(ENTRIES):
-            self.assertEqual(self.post("/v1/decisions", ask, token="shop").status, 200)
         second = self.receipt("second")
-        log = self.mirror("log")
-        self.assertRegex(self.go("-against", old_head, log, first, second), r"^[3-9]\d\d entries, 2 receipts$")
-        self.go(self.changed(log, "tile/entries/000", 2 + 60), says="do not give the signed root")
-        self.go(self.changed(log, "tile/0/000", 17), says="tile/0/000 is not the tile")
-        self.go(self.changed(log, "tile/1/000.p/1", 5), says="tile/1/000.p/1 is not the tile")
-        self.go(self.changed(log, "checkpoint", log_size_at(log)), says="invalid signature|unverified|malformed|checkpoint")
-        other = self.path("other-key")
-        shutil.copytree(log, other)
-        shutil.copy(self.foreign_key(), os.path.join(other, "key"))
-        self.go(other, says="unverified|no verifiable|not a checkpoint")
+        log = self.mirror("receipts")
+        self.assertRegex(self.go(log, first, second), r"^\d+ entries, 2 receipts$")
         with open(second) as f:
-            self.refuse_receipts(log, f.read())
-
-    def refuse_receipts(self, log, text):
-        lines = text.split("\n")
+            lines = f.read().split("\n")
         entry = bytearray(base64.b64decode(lines[1][6:]))
         entry[20] ^= 1
         flipped = "extra " + base64.b64encode(bytes(entry)).decode()
         for changed in ([lines[0], flipped] + lines[2:], lines[:3] + lines[4:],
                         lines[:2] + ["index 3"] + lines[3:]):
             self.go(log, self.put("bad", "\n".join(changed).encode()), says="invalid|proof")
-
-    def foreign_key(self):
-        other = Daemon()
-        self.addCleanup(other.remove)
-        return os.path.join(other.data, "audit", "key.pub")
-
-    @on_files
-    def test_history_rewritten_with_the_genuine_key_and_a_cut_end(self):
-        """Yesterday's copy is put in place: shorter at first, then with other entries where some were before."""
-        daemon = self.daemon
-        daemon.stop()
-        copy = self.path("yesterday")
-        shutil.copytree(daemon.data, copy)
-        daemon.start()
-        self.adult()
-        self.adult()
-        head = self.put("head", self.settled())
-        self.go("-against", head, self.mirror("before"))
-        daemon.stop()
-        shutil.rmtree(daemon.data)
-        shutil.copytree(copy, daemon.data)
-        daemon.start()
-        self.go("-against", head, self.mirror("cut"), says="its end was cut")
-        for _ in range(12):
-            self.person("1980-01-01")
-        rewritten = self.mirror("rewritten")
-        self.go(rewritten)
-        self.go("-against", head, rewritten, says="invalid transparency proof|proof")
 
 
 def log_size_at(log):
@@ -166,8 +189,18 @@ def log_size_at(log):
         return f.read().index(b"\n") + 1
 
 
-class SigstoreChecksReceipts(Verifiers):
+class SigstoreChecksTheLog(Forgeries, Verifiers):
     """@sigstore/verify from npm."""
+
+    SAYS = {
+        "flipped entry": "root hash does not match",
+        "flipped tile": "root hash does not match",
+        "flipped upper tile": "root hash does not match",
+        "edited size": "invalid checkpoint signature",
+        "wrong key": "invalid checkpoint signature",
+        "cut tail": "invalid index",
+        "rewritten history": "root hash does not match",
+    }
 
     def setUp(self):
         super().setUp()
@@ -176,7 +209,7 @@ class SigstoreChecksReceipts(Verifiers):
             self.skipTest("not installed: " + " ".join(missing))
         self.folder = os.path.join(BUILD, "verify-npm")
         os.makedirs(self.folder, exist_ok=True)
-        for name in ("package.json", "package-lock.json", "receipt.mjs"):
+        for name in ("package.json", "package-lock.json", "verify.mjs"):
             shutil.copy(os.path.join(HERE, name), self.folder)
         if not os.path.exists(os.path.join(self.folder, "node_modules", ".package-lock.json")):
             self.npm_ci()
@@ -188,27 +221,31 @@ class SigstoreChecksReceipts(Verifiers):
             self.skipTest("npm does not reach its registry")
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def node(self, text, key=None, good=False):
-        path = self.put("asked", text.encode())
-        done = subprocess.run(["node", "receipt.mjs", key or self.path("key"), path], cwd=self.folder,
-                              capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0 if good else 1, done.stdout + done.stderr)
+    def node(self, *args, says=None):
+        done = subprocess.run(["node", "verify.mjs", *args], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0 if says is None else 1, done.stdout + done.stderr)
+        if says is not None:
+            self.assertRegex(done.stderr, says)
+
+    def check(self, log, against=None, says=None):
+        self.node("log", log, *([against] if against else []), says=says and self.SAYS[says])
+
+    def asked(self, text, key=None, says=None):
+        self.node("receipt", key or self.path("key"), self.put("asked", text.encode()), says=says)
 
     def test_it_accepts_receipts_and_refuses_changed_ones(self):
         self.put("key", self.get("/audit/key").body)
         with open(self.receipt("receipt")) as f:
             text = f.read()
-        self.node(text, good=True)
+        self.asked(text)
         lines = text.split("\n")
         entry = bytearray(base64.b64decode(lines[1][6:]))
         entry[20] ^= 1
         size = lines.index("") + 2
-        self.node("\n".join([lines[0], "extra " + base64.b64encode(bytes(entry)).decode()] + lines[2:]))
-        self.node("\n".join(lines[:3] + [base64.b64encode(b"x" * 32).decode()] + lines[4:]))
-        self.node("\n".join(lines[:size] + [str(int(lines[size]) + 1)] + lines[size + 1:]))
-        other = Daemon()
-        self.addCleanup(other.remove)
-        self.node(text, key=os.path.join(other.data, "audit", "key.pub"))
+        self.asked("\n".join([lines[0], "extra " + base64.b64encode(bytes(entry)).decode()] + lines[2:]), says="root hash")
+        self.asked("\n".join(lines[:3] + [base64.b64encode(b"x" * 32).decode()] + lines[4:]), says="root hash")
+        self.asked("\n".join(lines[:size] + [str(int(lines[size]) + 1)] + lines[size + 1:]), says="invalid checkpoint signature")
+        self.asked(text, key=self.foreign_key(), says="invalid checkpoint signature")
 
 
 if __name__ == "__main__":

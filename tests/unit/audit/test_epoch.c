@@ -275,6 +275,37 @@ TEST(pruning_deletes_a_closed_epoch_and_no_other_proof)
     fx_end();
 }
 
+/* A head signed with the genuine key. */
+static struct span signed_head(struct audit *au, struct arena *a, uint64_t size, const struct digest *root)
+{
+    struct merkle_checkpoint c = {.origin = au->origin, .size = size, .root = *root};
+    struct span body = merkle_checkpoint_body(a, &c);
+    uint8_t signature[64];
+    sign_make(au->key, body, signature);
+    return merkle_checkpoint_note(a, &c, au->pk, signature);
+}
+
+/* C2SP tlog-tiles, "Pruning": below the minimum only the heads that epochs ended with can still be compared.
+ */
+TEST(a_known_head_below_the_minimum_is_not_taken_for_good)
+{
+    struct audit *au = four_epochs(600);
+    struct arena *a = arena_new(0);
+    struct digest root = {{7}};
+    struct audit_epoch first = epoch(au, 0, 4), second = epoch(au, 1, 4);
+    prune_all(au, second.end);
+    EXPECT_INT(audit_known(au, signed_head(au, a, first.end, &first.root), NULL, a, NULL), OK);
+    EXPECT_INT(audit_known(au, signed_head(au, a, second.end, &second.root), NULL, a, NULL), OK);
+    EXPECT_INT(audit_known(au, signed_head(au, a, first.end, &root), NULL, a, NULL), ERR_CONFLICT);
+    EXPECT_INT(audit_known(au, signed_head(au, a, second.end, &root), NULL, a, NULL), ERR_CONFLICT);
+    EXPECT_INT(audit_known(au, signed_head(au, a, first.end - 1, &root), NULL, a, NULL), ERR_GONE);
+    EXPECT_INT(audit_known(au, signed_head(au, a, first.end + 1, &root), NULL, a, NULL), ERR_GONE);
+    EXPECT_INT(audit_known(au, signed_head(au, a, second.end + 1, &root), NULL, a, NULL), ERR_CONFLICT);
+    audit_close(au);
+    arena_free(a);
+    fx_end();
+}
+
 TEST(what_is_no_closed_epoch_is_not_pruned)
 {
     struct audit *au = four_epochs(30);
@@ -517,6 +548,7 @@ UNIT_MAIN(CASE(names), CASE(an_epoch_is_closed_before_the_first_entry_of_the_nex
           CASE(an_epoch_that_fills_its_bundle_gets_one_more), CASE(closing_is_taken_up_after_a_crash),
           CASE(the_last_head_is_kept_though_a_crash_came_between), CASE(a_full_disk_puts_the_closing_off),
           CASE(pruning_deletes_a_closed_epoch_and_no_other_proof),
+          CASE(a_known_head_below_the_minimum_is_not_taken_for_good),
           CASE(what_is_no_closed_epoch_is_not_pruned), CASE(a_damaged_epoch_is_not_pruned),
           CASE(pruning_survives_a_crash_at_each_step), CASE(verify_sees_a_floor_that_was_moved),
           CASE(a_head_below_the_minimum_cannot_be_compared), CASE(other_units),
