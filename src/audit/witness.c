@@ -172,6 +172,12 @@ static bool cut_line(struct span *rest, struct span *line)
     return true;
 }
 
+/* A decimal without leading zeroes. */
+static bool read_size(struct span s, uint64_t *out)
+{
+    return span_u64(s, INT64_MAX, out) && (s.len == 1 || s.p[0] != '0');
+}
+
 static bool read_proof_line(struct add *r, struct span line)
 {
     struct span hash;
@@ -186,7 +192,7 @@ static bool read_request(struct add *r, struct span body)
 {
     struct span line;
     if (!cut_line(&body, &line) || !span_starts(line, "old ") ||
-        !span_u64(span_sub(line, 4, line.len), INT64_MAX, &r->old_size))
+        !read_size(span_sub(line, 4, line.len), &r->old_size))
         return false;
     for (;;) {
         if (!cut_line(&body, &line))
@@ -243,7 +249,9 @@ static void cosign(struct add *r, struct witness *w, uint64_t now_s, struct witn
     uint8_t signature[SIGN_LEN];
     sign_make(w->key, merkle_cosign_message(r->a, now_s, merkle_note_body(r->note)), signature);
     struct span line = merkle_cosign_line(r->a, &w->self, now_s, signature);
-    struct span note = arena_fmt(r->a, "%.*s%.*s", SPAN_F(r->note), SPAN_F(line));
+    /* Of the signatures only its own: anybody can add lines to a note, and too many could not be read again.
+     */
+    struct span note = arena_fmt(r->a, "%.*s\n%.*s", SPAN_F(merkle_note_body(r->note)), SPAN_F(line));
     if (file_write_durable(state_path(r->a, w, r->head.origin), note, 0600, &f) != OK) {
         log_line(LOG_LVL_ERROR, "witness", "nothing is cosigned: %s", f.detail);
         answer(out, 500, SPAN("the head could not be remembered\n"));

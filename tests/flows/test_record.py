@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Receipts people keep, and witnesses who remember: with the tool, offline, and what must be refused."""
-import base64, json, os, shutil, signal, subprocess, tempfile, time, unittest
+import base64, hashlib, json, os, shutil, signal, subprocess, tempfile, time, unittest
 from troth_flow import BUILD, Daemon, on_files, run_troth
 from troth_people import People
 
@@ -126,7 +126,7 @@ class Witness:
         done = subprocess.run(["curl", "-s", "-w", "\n%{http_code} %{content_type}", "--data-binary", "@-",
                                self.url + "add-checkpoint"], input=body, capture_output=True, text=True)
         text, _, last = done.stdout.rpartition("\n")
-        return int(last.split()[0]), text.rstrip("\n"), last.partition(" ")[2]
+        return int(last.split()[0]), text, last.partition(" ")[2]
 
 
 class Witnesses(Record):
@@ -170,12 +170,24 @@ class Witnesses(Record):
         size = int(note.split("\n")[1])
         status, text, _ = w.add("old 0\n\n" + note)
         self.assertEqual(status, 200, text)
-        self.assertRegex(text, "^\u2014 witness.example/one [A-Za-z0-9+/]+=*\n?$")
-        self.assertEqual(w.add("old 0\n\n" + note), (409, "%d" % size, "text/x.tlog.size"))
+        self.assertRegex(text, "^\u2014 witness.example/one [A-Za-z0-9+/]+=*\n$")
+        self.assertEqual(w.add("old 0\n\n" + note), (409, "%d\n" % size, "text/x.tlog.size"))
+        self.check_cosignature(note, text, w.key)
         self.assertEqual(w.add("old %d\n\n" % size + note)[0], 200)
         self.assertEqual(w.add("old %d\n\n" % (size + 1) + note)[0], 400)
         self.assertEqual(w.add("old 0\n" + note)[0], 400)
-        self.assertEqual(w.add("old x\n\n" + note)[0], 400)
+        hashes = "%s\n" % base64.b64encode(b"0" * 32).decode()
+        for old in ("x", "", "00", "0%d" % size, "-1", "+%d" % size, " %d" % size, "%d " % size, str(2**64)):
+            self.assertEqual(w.add("old %s\n\n" % old + note)[0], 400, old)
+        for body in ("%d\n\n%s" % (size, note), "old %d\n%s\n%s" % (size, hashes * 64, note), "old %d\nAAAA\n\n%s" % (size, note),
+                     "old %d\n\n%s" % (size, note[:-1]), "old %d\r\n\r\n%s" % (size, note)):
+            self.assertEqual(w.add(body)[0], 400, body)
+        self.assertEqual(w.add("old %d\n%s\n" % (size, hashes) + note)[0], 422)  # nothing is to be proved
+        # Signatures of keys it does not know are passed over, however many, and do not stay.
+        strange = "\u2014 witness.example/two " + base64.b64encode(b"x" * 76).decode() + "\n"
+        for n in (1, 99):
+            self.assertEqual(w.add("old %d\n\n" % size + note + strange * n)[0], 200)
+            self.assertEqual(w.add("old %d\n\n" % size + note)[0], 200)
         self.assertEqual(w.add("")[0], 400)
         self.assertEqual(w.add("old 0\n\n" + note.replace("localhost", "elsewhere"))[0], 404)
         self.assertEqual(w.add("old 0\n\n" + note.replace("\n%d\n" % size, "\n%d\n" % (size + 1), 1))[0], 403)
@@ -184,6 +196,30 @@ class Witnesses(Record):
         newer = self.get("/audit/checkpoint").text
         fake = base64.b64encode(b"0" * 32).decode()
         self.assertEqual(w.add("old %d\n%s\n\n" % (size, fake) + newer)[0], 422)
+        self.assertEqual(w.add("old %d\n\n" % size + newer)[0], 422)
+        new = Witness(self, "new", self.key)
+        self.assertEqual(new.add("old %d\n\n" % size + newer)[:2], (409, "0\n"))  # it never saw any
+        self.assertEqual(new.add("old 0\n%s\n" % hashes + newer)[0], 422)
+        self.assertEqual(new.add("old 0\n\n" + newer)[0], 200)
+        for path, method in (("add-checkpoint", "GET"), ("add-checkpoint", "PUT"), ("", "POST")):
+            got = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", method, new.url + path],
+                                 capture_output=True, text=True).stdout
+            self.assertRegex(got, "^4")
+
+    def check_cosignature(self, note, line, key):
+        """C2SP tlog-cosignature, checked by openssl: Ed25519 over its header, the time and the head's text."""
+        name, _, blob = key.split("+", 2)
+        public, raw = base64.b64decode(blob), base64.b64decode(line.split()[-1])
+        self.assertEqual((public[0], len(public), len(raw)), (4, 33, 76))
+        self.assertEqual(raw[:4], hashlib.sha256(name.encode() + b"\n" + public).digest()[:4])
+        at = int.from_bytes(raw[4:12], "big")
+        self.assertLess(abs(at - time.time()), 3600)
+        message = "cosignature/v1\ntime %d\n" % at + note.split("\n\n")[0] + "\n"
+        der = bytes.fromhex("302a300506032b6570032100") + public[1:]
+        files = [self.file(n, c) for n, c in (("message", message), ("signature", raw[12:]), ("public", der))]
+        done = subprocess.run(["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-in", files[0],
+                               "-sigfile", files[1], "-inkey", files[2]], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     @on_files
     def test_a_cut_and_a_rewritten_record_are_refused(self):
