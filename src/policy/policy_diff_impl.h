@@ -193,4 +193,11 @@ struct policy_change *diff_change(struct changes *c, enum policy_change_kind kin
 /* policy_diff_rest.c: duties, promises, meanings, grades, sources. */
 void policy_diff_rest(struct changes *c);
 
+/* policy_diff_length.c: DIFFERS_LATER, DIFFERS_EARLIER, 0 for the same length, or DIFFERS_OTHER where the
+ * calendar decides which is longer. */
+unsigned diff_longer(uint32_t old, enum policy_until_unit old_unit, uint32_t new,
+                     enum policy_until_unit new_unit);
+/* UNTIL_NONE: an empty name, or one that is none. */
+enum policy_until_unit diff_unit(struct span name);
+
 #endif

@@ -173,12 +173,6 @@ static size_t held_sets(const struct pair *c, uint64_t *held)
     return n;
 }
 
-static uint64_t hours(const struct policy_decision *d)
-{
-    static const uint32_t each[] = {0, 1, 24, 34, 730, 8766}; /* of each enum policy_until_unit */
-    return (uint64_t)d->until_number * each[d->until_unit];
-}
-
 static unsigned compare_until(const struct pair *c, const struct policy_decision *old,
                               const struct policy_decision *new)
 {
@@ -191,9 +185,7 @@ static unsigned compare_until(const struct pair *c, const struct policy_decision
     if (n->kind_of[DIFF_OLD][KIND_EVENT][old->until_event] !=
         n->kind_of[DIFF_NEW][KIND_EVENT][new->until_event])
         return DIFFERS_OTHER;
-    if (hours(old) != hours(new))
-        return hours(new) > hours(old) ? DIFFERS_LATER : DIFFERS_EARLIER;
-    return old->until_unit != new->until_unit || old->until_number != new->until_number ? DIFFERS_OTHER : 0;
+    return diff_longer(old->until_number, old->until_unit, new->until_number, new->until_unit);
 }
 
 static bool decide_held(const struct pair *c, int side, uint64_t held, struct policy_decision *d)

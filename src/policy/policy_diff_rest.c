@@ -15,23 +15,6 @@ static bool same_clause(const struct changes *c, unsigned old, unsigned new)
            span_eq(p->documents[a->document].pub.name, q->documents[b->document].pub.name);
 }
 
-static unsigned longer(uint64_t old, uint64_t new)
-{
-    return new > old ? DIFFERS_LATER : new < old ? DIFFERS_EARLIER : 0u;
-}
-
-static uint64_t hours(uint32_t number, struct span unit)
-{
-    static const struct {
-        const char *name;
-        uint64_t hours;
-    } units[] = {{"hours", 1}, {"days", 24}, {"working-days", 34}, {"months", 730}, {"years", 8766}};
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (span_is(unit, units[i].name))
-            return number * units[i].hours;
-    return number;
-}
-
 /* ---- Duties */
 
 static bool told_within(const struct changes *c, enum policy_kind k, int side,
@@ -103,11 +86,10 @@ static unsigned compare_deadline(const struct changes *c, const struct policy_du
     if (old->before != new->before || !span_eq(kind_name(c, DIFF_OLD, KIND_EVENT, old->start),
                                                kind_name(c, DIFF_NEW, KIND_EVENT, new->start)))
         return DIFFERS_OTHER;
-    uint64_t length_old = hours(old->number, old->unit), length_new = hours(new->number, new->unit);
-    /* ahead of an event, the longer the better */
-    unsigned differs = old->before ? longer(length_new, length_old) : longer(length_old, length_new);
-    bool same = old->number == new->number &&span_eq(old->unit, new->unit);
-    return differs || same ? differs : DIFFERS_OTHER;
+    enum policy_until_unit unit_old = diff_unit(old->unit), unit_new = diff_unit(new->unit);
+    if (old->before) /* ahead of an event, the longer the better */
+        return diff_longer(new->number, unit_new, old->number, unit_old);
+    return diff_longer(old->number, unit_old, new->number, unit_new);
 }
 
 static unsigned compare_otherwise(struct changes *c, const struct policy_duty *old,
@@ -371,13 +353,13 @@ static void diff_promises(struct changes *c)
 static void meaning_change(struct changes *c, const struct document *old, const struct document *new,
                            const struct meaning *a, const struct meaning *b)
 {
-    if (a->number == b->number && span_eq(a->unit, b->unit))
+    unsigned differs = diff_longer(a->number, diff_unit(a->unit), b->number, diff_unit(b->unit));
+    if (differs == 0)
         return;
-    unsigned differs = longer(hours(a->number, a->unit), hours(b->number, b->unit));
     struct policy_change *change = diff_change(c, CHANGE_MEANING);
     struct change_rest *rest = ARENA_NEW(c->arena, struct change_rest);
     change->name = b->word;
-    change->differs = differs ? differs : DIFFERS_OTHER;
+    change->differs = differs;
     change->effect = policy_effect_of(change->differs, false);
     change->clause[DIFF_OLD] = old->clause;
     change->clause[DIFF_NEW] = new->clause;

@@ -404,6 +404,38 @@ TEST(duties_are_compared)
     arena_free(b.arena);
 }
 
+static void expect_within(const char *old, const char *new, unsigned differs, unsigned mirrored)
+{
+    struct arena *a = arena_new(0);
+    const char *duty = DUTY("when request-received, we must answer within TIME.");
+    const char *before = arena_str(a, replaced(a, duty, "TIME", old)),
+               *after = arena_str(a, replaced(a, duty, "TIME", new));
+    struct both b = both_words(WORDS, before, SPAN(WORDS), after);
+    EXPECT_INT(b.d.n, differs ? 1 : 0);
+    EXPECT_INT(b.d.n ? b.d.list[0].differs : 0, differs);
+    arena_free(b.arena);
+    if (differs && mirrored)
+        expect_within(new, old, mirrored, 0);
+    arena_free(a);
+}
+
+/* Lengths are compared where no calendar is needed for it; how long a month is, it decides. */
+TEST(lengths_of_time_are_compared_across_units)
+{
+    expect_within("15 days", "360 hours", 0, 0);
+    expect_within("360 hours", "15 days", 0, 0);
+    expect_within("1 years", "12 months", 0, 0);
+    expect_within("15 days", "361 hours", DIFFERS_LATER, DIFFERS_EARLIER);
+    expect_within("18 months", "2 years", DIFFERS_LATER, DIFFERS_EARLIER);
+    expect_within("30 days", "1 months", DIFFERS_OTHER, DIFFERS_OTHER);
+    expect_within("27 days", "1 months", DIFFERS_LATER, DIFFERS_EARLIER);
+    expect_within("366 days", "1 years", DIFFERS_OTHER, DIFFERS_OTHER);
+    expect_within("364 days", "1 years", DIFFERS_LATER, DIFFERS_EARLIER);
+    expect_within("15 days", "15 working-days", DIFFERS_LATER, DIFFERS_EARLIER);
+    expect_within("3 days", "3 working-days", DIFFERS_OTHER, DIFFERS_OTHER);
+    expect_within("23 hours", "1 working-days", DIFFERS_LATER, DIFFERS_EARLIER);
+}
+
 /* Ahead of an event more time is better; a condition is compared as what it means. */
 TEST(notice_and_conditions_of_duties_are_compared)
 {
@@ -614,8 +646,9 @@ UNIT_MAIN(CASE(changes_are_said_in_sentences), CASE(whatever_is_said_is_safe_in_
           CASE(the_catalogue_in_another_order_is_no_change), CASE(more_for_us_reduces_rights),
           CASE(less_for_the_guardian_reduces_rights), CASE(a_deed_or_mask_lost_reduces_rights),
           CASE(a_longer_time_reduces_rights), CASE(a_waiver_is_told_by_its_own_sentence),
-          CASE(duties_are_compared), CASE(notice_and_conditions_of_duties_are_compared),
-          CASE(promises_are_compared), CASE(words_of_time_grades_and_sources_are_compared),
-          CASE(a_new_field_is_denied_by_silence_before), CASE(a_document_that_no_longer_applies_is_told),
+          CASE(duties_are_compared), CASE(lengths_of_time_are_compared_across_units),
+          CASE(notice_and_conditions_of_duties_are_compared), CASE(promises_are_compared),
+          CASE(words_of_time_grades_and_sources_are_compared), CASE(a_new_field_is_denied_by_silence_before),
+          CASE(a_document_that_no_longer_applies_is_told),
           CASE(reduced_rights_come_first_and_large_regions_before_small_ones),
           CASE(the_effect_of_a_document_is_the_diff_without_it))
