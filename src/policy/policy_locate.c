@@ -163,6 +163,32 @@ static struct place clause_place(const struct load *l, unsigned clause)
     return (struct place){0, 0, 0};
 }
 
+/* ---- Clause ids in the line of a fence: of a document, or of its translation. */
+
+static bool stands_in(struct place at, unsigned file, size_t offset)
+{
+    return at.file == file && offset >= at.offset && offset <= (size_t)at.offset + at.len;
+}
+
+/* The clause whose id stands at the offset, and where; POLICY_NONE. */
+static unsigned clause_of_fence(const struct load *l, unsigned file, size_t offset, struct place *at)
+{
+    const struct policy *p = l->p;
+    for (size_t i = 0; file < l->n_files && i < l->files[file].n_blocks; i++) {
+        const struct block *b = &l->files[file].blocks[i];
+        *at = b->info;
+        if (b->kind != BLOCK_CATALOGUE && b->info.len > 0 && stands_in(b->info, file, offset))
+            return b->clause;
+    }
+    for (size_t t = 0; t < p->n_translations; t++)
+        for (size_t i = 0; i < p->translations[t].n_clauses; i++) {
+            *at = p->translations[t].clauses[i].place;
+            if (stands_in(*at, file, offset))
+                return p->translations[t].clauses[i].clause;
+        }
+    return POLICY_NONE;
+}
+
 /* ---- Names. */
 
 /* By what the place asks for, else by any meaning: a fact where a need must stand has one, too. Where any
@@ -181,6 +207,20 @@ static void locate(const struct spot *s, struct place at, struct policy_location
     *out = (struct policy_location){s->load.files[at.file].name, at.offset, at.len};
 }
 
+static bool fence_hover(const struct policy_view *v, unsigned file, size_t offset, struct arena *a,
+                        struct span *words, struct policy_location *at)
+{
+    struct place place;
+    unsigned clause = file == POLICY_NONE ? POLICY_NONE : clause_of_fence(&v->load, file, offset, &place);
+    if (clause == POLICY_NONE)
+        return false;
+    struct text out = text_new(a, 256);
+    policy_clause_put(v->load.p, clause, &out);
+    *words = text_span(&out);
+    *at = (struct policy_location){v->load.files[file].name, place.offset, place.len};
+    return true;
+}
+
 static bool keyword_hover(const struct token *t, struct text *out)
 {
     const char *help = t->word != WORD_NONE ? policy_keyword_help(t->word) : NULL;
@@ -197,7 +237,7 @@ bool policy_hover(const struct policy_view *v, struct span file, size_t offset, 
     struct place place;
     struct text out = text_new(a, 256);
     if (!spot_find(v, file, offset, a, &s))
-        return false;
+        return fence_hover(v, file_find(v, file), offset, a, words, at);
     const struct token *t = word_at(&s, offset);
     unsigned clause = clause_at(&s, &place);
     if (clause != POLICY_NONE) {
@@ -238,7 +278,11 @@ bool policy_definition(const struct policy_view *v, struct span file, size_t off
     struct place ref, to = {0, 0, 0};
     struct arena *a = arena_new(0);
     bool found = spot_find(v, file, offset, a, &s);
-    unsigned clause = found ? clause_at(&s, &ref) : POLICY_NONE;
+    unsigned clause = POLICY_NONE;
+    if (found)
+        clause = clause_at(&s, &ref);
+    else if (s.file != POLICY_NONE)
+        clause = clause_of_fence(&s.load, s.file, offset, &ref);
     const struct token *t = found ? word_at(&s, offset) : NULL;
     if (clause != POLICY_NONE)
         to = clause_place(&s.load, clause);

@@ -2,7 +2,8 @@
 /*
  * policy_locate.h: from a position in a document to what stands there, what it means, where it is declared,
  * and what else could stand there. For editors. Positions are byte offsets into the file's text as
- * policy_view_text gives it; nothing outside the blocks has a meaning.
+ * policy_view_text gives it; outside the blocks only the clause ids of their fences have a meaning, those of
+ * translations, too.
  */
 #ifndef TROTH_POLICY_LOCATE_H
 #define TROTH_POLICY_LOCATE_H
@@ -28,7 +29,8 @@ bool policy_view_empty(const struct policy_view *v);
 /* What the word at the offset means, as Markdown; *at is the word. False if nothing is known of it. */
 bool policy_hover(const struct policy_view *v, struct span file, size_t offset, struct arena *a,
                   struct span *words, struct policy_location *at);
-/* Where the word is declared: a name, a clause, a document. */
+/* Where the word is declared: a name, a clause, a document. What a translation's clause id names stands in
+ * the document. */
 bool policy_definition(const struct policy_view *v, struct span file, size_t offset,
                        struct policy_location *out);
 /* What may stand at the offset; a word that is begun there does not count. In the order of declaration. */

@@ -160,11 +160,11 @@ class Lsp(unittest.TestCase):
             found[note["params"]["uri"].rsplit("/", 1)[1]] = note["params"]["diagnostics"]
         return found
 
-    def at(self, marked, method, name="shop.md", **more):
+    def at(self, marked, method, name="shop.md", documents=2, **more):
         """Sends the request at the place of the mark | in the text; the rest is what the editor holds."""
         before, after = marked.split("|")
         self.change(before + after, name)
-        self.diagnostics()
+        self.diagnostics(documents)
         lines = before.split("\n")
         units = len(lines[-1].encode("utf-16-le")) // 2
         answer = self.client.request(method, {"textDocument": {"uri": self.uri(name)},
@@ -217,8 +217,10 @@ class Diagnostics(Lsp):
         self.write("catalogue.md", CATALOGUE.replace("purpose selling: delivery, newsletter.",
                                                      "purpose selling: delivery, newsletter.\npurpose idle."))
         found = self.begin()
-        self.assertIn(("unused", 2, "no permission names the purpose 'idle'"),
-                      [(d["code"], d["severity"], d["message"]) for d in found["catalogue.md"]])
+        self.assertIn(("unused", 2, "no permission names the purpose 'idle'; one that names none reaches it all the same"),
+                      [(d["code"], d["severity"], d["message"].split("\n")[0]) for d in found["catalogue.md"]])
+        self.assertIn("\nfor example: clerk asks to store email of adult with nobody else for idle in shop in cn without claiming a basis",
+                      "".join(d["message"] for d in found["catalogue.md"]))
         self.assertEqual(found["shop.md"], [])
 
     def test_lsp_unsaved_text_lies_over_the_file(self):
@@ -382,8 +384,8 @@ class Completion(Lsp):
 
 
 class Definition(Lsp):
-    def goto(self, marked, name="shop.md"):
-        answer = self.at(marked, "textDocument/definition", name)
+    def goto(self, marked, name="shop.md", documents=2):
+        answer = self.at(marked, "textDocument/definition", name, documents)
         return answer and (answer["uri"], answer["range"]["start"]["line"], answer["range"]["start"]["character"])
 
     def line(self, text, start):
@@ -404,6 +406,23 @@ class Definition(Lsp):
         self.assertEqual(self.goto(SHOP.replace("despite sell,", "despite sell, shop/k|eep,")),
                          (self.uri("shop.md"), self.line(SHOP, "```rule keep"), 0))
         self.assertIsNone(self.goto(SHOP.replace("only with", "on|ly with")))
+
+    def test_lsp_clause_id_of_a_fence(self):
+        translation = "# Buch\n\n```rule sell\n```\n\n```plain nothing\nNichts.\n```\n"
+        self.write("shop.de.md", translation)
+        self.client.start()
+        self.open()
+        self.diagnostics(3)
+        self.client.notify("textDocument/didOpen", {"textDocument": {
+            "uri": self.uri("shop.de.md"), "languageId": "markdown", "version": 1, "text": translation}})
+        self.diagnostics(3)
+        sell = (self.uri("shop.md"), self.line(SHOP, "```rule sell"), 0)
+        self.assertEqual(self.goto(translation.replace("rule sell", "rule se|ll"), "shop.de.md", 3), sell)
+        self.assertIsNone(self.goto(translation.replace("plain nothing", "plain noth|ing"), "shop.de.md", 3))
+        self.assertIsNone(self.goto(translation.replace("# Buch", "# Bu|ch"), "shop.de.md", 3))
+        self.assertEqual(self.goto(SHOP.replace("rule sell", "rule se|ll"), "shop.md", 3), sell)
+        hover = self.at(translation.replace("rule sell", "rule se|ll"), "textDocument/hover", "shop.de.md", documents=3)
+        self.assertIn("we may use email for delivery", hover["contents"]["value"])
 
     def test_lsp_formatting(self):
         self.begin()
