@@ -17,7 +17,8 @@ static size_t count_broken(const struct policy_proofs *proofs)
 static void put_region(struct text *t, const struct policy_region *r)
 {
     text_fmt(t, "  %.*s: %.*s\n", SPAN_F(r->why), SPAN_F(r->where));
-    text_fmt(t, "      for example: %.*s\n", SPAN_F(r->witness));
+    text_fmt(t, "      for example: %.*s\n", SPAN_F(r->example));
+    text_fmt(t, "      as a request: %.*s\n", SPAN_F(r->witness));
 }
 
 static void put_proof(struct text *t, const struct policy *p, const struct policy_proof *proof)

@@ -174,8 +174,8 @@ static void put_diagnostic(struct lsp *s, const struct lsp_folder *f, struct tex
                            const struct policy_message *m)
 {
     struct span text = m->message;
-    if (m->witness.len > 0)
-        text = arena_fmt(s->arena, "%.*s\nfor example: %.*s", SPAN_F(text), SPAN_F(m->witness));
+    if (m->example.len > 0)
+        text = arena_fmt(s->arena, "%.*s\nfor example: %.*s", SPAN_F(text), SPAN_F(m->example));
     json_open(out, NULL, '{');
     put_message_range(out, m);
     json_i64(out, "severity", m->severity == POLICY_ERROR ? 1 : 2);

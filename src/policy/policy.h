@@ -94,7 +94,8 @@ struct policy_message {
     struct span source_line;
     struct span clause;  /* document/clause-id, may be empty */
     struct span other;   /* the second place, as file:line:column, may be empty */
-    struct span witness; /* a request in words, may be empty */
+    struct span witness; /* a request as policy_request_read reads it, may be empty */
+    struct span example; /* the same as a sentence */
 };
 
 struct policy;
@@ -271,6 +272,7 @@ struct policy_region {
     struct span why; /* "'group/share.exc-01' permits it" */
     struct span where;   /* in words: "with data-service; for trade; unless for-profit" */
     struct span witness; /* one such request, as policy_request_read reads it */
+    struct span example; /* the same as a sentence */
 };
 struct policy_proof {
     struct span sentence;
@@ -319,6 +321,8 @@ void policy_explain_json(const struct policy *p, const struct policy_request *q,
 enum err policy_request_read(const struct policy *p, struct span s, struct policy_request *q, struct fail *f);
 /* The same text for a request. */
 void policy_request_put(const struct policy *p, const struct policy_request *q, struct text *t);
+/* The request as a sentence: "service asks to share phone of adult with carrier for delivery". */
+void policy_request_say(const struct policy *p, const struct policy_request *q, struct text *t);
 
 /* The answer's name as the API prints it: allow, allow-masked, needs, deny, not-applicable. */
 const char *policy_answer_name(enum policy_answer a);

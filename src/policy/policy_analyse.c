@@ -176,5 +176,6 @@ void policy_analyse(struct load *l, const struct compiled *k)
     check_pairs(&a);
     policy_analyse_norms(&a);
     policy_analyse_promises(&a);
+    policy_analyse_keeping(&a);
     policy_analyse_masks(&a);
 }

@@ -36,7 +36,9 @@ struct judged {
     size_t first, end;
     bool seen, effective, matters;
     size_t other; /* the norm that makes it needless; n_norms: none */
+    bool asked;   /* `at` is a request that the sentence speaks of; */
     struct policy_request at;
+    const char *nearest; /* where nothing permits that, in what the nearest permission, `other`, differs */
 };
 
 /* ---- What a set of norms means. */
@@ -171,25 +173,86 @@ static bool is_judged(const struct judged *j, size_t i)
     return i >= j->first && i < j->end;
 }
 
-/* What else does the same: the one that lifts it, bans it, outranks it, or asks for as little. */
-static size_t find_other(const struct judged *j, const uint64_t *norms, const uint64_t *standing)
+/* One of these norms that lifts one of those that are gone. */
+static size_t find_lifter(const struct policy *p, const uint64_t *norms, size_t gone)
+{
+    size_t i = 0;
+    EACH_NORM(norms, p->index.words, i)
+    if (p->norms[i].lifts && norm_set_has(p->norms[i].lifts, gone))
+        return i;
+    return p->n_norms;
+}
+
+/* One of these grants asks for no more than the sentence does. */
+static bool asks_as_little(const struct formula *little, const struct formula *more)
+{
+    for (size_t i = 0; i < little->n; i++)
+        for (size_t k = 0; k < more->n; k++)
+            if ((little->terms[i].needs & ~more->terms[k].needs) == 0)
+                return true;
+    return false;
+}
+
+/* The permission that permits the same without the sentence, in whichever document then speaks. */
+static size_t find_grant(const struct judged *j, const uint64_t *without)
+{
+    const struct policy *p = j->p;
+    unsigned speaker = policy_world_speaker(p, without);
+    size_t i = 0, any = p->n_norms;
+    EACH_NORM(without, p->index.words, i)
+    {
+        if (p->norms[i].kind != NORM_GRANT || p->norms[i].document != speaker)
+            continue;
+        any = any < p->n_norms ? any : i;
+        if (asks_as_little(&p->norms[i].act.needs, &p->norms[j->first].act.needs))
+            return i;
+    }
+    return any;
+}
+
+static bool requires_as_much(const struct norm *n, const struct norm *judged)
+{
+    const struct must *a = &n->must, *b = &judged->must;
+    if (n->kind != NORM_CONDITION || a->kind != b->kind)
+        return false;
+    if (a->kind == MUST_HAVE)
+        return asks_as_little(&b->needs, &a->needs);
+    return a->kind == MUST_MASK ? a->index >= b->index : a->index == b->index;
+}
+
+/* The condition that requires as much, else the permission that does; where nothing is permitted, what
+ * lifted the permission. */
+static size_t find_condition(const struct judged *j, const uint64_t *norms, const uint64_t *without)
+{
+    const struct policy *p = j->p;
+    size_t i = 0;
+    EACH_NORM(without, p->index.words, i)
+    if (requires_as_much(&p->norms[i], &p->norms[j->first]))
+        return i;
+    if (policy_world_speaker(p, without) != POLICY_NONE)
+        return find_grant(j, without);
+    EACH_NORM(norms, p->index.words, i)
+    if (p->norms[i].kind == NORM_GRANT && find_lifter(p, norms, i) < p->n_norms)
+        return find_lifter(p, norms, i);
+    return p->n_norms;
+}
+
+/* What else does the same: the one that lifts it, bans it, outranks it, asks for as little or for as much. */
+static size_t find_other(const struct judged *j, const uint64_t *norms, const uint64_t *with,
+                         const uint64_t *without)
 {
     const struct policy *p = j->p;
     const struct norm *n = &p->norms[j->first];
-    size_t bar = 0, i = 0;
-    EACH_NORM(norms, p->index.words, i)
-    if (p->norms[i].lifts && norm_set_has(p->norms[i].lifts, j->first))
-        return i;
-    if (policy_world_bar(p, standing, &bar) && !is_judged(j, bar))
+    size_t bar = 0, lifter = find_lifter(p, norms, j->first);
+    if (lifter < p->n_norms)
+        return lifter;
+    if (policy_world_bar(p, with, &bar) && !is_judged(j, bar))
         return bar;
-    unsigned speaker = policy_world_speaker(p, standing);
-    EACH_NORM(standing, p->index.words, i)
-    {
-        bool same = p->norms[i].kind == n->kind && !is_judged(j, i);
-        if (same && (n->kind != NORM_GRANT || p->norms[i].document == speaker))
-            return i;
-    }
-    return p->n_norms;
+    if (n->kind == NORM_BAR)
+        return policy_world_bar(p, without, &bar) ? bar : p->n_norms;
+    if (n->kind == NORM_WAIVER)
+        return n->n_targets > 0 ? n->targets[0] : p->n_norms;
+    return n->kind == NORM_GRANT ? find_grant(j, without) : find_condition(j, norms, without);
 }
 
 static bool judge(struct sweep *s, const uint64_t *norms)
@@ -205,17 +268,19 @@ static bool judge(struct sweep *s, const uint64_t *norms)
         set_out(without, i);
     policy_world_lift(p, with);
     policy_world_lift(p, without);
+    bool effective = false, before = j->effective;
     for (size_t i = j->first; i < j->end; i++)
-        j->effective = j->effective || takes_effect(p, i, norms, with);
+        effective = effective || takes_effect(p, i, norms, with);
+    j->effective = before || effective;
     if (!j->matters) {
         sense_of(p, with, &m);
         sense_of(p, without, &less);
         j->matters = !same_sense(&m, &less, p->norms[j->first].kind >= NORM_CONDITION);
     }
-    if (!j->seen) {
-        j->seen = true;
+    if (!j->seen || (effective && !before)) { /* told best where it would have a say */
+        j->seen = j->asked = true;
         j->at = s->at;
-        j->other = find_other(j, norms, with);
+        j->other = find_other(j, norms, with, without);
     }
     return j->effective && j->matters;
 }
@@ -227,10 +292,18 @@ static void say_needless(const struct analysis *a, const struct judged *j, enum 
 {
     const struct norm *n = &a->p->norms[j->first];
     a->l->clause = n->clause;
-    policy_warn(a->l, kind, n->place, "%s", text);
+    if (!j->asked && kind == MSG_DEAD_NORM)
+        policy_warn(a->l, kind, n->place,
+                    "this sentence never takes effect: its document does not apply to what it speaks of");
+    else if (j->nearest && kind == MSG_DEAD_NORM)
+        policy_warn(a->l, kind, n->place, "%s; the nearest permission is for another %s", text, j->nearest);
+    else
+        policy_warn(a->l, kind, n->place, "%s", text);
     if (j->other < a->p->n_norms)
         policy_say_other(a->l, a->p->norms[j->other].place);
-    if (j->seen)
+    else if (!j->asked) /* its document's scope leaves nothing that it could speak of */
+        policy_say_other(a->l, a->p->documents[n->document].place);
+    if (j->asked)
         policy_say_witness(a->l, &j->at);
     a->l->clause = POLICY_NONE;
 }
@@ -261,6 +334,31 @@ static void say_judged(const struct analysis *a, const struct judged *j)
         say_needless(a, j, MSG_REDUNDANT_NORM, redundant_text[kind]);
 }
 
+/* ---- A condition or waiver where nothing is permitted. */
+
+/* A request that it speaks of, and the permission that differs from it in one thing only. */
+static void find_nearest(struct judged *j, const struct box *box)
+{
+    static const enum policy_dimension order[] = {DIM_OPERATION, DIM_PURPOSE,      DIM_PARTY,
+                                                  DIM_BASIS,     DIM_SUBJECT,      DIM_ACTOR,
+                                                  DIM_SERVICE,   DIM_JURISDICTION, DIM_FIELD};
+    const struct policy *p = j->p;
+    const struct formula *when = &p->norms[j->first].act.when;
+    uint64_t set[NORM_WORDS];
+    j->at = policy_box_first(p, box);
+    j->at.facts = when->n > 0 ? when->terms[0].facts_value : 0;
+    j->asked = true;
+    for (size_t k = 0; k < sizeof order / sizeof order[0] && !j->nearest; k++) {
+        size_t i = 0;
+        policy_near_set(p, &j->at, order[k], set);
+        EACH_NORM(set, p->index.words, i)
+        if (!j->nearest || p->norms[i].order < p->norms[j->other].order) {
+            j->nearest = policy_dimension_word[order[k]];
+            j->other = i;
+        }
+    }
+}
+
 /* ---- All sentences. */
 
 static bool same_sentence(const struct norm *a, const struct norm *b)
@@ -278,8 +376,12 @@ static void judge_sentence(const struct analysis *a, const struct cases *all, si
         .c = c, .box = policy_box_all(a->p), .visit = judge, .arg = &j, .steps_max = JUDGE_STEPS_MAX};
     s.must[0] = policy_cases_of(c, first, end, a->scratch);
     s.must[1] = ground ? NULL : c->kind[NORM_GRANT];
-    if (policy_box_meet(a->p, &s.box, &n->act, n->document))
+    if (policy_box_meet(a->p, &s.box, &n->act, n->document)) {
+        struct box box = s.box;
         policy_sweep(&s, a->scratch);
+        if (!j.seen && !ground)
+            find_nearest(&j, &box);
+    }
     if (!s.over)
         say_judged(a, &j);
 }

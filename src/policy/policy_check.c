@@ -5,14 +5,23 @@
 
 /* ---- A field that nothing says how long to keep. */
 
-static bool keeps_for_a_time(const struct policy *p, const struct norm *n)
+unsigned policy_keeping(const struct policy *p)
 {
-    unsigned keep = policy_find(p, DIM_OPERATION, SPAN("keep")),
-             store = policy_find(p, DIM_OPERATION, SPAN("store"));
-    const struct bits *ops = &n->act.set[DIM_OPERATION];
-    bool does =
-        (keep != POLICY_NONE && bits_has(ops, keep)) || (store != POLICY_NONE && bits_has(ops, store));
-    return n->kind == NORM_GRANT && n->act.until.event != POLICY_NONE && does;
+    unsigned store = policy_find(p, DIM_OPERATION, SPAN("store"));
+    return store != POLICY_NONE ? store : policy_find(p, DIM_OPERATION, SPAN("keep"));
+}
+
+struct bits policy_kept_fields(const struct policy *p)
+{
+    struct bits kept = {{0}};
+    unsigned keeping = policy_keeping(p);
+    for (size_t i = 0; i < p->n_norms && keeping != POLICY_NONE; i++) {
+        const struct norm *n = &p->norms[i];
+        if (n->kind == NORM_GRANT && n->act.until.event != POLICY_NONE &&
+            bits_has(&n->act.set[DIM_OPERATION], keeping))
+            bits_join(&kept, &n->act.set[DIM_FIELD]);
+    }
+    return kept;
 }
 
 static size_t first_of(const struct bits *set, const struct bits *scope, size_t n)
@@ -32,9 +41,9 @@ static bool request_of(const struct policy *p, const struct norm *n, size_t fiel
                                  .needs = n->act.needs.n ? n->act.needs.terms[0].needs : 0};
     for (int d = 0; d < DIM_COUNT; d++) {
         size_t v = first_of(&n->act.set[d], doc->scoped[d] ? &doc->scope[d] : NULL, p->dim[d].n);
-        if (v == POLICY_NONE)
+        if (v == POLICY_NONE && p->dim[d].n > 0)
             return false;
-        q->value[d] = (uint16_t)v;
+        q->value[d] = v == POLICY_NONE ? 0 : (uint16_t)v;
     }
     q->value[DIM_FIELD] = (uint16_t)field;
     return true;
@@ -83,16 +92,50 @@ static void check_category_kept(struct load *l, unsigned category, const struct 
 
 static void check_kept(struct load *l)
 {
-    struct policy *p = l->p;
-    struct bits kept = {{0}};
-    for (size_t i = 0; i < p->n_norms; i++)
-        if (keeps_for_a_time(p, &p->norms[i]))
-            bits_join(&kept, &p->norms[i].act.set[DIM_FIELD]);
-    for (unsigned c = 0; c < p->kind[KIND_CATEGORY].n; c++)
+    struct bits kept = policy_kept_fields(l->p);
+    for (unsigned c = 0; c < l->p->kind[KIND_CATEGORY].n; c++)
         check_category_kept(l, c, &kept);
 }
 
 /* ---- Purposes and parties that no grant names. */
+
+/* The first written that speaks of it: a permission that names none and so reaches all, else any sentence. */
+static const struct norm *first_about(const struct policy *p, enum policy_dimension d, size_t value,
+                                      bool grant, struct policy_request *q)
+{
+    const struct norm *first = NULL;
+    struct policy_request at;
+    for (size_t i = 0; i < p->n_norms; i++) {
+        const struct norm *n = &p->norms[i];
+        bool about = grant ? n->kind == NORM_GRANT : n->act.named[d];
+        if (!about || !bits_has(&n->act.set[d], value) || (first && n->order > first->order) ||
+            !request_of(p, n, first_of(&n->act.set[DIM_FIELD], NULL, p->dim[DIM_FIELD].n), &at))
+            continue;
+        first = n;
+        *q = at;
+        q->value[d] = (uint16_t)value;
+    }
+    return first;
+}
+
+static void say_unused(struct load *l, enum policy_dimension d, size_t value)
+{
+    const struct word *w = &l->p->dim[d].members[value];
+    struct policy_request q;
+    const struct norm *n = first_about(l->p, d, value, true, &q);
+    if (n)
+        policy_warn(l, MSG_UNUSED, w->place,
+                    "no permission names the %s '%.*s'; one that names none reaches it all the same",
+                    policy_dimension_word[d], SPAN_F(w->name));
+    else
+        policy_warn(l, MSG_UNUSED, w->place, "no permission names the %s '%.*s'", policy_dimension_word[d],
+                    SPAN_F(w->name));
+    n = n ? n : first_about(l->p, d, value, false, &q);
+    if (!n)
+        return;
+    policy_say_other(l, n->place);
+    policy_say_witness(l, &q);
+}
 
 static void check_used(struct load *l, enum policy_dimension d)
 {
@@ -105,8 +148,7 @@ static void check_used(struct load *l, enum policy_dimension d)
         const struct word *w = &p->dim[d].members[i];
         /* `own` is the engine's word for "nobody else", named by no one. */
         if (!bits_has(&used, i) && !(d == DIM_PARTY && span_is(w->name, "own")))
-            policy_warn(l, MSG_UNUSED, w->place, "no permission names the %s '%.*s'",
-                        policy_dimension_word[d], SPAN_F(w->name));
+            say_unused(l, d, i);
     }
 }
 

@@ -290,6 +290,7 @@ struct analysis {
 void policy_analyse(struct load *l, const struct compiled *k);
 void policy_analyse_norms(struct analysis *a);
 void policy_analyse_promises(struct analysis *a);
+void policy_analyse_keeping(struct analysis *a);
 void policy_analyse_masks(struct analysis *a);
 
 #endif

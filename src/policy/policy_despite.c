@@ -58,7 +58,7 @@ static bool clause_exists(const struct policy *p, const struct norm *n, const st
     return false;
 }
 
-static void say_no_clause(struct load *l, const struct despite *r)
+static bool say_no_clause(struct load *l, const struct despite *r)
 {
     struct policy *p = l->p;
     struct span document = p->documents[r->document].pub.name;
@@ -67,30 +67,29 @@ static void say_no_clause(struct load *l, const struct despite *r)
         if (p->clauses[i].document == r->document)
             policy_nearest_try(&near, p->clauses[i].id);
     if (r->family)
-        policy_say(l, MSG_NAME, r->place, "the document '%.*s' has no other clause of this family",
-                   SPAN_F(document));
-    else
-        policy_say(l, MSG_NAME, r->place, "the document '%.*s' has no clause '%.*s'%.*s", SPAN_F(document),
-                   SPAN_F(r->id), SPAN_F(policy_nearest_text(&near, l->arena)));
+        return policy_say(l, MSG_NAME, r->place, "the document '%.*s' has no other clause of this family",
+                          SPAN_F(document));
+    return policy_say(l, MSG_NAME, r->place, "the document '%.*s' has no clause '%.*s'%.*s", SPAN_F(document),
+                      SPAN_F(r->id), SPAN_F(policy_nearest_text(&near, l->arena)));
 }
 
-static void say_nothing_lifted(struct load *l, const struct norm *n, const struct despite *r)
+static bool say_nothing_lifted(struct load *l, const struct norm *n, const struct despite *r)
 {
     if (n->kind == NORM_WAIVER)
-        policy_say(l, MSG_NAME, r->place, "no condition there requires what this sentence waives");
-    else
-        policy_say(l, MSG_NAME, r->place, "there is no %s there that this sentence could lift",
-                   n->kind == NORM_GRANT ? "ban" : "permission");
+        return policy_say(l, MSG_NAME, r->place, "no condition there requires what this sentence waives");
+    return policy_say(l, MSG_NAME, r->place, "there is no %s there that this sentence could lift",
+                      n->kind == NORM_GRANT ? "ban" : "permission");
 }
 
 /* Each thing a waiver lists must be required by something it names, or a slip would go unseen. */
 static void check_waived(struct load *l, const struct norm *n)
 {
-    for (size_t i = 0; i < n->n_waives; i++) {
-        bool found = false;
+    bool found = true;
+    for (size_t i = 0; i < n->n_waives && found; i++) {
+        found = n->n_targets == 0;
         for (size_t k = 0; k < n->n_targets && !found; k++)
             found = must_same(&n->waives[i], &l->p->norms[n->targets[k]].must);
-        if (!found && n->n_targets > 0)
+        if (!found)
             policy_say(l, MSG_NAME, n->waives[i].place, "no clause named here requires this");
     }
 }
@@ -167,26 +166,32 @@ static bool names_itself(const struct policy *p, const struct norm *n, const str
     return !r->family && ref_names(p, r, n->clause, POLICY_NONE);
 }
 
-static void say_lifts_itself(struct load *l, const struct norm *n, const struct despite *r)
+static bool say_lifts_itself(struct load *l, const struct norm *n, const struct despite *r)
 {
     policy_say(l, MSG_CYCLE, r->place,
                "a clause cannot lift itself; put the exception into a clause of its own");
     policy_say_other(l, n->place);
     say_both_speak(l, n, n);
+    return false;
 }
 
+static bool resolve_one(struct load *l, struct norm *n, const struct despite *r)
+{
+    if (!clause_exists(l->p, n, r))
+        return say_no_clause(l, r);
+    if (names_itself(l->p, n, r))
+        return say_lifts_itself(l, n, r);
+    return resolve_ref(l, n, r) || r->family || say_nothing_lifted(l, n, r);
+}
+
+/* One error for each sentence. */
 static void resolve_norm(struct load *l, struct norm *n)
 {
-    for (size_t i = 0; i < n->n_despite; i++) {
-        const struct despite *r = &n->despite[i];
-        if (!clause_exists(l->p, n, r))
-            say_no_clause(l, r);
-        else if (names_itself(l->p, n, r))
-            say_lifts_itself(l, n, r);
-        else if (!resolve_ref(l, n, r) && !r->family)
-            say_nothing_lifted(l, n, r);
-    }
-    check_waived(l, n);
+    bool good = true;
+    for (size_t i = 0; i < n->n_despite && good; i++)
+        good = resolve_one(l, n, &n->despite[i]);
+    if (good)
+        check_waived(l, n);
 }
 
 /* ---- Order: a norm comes before those it lifts; else by rank of the document, then as written. */
@@ -227,29 +232,60 @@ static size_t next_norm(const struct policy *p, const uint16_t *list, const uint
     return p->n_norms;
 }
 
+#define CIRCLE_TOLD_MAX 12 /* clauses of one circle that are named; a longer one is mended at any of them */
+
+/* One that is left over and lifts this one: what is left over is lifted by something that is. */
+static size_t lifter_left(const struct policy *p, const bool *done, size_t lifted)
+{
+    size_t i = 0;
+    while (done[i] || !target_known(&p->norms[i], lifted))
+        i++;
+    return i;
+}
+
 /* From any norm left over, going from lifted to lifter, a norm comes back: that one is in the circle. */
+static size_t in_circle(struct load *l, const bool *done)
+{
+    bool *seen = ARENA_ARRAY(l->arena, l->p->n_norms, bool);
+    size_t at = 0;
+    while (done[at])
+        at++;
+    for (; !seen[at]; at = lifter_left(l->p, done, at))
+        seen[at] = true;
+    return at;
+}
+
+/* "'a' lifts 'b', which lifts 'c', which lifts 'a'". The circle is told against the way it was found. */
+static struct span circle_words(struct load *l, const uint16_t *circle, size_t n)
+{
+    const struct policy *p = l->p;
+    struct text t = text_new(l->arena, 128);
+    size_t told = n > CIRCLE_TOLD_MAX ? CIRCLE_TOLD_MAX : n;
+    text_fmt(&t, "'%.*s'", SPAN_F(p->clauses[p->norms[circle[0]].clause].id));
+    for (size_t i = 1; i <= told; i++) {
+        const struct norm *next = &p->norms[circle[(n - i) % n]];
+        text_fmt(&t, "%s lifts '%.*s'", i == 1 ? "" : ", which", SPAN_F(p->clauses[next->clause].id));
+    }
+    if (told < n)
+        text_fmt(&t, ", and so on by way of %zu more", n - told);
+    return text_span(&t);
+}
+
 static void say_circle(struct load *l, const bool *done)
 {
     struct policy *p = l->p;
-    bool *seen = ARENA_ARRAY(l->arena, p->n_norms, bool);
-    size_t at = 0, lifter = 0;
-    while (done[at])
-        at++;
-    while (!seen[at]) {
-        seen[at] = true;
-        for (lifter = 0; done[lifter] || !target_known(&p->norms[lifter], at);)
-            lifter++;
-        at = lifter;
-    }
-    const struct norm *n = &p->norms[at], *other = &p->norms[n->targets[0]];
-    for (size_t i = 0; i < n->n_targets; i++)
-        if (seen[n->targets[i]])
-            other = &p->norms[n->targets[i]];
-    l->clause = n->clause;
-    policy_say(l, MSG_CYCLE, n->place, "'%.*s' and '%.*s' lift each other, maybe by way of others",
-               SPAN_F(p->clauses[n->clause].id), SPAN_F(p->clauses[other->clause].id));
+    uint16_t *circle = ARENA_ARRAY(l->arena, p->n_norms, uint16_t);
+    size_t first = in_circle(l, done), at = first, n = 0;
+    do {
+        circle[n++] = (uint16_t)at;
+        at = lifter_left(p, done, at);
+    } while (at != first);
+    const struct norm *norm = &p->norms[first], *other = &p->norms[circle[n - 1]];
+    l->clause = norm->clause;
+    policy_say(l, MSG_CYCLE, norm->place, "clauses lift each other in a circle: %.*s",
+               SPAN_F(circle_words(l, circle, n)));
     policy_say_other(l, other->place);
-    say_both_speak(l, n, other);
+    say_both_speak(l, norm, other);
     l->clause = POLICY_NONE;
 }
 

@@ -76,12 +76,14 @@ static void set_witness(struct changes *c, struct policy_change *change, const s
 {
     for (int side = 0; side < DIFF_SIDES; side++) {
         struct policy_request own;
-        struct text t = text_new(c->arena, 256);
+        struct text t = text_new(c->arena, 256), sentence = text_new(c->arena, 256);
         change->decision[side] = (struct policy_decision){.answer = ANSWER_DENY, .clause = POLICY_NONE};
         if (!diff_request_own(c->names, (enum policy_side)side, &class->at, &own))
             continue;
         policy_request_put(c->names->side[side], &own, &t);
+        policy_request_say(c->names->side[side], &own, &sentence);
         change->witness[side] = text_span(&t);
+        change->example[side] = text_span(&sentence);
         policy_decide_plain(c->names->side[side], &own, &change->decision[side]);
     }
 }

@@ -67,6 +67,7 @@ struct policy_change {
      * policy of that side, and its answer there. Empty: that side does not know one of the values, and denies
      * it. What that side does not know of facts and needs is left out. */
     struct span witness[DIFF_SIDES];
+    struct span example[DIFF_SIDES]; /* the same as a sentence */
     struct policy_decision decision[DIFF_SIDES];
     uint64_t size; /* ANSWERS and SCOPE: how many combinations of values are answered otherwise */
     const struct change_rest *rest; /* private: what policy_change_say tells */

@@ -131,7 +131,8 @@ static void put_region(struct text *t, const struct policy_diff *d, const struct
     text_fmt(t, "  where: %.*s (%llu combinations)\n", SPAN_F(c->where), (unsigned long long)c->size);
     for (int side = 0; side < DIFF_SIDES; side++)
         if (c->witness[side].len > 0 && !(same && side == DIFF_NEW))
-            text_fmt(t, "  for example: %.*s\n", SPAN_F(c->witness[side]));
+            text_fmt(t, "  for example: %.*s\n  as a request: %.*s\n", SPAN_F(c->example[side]),
+                     SPAN_F(c->witness[side]));
     for (int side = 0; side < DIFF_SIDES; side++) {
         text_fmt(t, "      %s answered: ", side_said[side]);
         put_decision(t, p[side], &c->decision[side]);

@@ -348,18 +348,22 @@ static void say_in_circle(struct load *l, size_t i)
 {
     const struct policy *p = l->p;
     const struct document *doc = &p->documents[i];
+    const struct document *other = NULL;
     struct policy_request q;
-    policy_say(l, MSG_CYCLE, doc->place, "the document '%.*s' prevails over itself by way of others",
-               SPAN_F(doc->pub.name));
+    struct text others = text_new(l->arena, 64);
     for (size_t k = 0; k < p->n_documents; k++) {
-        const struct document *other = &p->documents[k];
-        if (k == i || !(doc->prevails >> k & 1) || !(other->prevails >> i & 1))
+        if (k == i || !(doc->prevails >> k & 1) || !(p->documents[k].prevails >> i & 1))
             continue;
-        policy_say_other(l, other->place);
-        if (request_of_both(p, doc, other, &q))
-            policy_say_witness(l, &q);
-        return;
+        text_fmt(&others, "%s'%.*s'", other ? ", " : " by way of ", SPAN_F(p->documents[k].pub.name));
+        other = other ? other : &p->documents[k];
     }
+    policy_say(l, MSG_CYCLE, doc->place, "the document '%.*s' prevails over itself%.*s",
+               SPAN_F(doc->pub.name), SPAN_F(text_span(&others)));
+    if (!other)
+        return;
+    policy_say_other(l, other->place);
+    if (request_of_both(p, doc, other, &q))
+        policy_say_witness(l, &q);
 }
 
 static void say_prevails_cycle(struct load *l)

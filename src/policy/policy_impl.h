@@ -341,6 +341,7 @@ struct load {
     struct tokens tokens;      /* of the block being read */
     size_t norms_room;         /* for how many p->norms has room */
     unsigned clause;           /* the one being read, for messages; POLICY_NONE */
+    size_t said;               /* the message said last; SIZE_MAX: it found no room */
     bool catalogue_broken;     /* a catalogue sentence failed: unknown names in rules are not news */
     bool declared[KIND_COUNT]; /* by a catalogue; what is not may be declared by use (deeds, audiences,
                                   channels) */
@@ -425,6 +426,10 @@ void policy_read_translations(struct load *l);
 
 /* policy_check.c: what is wrong with the whole. */
 void policy_check_all(struct load *l);
+/* The operation that keeps a value: `store`, else `keep`; POLICY_NONE. */
+unsigned policy_keeping(const struct policy *p);
+/* The fields that a permission with `until` names for it. */
+struct bits policy_kept_fields(const struct policy *p);
 
 /* policy_decide.c: the steps of one world, in which all facts are known; explain walks the same sets. */
 #define NORM_WORDS (POLICY_NORMS_MAX / 64)

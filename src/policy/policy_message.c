@@ -89,6 +89,7 @@ static void say(struct load *l, enum policy_severity severity, enum policy_messa
                 const char *fmt, va_list args)
 {
     struct policy_message *m = message_new(l, severity, kind);
+    l->said = m ? (size_t)(m - l->m->list) : SIZE_MAX;
     if (!m)
         return;
     char text[MESSAGE_MAX];
@@ -121,16 +122,19 @@ bool policy_warn(struct load *l, enum policy_message_kind kind, struct place at,
 
 void policy_say_other(struct load *l, struct place other)
 {
-    if (l->m->n > 0 && l->m->n < POLICY_MESSAGES_MAX)
-        l->m->list[l->m->n - 1].other = policy_place_text(l, other);
+    if (l->said < l->m->n)
+        l->m->list[l->said].other = policy_place_text(l, other);
 }
 
 void policy_say_witness(struct load *l, const struct policy_request *q)
 {
-    struct text t = text_new(l->arena, 128);
-    policy_request_put(l->p, q, &t);
-    if (l->m->n > 0 && l->m->n < POLICY_MESSAGES_MAX)
-        l->m->list[l->m->n - 1].witness = text_span(&t);
+    struct text form = text_new(l->arena, 128), sentence = text_new(l->arena, 128);
+    if (l->said >= l->m->n)
+        return;
+    policy_request_put(l->p, q, &form);
+    policy_request_say(l->p, q, &sentence);
+    l->m->list[l->said].witness = text_span(&form);
+    l->m->list[l->said].example = text_span(&sentence);
 }
 
 static bool comes_before(const struct policy_message *a, const struct policy_message *b)
@@ -216,7 +220,7 @@ void policy_message_put(struct text *t, const struct policy_message *m)
     if (m->other.len > 0)
         text_fmt(t, "  see also %.*s\n", SPAN_F(m->other));
     if (m->witness.len > 0)
-        text_fmt(t, "  for example: %.*s\n", SPAN_F(m->witness));
+        text_fmt(t, "  for example: %.*s\n  as a request: %.*s\n", SPAN_F(m->example), SPAN_F(m->witness));
 }
 
 static void message_json(struct text *t, const struct policy_message *m)

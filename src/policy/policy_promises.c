@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* policy_promises.c: the promises of the documents, and those that somebody asks about; and what could be
- * shown without a mask. */
+/* policy_promises.c: the promises of the documents, and those that somebody asks about. */
 #include "policy_prove_impl.h"
 
 /* ---- When the policy is compiled. */
@@ -33,92 +32,23 @@ void policy_analyse_promises(struct analysis *a)
     }
 }
 
-/* ---- Data of grade 3 or above that we could show as it is. */
-
-#define GRADE_MASKED 3
-
-/* The permission that opened the way is remembered for the message. */
-static uint32_t answer_unmasked(struct survey *w, const uint16_t *ground, const struct survey_bind *bind)
-{
-    size_t *permission = w->arg;
-    if (!bind || bind->mask != POLICY_NONE)
-        return SURVEY_NOTHING;
-    if (*permission == w->p->n_norms)
-        *permission = w->p->diagram->grants[ground[1]].norm;
-    return 0;
-}
-
-/* What we could show, in the box; a hull that was not found: nothing. */
-static struct hull walk_unmasked(const struct analysis *a, const struct box *box, size_t *permission)
-{
-    struct survey w = {.p = a->p, .box = *box, .answer = answer_unmasked, .arg = permission};
-    *permission = a->p->n_norms;
-    w.hulls = ARENA_NEW(a->scratch, struct hull); /* there is one class */
-    policy_survey(&w, a->scratch);
-    return w.hulls[0];
-}
-
-static void say_unmasked(const struct analysis *a, struct box box, size_t field)
-{
-    const struct word *word = &a->p->dim[DIM_FIELD].members[field];
-    size_t permission = 0;
-    box.value[DIM_FIELD] = (struct bits){{0}};
-    bits_add(&box.value[DIM_FIELD], field);
-    struct hull h = walk_unmasked(a, &box, &permission);
-    if (!h.found)
-        return;
-    policy_warn(a->l, MSG_UNMASKED, word->place,
-                "'%.*s' is of grade %u, and we may display it without a mask", SPAN_F(word->name),
-                a->p->grade[field]);
-    policy_say_other(a->l, a->p->norms[permission].place);
-    policy_say_witness(a->l, &h.at);
-}
-
-/* The box of all that we may display of these grades; false: it is empty. */
-static bool display_box(const struct analysis *a, struct box *box)
-{
-    unsigned display = policy_find(a->p, DIM_OPERATION, SPAN("display"));
-    struct bits us = {{0}}, high = {{0}}, shown = {{0}};
-    if (display == POLICY_NONE || !policy_name_set(a->p, DIM_ACTOR, SPAN("us"), &us))
-        return false;
-    for (size_t field = 0; field < a->p->dim[DIM_FIELD].n; field++)
-        if (a->p->grade[field] >= GRADE_MASKED)
-            bits_add(&high, field);
-    bits_add(&shown, display);
-    *box = policy_box_all(a->p);
-    box->value[DIM_OPERATION] = shown;
-    box->value[DIM_ACTOR] = us;
-    box->value[DIM_FIELD] = high;
-    return !bits_empty(&high) && !bits_empty(&us);
-}
-
-/* One walk over all of them tells which; then one for each of those, for a request. */
-void policy_analyse_masks(struct analysis *a)
-{
-    struct box box;
-    size_t permission = 0;
-    if (!display_box(a, &box))
-        return;
-    struct hull h = walk_unmasked(a, &box, &permission);
-    for (size_t field = 0; field < a->p->dim[DIM_FIELD].n && h.found; field++)
-        if (bits_has(&h.value[DIM_FIELD], field))
-            say_unmasked(a, box, field);
-}
-
 /* ---- When somebody asks. */
 
 static void put_region(const struct policy *p, const struct breaks *breaks, unsigned i, struct arena *a,
                        struct policy_region *out)
 {
     const struct broken *b = &breaks->list[i];
-    struct text why = text_new(a, 64), words = text_new(a, 128), witness = text_new(a, 128);
+    struct text why = text_new(a, 64), words = text_new(a, 128), witness = text_new(a, 128),
+                example = text_new(a, 128);
     policy_broken_put(p, b, &why);
     policy_region_put(p, &breaks->box, &breaks->hulls[i], &words);
     policy_request_put(p, &breaks->hulls[i].at, &witness);
+    policy_request_say(p, &breaks->hulls[i].at, &example);
     *out = (struct policy_region){.clause = b->norm < p->n_norms ? p->norms[b->norm].clause : POLICY_NONE,
                                   .why = text_span(&why),
                                   .where = text_span(&words),
-                                  .witness = text_span(&witness)};
+                                  .witness = text_span(&witness),
+                                  .example = text_span(&example)};
 }
 
 /* On one line, however it was wrapped. */

@@ -120,22 +120,26 @@ struct expected_counts {
     size_t n;
 };
 
-static void check_reference(const char *name, const struct expected_counts *want, size_t n)
+/* False: it does not lie beside this repository. */
+static bool load_reference(struct arena *a, const char *name, struct policy_messages *m)
 {
-    struct arena *a = arena_new(0);
     const char *dir = arena_str(a, arena_fmt(a, "%s/%s", REFERENCE, name));
-    struct policy_messages m;
-    if (!file_exists(dir)) {
-        arena_free(a);
-        return;
+    if (!file_exists(dir))
+        return false;
+    load_folder(a, dir, m);
+    EXPECT(m->draft != NULL);
+    EXPECT_INT(m->draft ? policy_duties(m->draft) : 0, 8);
+    EXPECT(!m->draft || policy_packed(m->draft).len <= 32 * 1024);
+    return true;
+}
+
+/* The second place, and an example wherever sentences that meet in a request are spoken of. */
+static void expect_both_places(const struct policy_messages *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        EXPECT(m->list[i].other.len > 0);
+        EXPECT(m->list[i].witness.len > 0 && m->list[i].example.len > 0);
     }
-    load_folder(a, dir, &m);
-    EXPECT(m.draft != NULL);
-    EXPECT_INT(m.draft ? policy_duties(m.draft) : 0, 8);
-    for (size_t i = 0; i < n; i++)
-        EXPECT_INT(m.counts[want[i].kind], want[i].n);
-    EXPECT(!m.draft || policy_packed(m.draft).len <= 32 * 1024);
-    arena_free(a);
 }
 
 /* The encodings of the reference policy are not part of this repository: checked where they lie beside it. */
@@ -145,18 +149,48 @@ TEST(the_faults_of_the_literal_encoding_are_found)
         {MSG_CONTRADICTION, 8},  {MSG_SILENT_LIFTING, 6},   {MSG_BROKEN_PROMISE, 6}, {MSG_DEAD_NORM, 3},
         {MSG_REDUNDANT_NORM, 7}, {MSG_UNRANKED_OVERLAP, 0}, {MSG_NO_KEEP_RULE, 0},   {MSG_CYCLE, 0},
     };
-    check_reference("literal", want, sizeof want / sizeof want[0]);
+    struct arena *a = arena_new(0);
+    struct policy_messages m;
+    bool there = load_reference(a, "literal", &m);
+    for (size_t i = 0; there && i < sizeof want / sizeof want[0]; i++)
+        EXPECT_INT(m.counts[want[i].kind], want[i].n);
+    if (there)
+        expect_both_places(&m);
+    arena_free(a);
 }
 
-/* What is left are sentences that do no harm: two masks of what nothing shows, four permissions inside
- * others. */
+/* No error is left. What is warned of is so, and does no harm: a source of data that is listed and that no
+ * sentence names; two annexes that say again what the group's text permits to guardians, who should find it
+ * there; two permissions inside wider ones, from lists that would be odd without them; two masks for what
+ * nothing shows as yet, which are to be there on the day something does. */
 TEST(the_repaired_encoding_is_without_errors)
 {
-    static const struct expected_counts want[] = {
-        {MSG_CONTRADICTION, 0}, {MSG_SILENT_LIFTING, 0}, {MSG_BROKEN_PROMISE, 0},
-        {MSG_DEAD_NORM, 2},     {MSG_REDUNDANT_NORM, 6}, {MSG_UNRANKED_OVERLAP, 0},
+    static const struct {
+        enum policy_message_kind kind;
+        const char *clause;
+    } want[] = {
+        {MSG_UNUSED, ""},
+        {MSG_REDUNDANT_NORM, "children/child.share-guardian"},
+        {MSG_REDUNDANT_NORM, "games/games.exc-5-guardian"},
+        {MSG_REDUNDANT_NORM, "group/order.partners"},
+        {MSG_REDUNDANT_NORM, "group/share.exc-11-public-interest"},
+        {MSG_DEAD_NORM, "group/protect.masking"},
+        {MSG_REDUNDANT_NORM, "group/protect.masking"},
+        {MSG_DEAD_NORM, "group/protect.masking"},
+        {MSG_REDUNDANT_NORM, "group/protect.masking"},
     };
-    check_reference("repaired", want, sizeof want / sizeof want[0]);
+    size_t n = sizeof want / sizeof want[0];
+    struct arena *a = arena_new(0);
+    struct policy_messages m;
+    bool there = load_reference(a, "repaired", &m);
+    EXPECT(!there || (m.errors == 0 && m.n == n));
+    for (size_t i = 0; there && i < n && i < m.n; i++) {
+        EXPECT_INT(m.list[i].kind, want[i].kind);
+        EXPECT_SPAN(m.list[i].clause, want[i].clause);
+    }
+    if (there)
+        expect_both_places(&m);
+    arena_free(a);
 }
 
 UNIT_MAIN(CASE(every_case_says_what_is_expected), CASE(the_faults_of_the_literal_encoding_are_found),
