@@ -102,9 +102,15 @@ void tiles_root(const struct tiles *t, struct digest *out);
 unsigned tiles_width(const struct tiles *t, unsigned level);
 uint64_t tiles_index(const struct tiles *t, unsigned level);
 
-/* Files under the log's folder. Written by rename, not synced: they are rebuilt from the segments. */
+/* Files under the log's folder. Written by rename, not synced: they are rebuilt from the segments. A start
+ * compares those behind the last summary only, so what a summary covers is synced before it is made. */
 enum err tile_write(int dir, unsigned level, uint64_t index, unsigned width, const struct digest *row,
                     struct fail *f);
+/* A full one that was missing, durable before it has its name: no start compares it any more. */
+enum err tile_mend(int dir, unsigned level, uint64_t index, const struct digest row[MERKLE_TILE_WIDTH],
+                   struct fail *f);
+/* Syncs the full tiles that end in (from, upto]. False: one may not be on disk as it was written. */
+bool tiles_sync(int dir, uint64_t from, uint64_t upto);
 /* Reads a tile file of `width` hashes (0: 256); false if it is missing or of another length. */
 bool tile_read(int dir, unsigned level, uint64_t index, unsigned width, struct digest *row);
 void tile_remove_partial(int dir, unsigned level, uint64_t index, unsigned width);
@@ -280,6 +286,8 @@ void summary_keep(struct audit *au, uint64_t number, const struct tiles *t);
 /* True if the segment's last record is where the summary says, and nothing follows it. */
 bool summary_fits(int dir, const struct summary *s);
 bool summary_exists(int dir, uint64_t number);
+/* One that a crash left unfinished: a new one is made when the segment has been read. */
+void summary_drop(int dir, uint64_t number);
 
 /* ---- Opening (open_tree.c): the tree of a log whose segments are known */
 

@@ -62,8 +62,13 @@ static bool may_cut(const struct recovery *r, uint64_t number, uint64_t index)
 static void take_summary(struct recovery *r, const struct segment_head *h, struct cursor *c)
 {
     struct summary s;
-    if (h->number + 1 == r->n_segments || !summary_read(r->au->dir, r->id.pk, h, &s))
+    if (h->number + 1 == r->n_segments)
         return;
+    if (!summary_read(r->au->dir, r->id.pk, h, &s)) {
+        if (r->au->key)
+            summary_drop(r->au->dir, h->number);
+        return;
+    }
     if (s.end <= r->goal.size && summary_fits(r->au->dir, &s)) {
         segments_offsets(r->au, s.sparse, s.n_sparse);
         c->index = s.end;

@@ -54,6 +54,8 @@ static enum err rebuild(struct recovery *r, struct tiles *t, struct fail *f)
                  (ull)r->fault.index);
         begin(r, t);
         enum err e = integrate(r->au, t, r->goal.size, write_full, r, f);
+        if (!e && !tiles_sync(r->au->dir, 0, r->goal.size))
+            e = fail_set(f, ERR_IO, "audit/tile: what was rebuilt does not reach the disk");
         if (e)
             return e;
     }

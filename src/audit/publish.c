@@ -35,19 +35,22 @@ static enum err integrate_segment(struct audit *au, struct tiles *t, uint64_t up
     return e;
 }
 
-/* The tree has come to the end of a finished segment: what an open needs of it is kept. */
+/* The tree has come to the end of a finished segment: what an open needs of it is kept. An open will not look
+ * at the segment's tiles any more, so they must outlive a power cut before. */
 static void summarize(struct audit *au, const struct tiles *t)
 {
-    uint64_t number = 0;
+    uint64_t number = 0, first = 0;
     pthread_mutex_lock(&au->lock_segments);
     size_t n = au->n_segments;
     while (n > 1 && au->segments[n - 1].head.first > t->size)
         n--;
     bool at_end = n > 1 && au->segments[n - 1].head.first == t->size;
-    if (at_end)
+    if (at_end) {
         number = au->segments[n - 2].head.number;
+        first = au->segments[n - 2].head.first;
+    }
     pthread_mutex_unlock(&au->lock_segments);
-    if (at_end && !summary_exists(au->dir, number))
+    if (at_end && !summary_exists(au->dir, number) && tiles_sync(au->dir, first, t->size))
         summary_keep(au, number, t);
 }
 

@@ -157,7 +157,7 @@ static bool full_tile(struct audit *au, unsigned level, uint64_t index, struct d
     if (!(level ? fold_below(au, level, index, row) : leaf_hashes(au, index * MERKLE_TILE_WIDTH, row)))
         return false;
     if (au->key)
-        tile_write(au->dir, level, index, 0, row, NULL); /* without room it is made again each time */
+        tile_mend(au->dir, level, index, row, NULL); /* without room it is made again each time */
     return true;
 }
 

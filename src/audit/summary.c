@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* summary.c: what an open needs to know of a finished segment without reading it. Layout in DESIGN.md. */
 #include "audit_impl.h"
+#include "log.h"
 #include "text.h"
 
 #include <errno.h>
@@ -36,6 +37,14 @@ bool summary_exists(int dir, uint64_t number)
     struct stat st;
     summary_name(name, number);
     return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void summary_drop(int dir, uint64_t number)
+{
+    char name[NAME_MAX_LEN];
+    summary_name(name, number);
+    if (unlinkat(dir, name, 0) == 0)
+        log_line(LOG_LVL_WARN, "audit", "%s is not whole: it is made again", name);
 }
 
 /* ---- Bytes */

@@ -73,25 +73,27 @@ static enum err make_folder_of(int dir, const char *path, struct fail *f)
     return OK;
 }
 
-static enum err write_tmp(int dir, struct span content, struct fail *f)
+static enum err write_tmp(int dir, struct span content, bool sync, struct fail *f)
 {
     int fd = openat(dir, TILE_TMP, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return io_fail(f, "creating", TILE_TMP);
     enum err e = io_write_all(fd, content.p, content.len, 0, TILE_TMP, f);
+    if (!e && sync && fsync(fd) != 0)
+        e = io_fail(f, "syncing", TILE_TMP);
     close(fd);
     return e;
 }
 
 static pthread_mutex_t lock_tmp = PTHREAD_MUTEX_INITIALIZER; /* readers mend, the publisher writes */
 
-enum err tile_write(int dir, unsigned level, uint64_t index, unsigned width, const struct digest *row,
-                    struct fail *f)
+static enum err write_tile(int dir, unsigned level, uint64_t index, unsigned width, const struct digest *row,
+                           bool sync, struct fail *f)
 {
     struct arena *a = arena_new(256);
     const char *path = arena_str(a, merkle_tile_path(a, false, level, index, width));
     pthread_mutex_lock(&lock_tmp);
-    enum err e = write_tmp(dir, span_of(row, (width ? width : MERKLE_TILE_WIDTH) * sizeof *row), f);
+    enum err e = write_tmp(dir, span_of(row, (width ? width : MERKLE_TILE_WIDTH) * sizeof *row), sync, f);
     if (!e && renameat(dir, TILE_TMP, dir, path) != 0) {
         e = errno == ENOENT ? make_folder_of(dir, path, f) : OK;
         if (!e && renameat(dir, TILE_TMP, dir, path) != 0)
@@ -100,6 +102,45 @@ enum err tile_write(int dir, unsigned level, uint64_t index, unsigned width, con
     pthread_mutex_unlock(&lock_tmp);
     arena_free(a);
     return e;
+}
+
+enum err tile_write(int dir, unsigned level, uint64_t index, unsigned width, const struct digest *row,
+                    struct fail *f)
+{
+    return write_tile(dir, level, index, width, row, false, f);
+}
+
+enum err tile_mend(int dir, unsigned level, uint64_t index, const struct digest row[MERKLE_TILE_WIDTH],
+                   struct fail *f)
+{
+    return write_tile(dir, level, index, 0, row, true, f);
+}
+
+static bool sync_one(int dir, struct arena *a, unsigned level, uint64_t index)
+{
+    const char *path = arena_str(a, merkle_tile_path(a, false, level, index, 0));
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT; /* made again when somebody asks for it */
+    bool ok = fsync(fd) == 0;
+    close(fd);
+    return ok;
+}
+
+bool tiles_sync(int dir, uint64_t from, uint64_t upto)
+{
+    struct arena *a = arena_new(0);
+    bool ok = true;
+    for (unsigned level = 0; level < TILE_LEVELS && ok; level++) {
+        unsigned shift = 8 * (level + 1); /* entries of a full tile: 256, 65536, ... */
+        uint64_t end = shift < 64 ? upto >> shift : 0;
+        for (uint64_t i = shift < 64 ? from >> shift : 0; i < end && ok; i++) {
+            ok = sync_one(dir, a, level, i);
+            arena_reset(a);
+        }
+    }
+    arena_free(a);
+    return ok;
 }
 
 bool tile_read(int dir, unsigned level, uint64_t index, unsigned width, struct digest *row)

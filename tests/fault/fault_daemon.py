@@ -42,9 +42,10 @@ def verify(data):
 
 
 class Daemon:
-    def __init__(self, data, env=None, wait_s=60):
+    def __init__(self, data, env=None, wait_s=60, clock=None):
         self.err = tempfile.TemporaryFile(mode="w+")
-        self.p = subprocess.Popen([TROTH, "serve", data, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE,
+        command = [TROTH, "serve", data, "--listen", "127.0.0.1:0", *(["--clock-file", clock.path] if clock else [])]
+        self.p = subprocess.Popen(command, stdout=subprocess.PIPE,
                                   stderr=self.err, text=True, env={**os.environ, **(env or {})})
         self.port = self.wait_port(wait_s)
 

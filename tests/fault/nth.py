@@ -3,10 +3,10 @@
 """nth.py [--every K] [--syncs N] [--seed S]: the N-th call that changes a file fails, for each N (R116).
 
 First a run without a failure counts the calls of a start and a fixed load. Then for every K-th of them a daemon of its own
-meets a failed write, sync, truncation, reservation or rename, in turn with an I/O error or with a full disk. It may refuse,
-stop or not start at all; afterwards a daemon on a sound disk must hold what was acknowledged and nothing else, and the
-record must verify. At last syncs fail for good, as on a disk that is gone: then nothing is acknowledged any more, and the
-daemon says so.
+meets a failed write, sync, truncation, reservation or rename: each with an I/O error and with a full disk, and each write with
+a short one, in which nothing fails and nothing may be refused (with K > 1 one of these in turn). It may refuse, stop or not
+start at all; afterwards a daemon on a sound disk must hold what was acknowledged and nothing else, and the record must
+verify. At last syncs fail for good, as on a disk that is gone: then nothing is acknowledged any more, and the daemon says so.
 """
 import argparse, http.client, os, random, subprocess, sys, tempfile
 
@@ -15,7 +15,9 @@ sys.path.insert(0, os.path.dirname(__file__))
 import fault_daemon, workload
 
 PERSONS = 3
-EIO, ENOSPC = 5, 28
+ALL = sum(len(workload.STAGES) - (key % 3 != 0) for key in range(PERSONS))
+EIO, ENOSPC, SHORT = 5, 28, "short"
+HOW = {"w": (EIO, ENOSPC, SHORT), "x": (EIO, ENOSPC), "s": (EIO, ENOSPC)}  # by the kind of call, as nth.c logs it
 
 
 def build_shim(folder):
@@ -32,6 +34,8 @@ def walk(port, token, journal, first=0):
         try:
             for stage in range(len(workload.STAGES) - (key % 3 != 0)):
                 workload.step(client, journal, key, stage)
+                if stage == 2:
+                    workload.look(client, journal, key)
         except (RuntimeError, OSError, http.client.HTTPException):
             client = workload.Client(port, token)
 
@@ -40,7 +44,7 @@ def meet(folder, shim, call, number, syncs=False):
     """A daemon that meets the failure. Returns (data, token, journal, the daemon or None if it did not start)."""
     data, journal = os.path.join(folder, "data"), workload.Journal()
     token = fault_daemon.init(data)
-    env = {"LD_PRELOAD": shim, "NTH_ROOT": data, "NTH_CALL": str(call), "NTH_ERRNO": str(number),
+    env = {"LD_PRELOAD": shim, "NTH_ROOT": data, "NTH_CALL": str(call), **({"NTH_SHORT": "1"} if number == SHORT else {"NTH_ERRNO": str(number)}),
            "NTH_LOG": os.path.join(folder, "calls"), **({"NTH_SYNC": "1"} if syncs else {})}
     try:
         daemon = fault_daemon.Daemon(data, env=env)
@@ -57,7 +61,7 @@ def after(data, token, journal):
     except RuntimeError as e:
         return ["does not start again: %s" % e]
     try:
-        faults = workload.check(daemon.port, token, journal, 1 << 62)
+        faults = workload.check(data, daemon.port, token, journal, 1 << 62)
     finally:
         daemon.stop()
     return faults + fault_daemon.verify(data)
@@ -68,14 +72,18 @@ def one(shim, call, number):
         data, token, journal, daemon, faults = meet(folder, shim, call, number)
         if daemon:
             daemon.kill()
-        return len(journal.acks), ["call %d, errno %d: %s" % (call, number, x) for x in faults + after(data, token, journal)]
+        if number == SHORT and len(journal.acks) != ALL:
+            faults.append("%d of %d acknowledgements after a short write" % (len(journal.acks), ALL))
+        return len(journal.acks), ["call %d, %s: %s" % (call, number, x) for x in faults + after(data, token, journal)]
 
 
 def calls_of_a_run(shim):
+    """Their kinds, in order."""
     with tempfile.TemporaryDirectory(prefix="troth-nth-") as folder:
         data, token, journal, daemon, _ = meet(folder, shim, 1 << 40, EIO)
         daemon.kill()
-        return os.path.getsize(os.path.join(folder, "calls"))
+        with open(os.path.join(folder, "calls")) as f:
+            return f.read()
 
 
 def gone(shim, call):
@@ -103,8 +111,11 @@ def main():
     rng, faults, acks, runs = random.Random(args.seed), [], 0, 0
     with tempfile.TemporaryDirectory(prefix="troth-shim-") as place:
         shim = build_shim(place)
-        total = calls_of_a_run(shim)
-        plan = [(one, call, (EIO, ENOSPC)[(call // args.every) % 2]) for call in range(rng.randint(1, args.every), total + 1, args.every)]
+        kinds = calls_of_a_run(shim)
+        total, plan = len(kinds), []
+        for i, call in enumerate(range(rng.randint(1, args.every), total + 1, args.every)):
+            how = HOW[kinds[call - 1]]
+            plan += [(one, call, h) for h in (how if args.every == 1 else (how[i % len(how)],))]
         plan += [(gone, 3 + 2 * i) for i in range(args.syncs)]
         for what, *with_ in plan:
             n, found = what(shim, *with_)

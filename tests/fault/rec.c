@@ -64,9 +64,11 @@ __attribute__((constructor)) static void rec_start(void)
 /* The path below the root, or null when the file is not ours to watch. */
 static const char *below(const char *abs)
 {
-    if (log_fd < 0 || strncmp(abs, root, root_len) != 0 || abs[root_len] != '/')
+    if (log_fd < 0 || strncmp(abs, root, root_len) != 0)
         return NULL;
-    return abs + root_len + 1;
+    if (abs[root_len] == 0) /* the root itself: its sync */
+        return "";
+    return abs[root_len] == '/' ? abs + root_len + 1 : NULL;
 }
 
 static const char *fd_path(int fd, char buf[PATH_MAX])

@@ -4,11 +4,12 @@
 Each worker takes persons through the same stages, one request each, and writes down what it was told and when (the
 clock is CLOCK_MONOTONIC, so that it can be compared with rec.c's). After a crash `check` asks a fresh daemon how far
 each person got: never less than what was acknowledged (lost), never more than what was asked (phantom). And it asks for the
-receipt of each acknowledged consent, withdrawal and erasure, and checks it (receipts.py).
+receipt of each acknowledged consent, withdrawal and erasure, and checks it (receipts.py). Reads go on record too: the entry
+of each acknowledged read must be in the segments (entries.py) and in the history of the person.
 """
 import http.client, json, threading, time
 
-import receipts
+import entries, receipts
 from fault_daemon import TROTH
 
 STAGES = ["created", "agreed", "collected", "consented", "withdrawn", "erased"]
@@ -21,6 +22,8 @@ class Journal:
         self.receipts = []   # (ns, key, stage's name, the answer's `receipt`)
         self.asked = {}      # key -> highest stage asked for
         self.subject = {}    # key -> subject id
+        self.entries = []    # (ns, entry, what)
+        self.reads = []      # (ns, key, entry)
 
     def ask(self, key, stage):
         with self.lock:
@@ -30,10 +33,19 @@ class Journal:
         with self.lock:
             now = time.monotonic_ns()
             self.acks.append((now, key, stage, entry))
+            if entry is not None:
+                self.entries.append((now, entry, STAGES[stage]))
             if receipt:
                 self.receipts.append((now, key, STAGES[stage], receipt))
             if subject:
                 self.subject[key] = subject
+
+
+    def read(self, key, entry):
+        with self.lock:
+            now = time.monotonic_ns()
+            self.entries.append((now, entry, "read"))
+            self.reads.append((now, key, entry))
 
 
 class Client:
@@ -84,6 +96,24 @@ def step(client, journal, key, stage):
     journal.ack(key, stage, entry, body.get("id") or body.get("subject"), body.get("receipt"))
 
 
+def look(client, journal, key):
+    """One person read, and then together with whom else this worker knows."""
+    wanted = {"purpose": "registration-login", "operation": "use", "fields": ["contact-phone"]}
+    sid = journal.subject[key]
+    status, body = client.call("POST", f"/v1/subjects/{sid}/read", wanted)
+    if status != 200:
+        raise RuntimeError(f"a read answered {status}: {body}")
+    journal.read(key, body["entry"])
+    client.seen = (getattr(client, "seen", []) + [(key, sid)])[-4:]
+    status, body = client.call("POST", "/v1/read", {**wanted, "subjects": [s for _, s in client.seen]})
+    if status != 200:
+        raise RuntimeError(f"a read of several answered {status}: {body}")
+    known = {s: k for k, s in client.seen}
+    for answer in body["answers"]:
+        if answer["status"] == 200:
+            journal.read(known[answer["subject"]], body["first_entry"] + answer["entry_offset"])
+
+
 def worker(port, token, journal, keys, stop):
     client = Client(port, token)
     try:
@@ -92,6 +122,8 @@ def worker(port, token, journal, keys, stop):
                 if stop.is_set():
                     return
                 step(client, journal, key, stage)
+                if stage == 2:
+                    look(client, journal, key)
     except (OSError, http.client.HTTPException):
         pass                                                     # the daemon was killed: what was asked is unknown
 
@@ -128,7 +160,21 @@ def reached(client, sid):
     return 1 if events else 0
 
 
-def check(port, token, journal, before_ns):
+def read_faults(client, journal, before_ns):
+    """Reads that the history of their person does not tell."""
+    faults, of = [], {}
+    for ns, key, entry in journal.reads:
+        if ns < before_ns:
+            of.setdefault(key, set()).add(entry)
+    for key, wanted in of.items():
+        status, body = client.call("GET", f"/v1/subjects/{journal.subject[key]}/history?limit=500")
+        told = {e["entry"] for e in body["history"] if e["kind"] == "read"} if status == 200 else wanted if status == 410 else set()
+        if not wanted <= told:
+            faults.append(f"lost: reads {sorted(wanted - told)} of person {key} are not in their history (status {status})")
+    return faults
+
+
+def check(data, port, token, journal, before_ns):
     """Faults found, as sentences. Only acknowledgements before `before_ns` are held against the daemon."""
     client = Client(port, token)
     faults, promised, top = [], {}, -1
@@ -146,5 +192,7 @@ def check(port, token, journal, before_ns):
             faults.append(f"lost: person {key} was told '{STAGES[stage]}' and is at {got}")
         if got > journal.asked[key]:
             faults.append(f"phantom: person {key} asked for '{STAGES[journal.asked[key]]}' and is at {got}")
+    faults += read_faults(client, journal, before_ns)
+    faults += entries.check(data, [(entry, what) for ns, entry, what in journal.entries if ns < before_ns])
     bad, journal.proved = receipts.check_all(client.bytes, TROTH, journal, before_ns)
     return faults + bad
