@@ -207,6 +207,8 @@ def token_policy():
         if name == "catalogue.md":
             text = text.replace('mask blank ', 'mask token     "replace by a name that only the recipient knows".\nmask blank ')
         text = text.replace("mask as middle", "mask as token").replace("mask as last-four", "mask as token")
+        text = text.replace("to display grade 5, we must mask as blank.",
+                            "to display grade 5, we must mask as blank.\nto share order-contact-phone, we must mask as token.")
         open(path, "w", encoding="utf-8").write(text)
     return folder
 
@@ -237,3 +239,35 @@ class Tokens(Reading):
         theirs = self.shown(person, "shop-2")
         self.assertRegex(theirs, r"^tok_[0-9a-f]{32}$")
         self.assertNotEqual(mine, theirs)
+
+    def test_a_name_for_each_recipient_and_nothing_to_join_by(self):
+        people = [self.adult("shop") for _ in range(2)]
+        phones = [self.phone(), self.phone()]
+        for person, phone in zip(people, phones):
+            self.collect(person, purpose="order-payment", order_contact_phone=phone, order_address="Lane 3")
+        for name in ("carrier-1", "carrier-2"):
+            self.ready(name, "logistics-company", purpose="delivery", fields=("order-contact-phone", "order-address"))
+        got = {}
+        for name in ("carrier-1", "carrier-2"):
+            body = {"recipient": name, "purpose": "delivery", "fields": ["order-contact-phone", "order-address"]}
+            answers = [self.expect(self.post(f"/v1/subjects/{p}/shares", body, token="shop"), 200) for p in people]
+            again = self.expect(self.post(f"/v1/subjects/{people[0]}/shares", body, token="shop"), 200)
+            got[name] = [a["values"]["order-contact-phone"]["value"] for a in answers]
+            self.assertEqual(got[name][0], again["values"]["order-contact-phone"]["value"])
+            self.assertEqual(answers[0]["values"]["order-address"]["value"], "Lane 3")
+            for phone in phones:
+                self.assertNotIn(phone[3:], json.dumps(answers))
+        for tokens in got.values():
+            for token in tokens:
+                self.assertRegex(token, r"^tok_[0-9a-f]{32}$")
+        self.assertEqual(len({t for tokens in got.values() for t in tokens}), 4)
+
+    def test_names_and_reasons_in_a_read_of_many(self):
+        person = self.adult("shop", contact_phone=self.phone())
+        body = {"subjects": [person], "purpose": "delivery", "operation": "display", "fields": ["contact-phone"]}
+        got = self.expect(self.post("/v1/read", {**body, "explain": True, "known": {}}, token="shop"), 200)["answers"][0]
+        self.assertEqual(got["values"]["contact-phone"]["value"], self.shown(person, "shop"))
+        self.assertIn("protect.masking", json.dumps(got["trace"]))
+        known = {person: {"contact-phone": got["fields"]["contact-phone"]["tag"]}}
+        again = self.expect(self.post("/v1/read", {**body, "known": known}, token="shop"), 200)["answers"][0]
+        self.assertEqual((again["values"], again["fields"]["contact-phone"]["unchanged"], "trace" in again), ({}, True, False))
