@@ -270,7 +270,7 @@ enum err gate_export(struct gate_call *c, const struct subject *s, struct gate_r
  * (fields outside it are refused with `scope`), and a row in the person's list of shares. */
 enum err gate_share(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer,
                     struct gate_out **out, size_t *n, struct share_id *id, struct fail *f);
-/* Deletes one field (all items, or one). */
+/* Deletes one field (all items, or one). Nothing under a legal hold: hold_only. */
 enum err gate_delete(struct gate_call *c, const struct gate_request *q, struct span item,
                      struct gate_answer *answer, int64_t *deleted, struct fail *f);
 
@@ -284,7 +284,7 @@ enum err gate_subject_create(struct gate_call *c, struct date birth, struct span
 enum err gate_age(struct gate_call *c, struct subject_id id, struct date birth, struct span service,
                   struct subject *out, struct fail *f);
 /* Destroys the key, removes the rows, leaves the ledger line and an ERASE entry, which the receipt points at.
- */
+ * ERR_CONFLICT while a legal hold keeps something: closing the account leaves that alone. */
 enum err gate_erase(struct gate_call *c, struct subject_id id, struct span actor, struct subject *out,
                     struct fail *f);
 /* Closes the account with one service, or with all (`service` empty) (B5.3). What came through the service

@@ -56,7 +56,7 @@ static enum err close_values(struct closing *k, struct fail *f)
     for (size_t i = 0; !e && i < n; i++) {
         if (!concerned(k, values[i].from.service))
             continue;
-        bool held = hold_binds(k->holds, k->n_holds, values[i].field, k->call->now);
+        bool held = hold_keeps(k->holds, k->n_holds, values[i].field, k->call->now);
         e = held ? let_lie(k, &values[i], f) : take_away(k, &values[i], f);
     }
     return e;

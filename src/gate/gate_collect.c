@@ -147,11 +147,22 @@ static enum err corrected(const struct question *q, const struct gate_value *val
     return e;
 }
 
-static enum err collect(struct question *q, const struct gate_value *values, const struct gate_answer *answer,
+static enum err refuse_held(const struct question *q, const struct gate_value *values,
+                            struct gate_answer *answer, struct fail *f)
+{
+    struct span *items = ARENA_ARRAY(q->call->arena, q->n_fields ? q->n_fields : 1, struct span);
+    for (size_t i = 0; i < q->n_fields; i++)
+        items[i] = values[i].item;
+    return hold_refuses(q, items, false, answer, f);
+}
+
+static enum err collect(struct question *q, const struct gate_value *values, struct gate_answer *answer,
                         enum audit_kind kind, size_t dropped, struct fail *f)
 {
     struct span extra = dropped ? arena_fmt(q->call->arena, "\"dropped\":%zu", dropped) : SPAN_EMPTY;
     enum err e = check_source(q, f);
+    if (!e && !answer_refused(answer))
+        e = refuse_held(q, values, answer, f);
     if (e)
         return e;
     if (q->n_fields && answer_refused(answer))

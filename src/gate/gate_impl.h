@@ -207,6 +207,13 @@ bool storing_rule(const struct question *q, unsigned field, struct policy_decisi
 /* What the question asks for may not be done any more, because what it rested on ended. */
 bool purpose_over(const struct question *q, unsigned field);
 
+/* gate_hold.c: turns an allowed answer into a refusal (hold_only) where something under a legal hold would
+ * go: a field with all its items, or one item of each. */
+enum err hold_refuses(const struct question *q, const struct span *items, bool all,
+                      struct gate_answer *answer, struct fail *f);
+/* ERR_CONFLICT if something of the person is under a legal hold. */
+enum err hold_forbids_erasure(struct gate_call *c, const struct subject *s, struct fail *f);
+
 /* gate_clock.c: the clocks of keeping (B4.0.a). Something happened: if the policy's `event` names it, it is
  * noted, and the clocks it starts run from `h->time` for what is held in its scope. Happening again it starts
  * them again. *set (may be null): values whose time changed. */

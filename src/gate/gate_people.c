@@ -102,6 +102,8 @@ enum err gate_erase(struct gate_call *c, struct subject_id id, struct span actor
 {
     enum err e = subject_get(c->st, id, c->now, out, f);
     if (!e)
+        e = hold_forbids_erasure(c, out, f);
+    if (!e)
         e = record_erasure(c, out, actor, f);
     if (!e)
         e = subject_erase(c->st, out, c->now, f);

@@ -378,6 +378,8 @@ enum err gate_delete(struct gate_call *c, const struct gate_request *asked, stru
         e = fail_set(f, ERR_BAD_VALUE, "one field is deleted at a time");
     if (!e)
         e = question_ask(&q, c, asked, SPAN("erase"), answer, f);
+    if (!e && !answer_refused(answer))
+        e = hold_refuses(&q, &item, item.len == 0, answer, f);
     if (!e && answer_refused(answer))
         e = record_refusal(&q, answer, SPAN_EMPTY, f);
     else if (!e)

@@ -18,7 +18,7 @@ struct person_due {
 static struct instant held_until(const struct person_due *p, const struct value_due *v, struct instant now)
 {
     for (size_t i = 0; i < p->n_holds; i++)
-        if (hold_binds(&p->holds[i], 1, v->field, now))
+        if (hold_keeps(&p->holds[i], 1, v->field, now))
             return p->holds[i].ends;
     return (struct instant){0};
 }

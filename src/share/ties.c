@@ -34,6 +34,14 @@ enum err hold_list(struct store *st, int64_t sid, struct arena *a, struct hold *
     return e;
 }
 
+bool hold_keeps(const struct hold *h, size_t n, struct span field, struct instant now)
+{
+    for (size_t i = 0; i < n; i++)
+        if (span_eq(h[i].field, field) && now.ms < h[i].ends.ms)
+            return true;
+    return false;
+}
+
 bool hold_binds(const struct hold *h, size_t n, struct span field, struct instant now)
 {
     for (size_t i = 0; i < n; i++)

@@ -23,7 +23,9 @@ struct hold {
 enum err hold_put(struct store *st, int64_t sid, const struct hold *h, struct fail *f);
 enum err hold_list(struct store *st, int64_t sid, struct arena *a, struct hold **out, size_t *n,
                    struct fail *f);
-/* In force at now; pure. */
+/* Not over at now: what is there must not go. Pure. */
+bool hold_keeps(const struct hold *h, size_t n, struct span field, struct instant now);
+/* In force at now: it lies still. Pure. */
 bool hold_binds(const struct hold *h, size_t n, struct span field, struct instant now);
 
 /* One recipient at work on one order. */

@@ -140,6 +140,35 @@ class Clocks(Publisher):
         self.at("2026-11-24T00:00:00Z")
         self.assertIn('"deleted":1', self.sweep())
 
+    def test_R110_what_a_law_keeps_is_neither_deleted_nor_replaced(self):
+        person = self.adult(contact_phone=self.phone())
+        self.collect(person, contact_email=self.phone()[1:] + "@example.org")
+        self.put_values(person, "order-payment", {"order-items": {"value": "two lamps", "item": "o1"}})
+        for starts in ("2026-11-01", "2026-12-01"):  # in force, and not yet
+            hold = {"fields": ["contact-phone", "order-items"], "reference": "tax law, file 9", "from": starts, "until": "2028-01-01"}
+            self.operator("POST", f"/v1/subjects/{person}/holds", hold, status=201)
+            gone = self.delete(f"/v1/subjects/{person}/data/contact-phone", token="shop")
+            self.problem(gone, 403, "refused", reason="hold_only")
+            for item, status in (("o1", 403), ("o%d" % len(self.keeps(person)), 200)):
+                put = {"purpose": "order-payment", "values": {"order-items": {"value": "one", "item": item}}}
+                answer = self.put(f"/v1/subjects/{person}/data", put, token="shop")
+                self.assertEqual(answer.status, status, answer)
+                self.assertEqual(answer.json.get("reason"), "hold_only" if status == 403 else None)
+            put = {"purpose": "registration-login", "values": {"contact-phone": self.phone()}}
+            self.problem(self.put(f"/v1/subjects/{person}/data", put, token="shop"), 403, "refused", reason="hold_only")
+            for caller in ("shop", None):
+                answer = (self.delete(f"/v1/subjects/{person}", token="shop") if caller else
+                          self.operator("DELETE", f"/v1/subjects/{person}"))
+                self.problem(answer, 409, "conflict", contains="tax law, file 9")
+        self.expect(self.delete(f"/v1/subjects/{person}/data/contact-email", token="shop"), 200)
+        got = self.operator("POST", f"/v1/subjects/{person}/closure", {}, 200).json
+        self.assertEqual((got["erased"], sorted(k["field"] for k in got["kept"])), (False, ["contact-phone", "order-items"]))
+        self.sweep()
+        self.assertEqual(self.keep(person, "contact-phone"), "2028-01-01")
+        self.at("2028-01-02T00:00:00Z")
+        self.sweep()
+        self.operator("DELETE", f"/v1/subjects/{person}", status=200)
+
     def test_R199_what_came_through_a_service_goes_with_it(self):
         person = self.adult(contact_phone=self.phone())
         self.joins_music(person)

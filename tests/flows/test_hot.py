@@ -65,6 +65,9 @@ class Next(Reading):
         child = self.read(person, 403, fields=["order-address"])
         self.assertIn("agreement", " ".join(child["decision"].get("needs", [])) + child["reason"])
         self.assertGreater(child["decision"]["epoch"], held["epoch"])
+        self.problem(self.delete(f"/v1/subjects/{person}", token="shop"), 409, "conflict", contains="tax law 1")
+        self.operator("POST", f"/v1/subjects/{person}/holds", {**hold, "until": "2026-11-23T00:00:01Z"}, 201)
+        self.at("2026-11-23T00:00:02Z")
         self.expect(self.delete(f"/v1/subjects/{person}", token="shop"), 200)
         self.read(person, 410)
 
