@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "file.h"
 #include "index.h"
+#include "json.h"
 #include "store.h"
 #include "text.h"
 #include "trust.h"
@@ -16,7 +17,7 @@
 static const char verify_usage[] =
     "usage: troth audit verify DATA [--against FILE] [--trust FILE] [--index] [--json]\n";
 static const char checkpoint_usage[] = "usage: troth audit checkpoint DATA\n";
-static const char prove_usage[] = "usage: troth audit prove DATA INDEX\n";
+static const char prove_usage[] = "usage: troth audit prove DATA (INDEX | --receipt FILE)\n";
 static const char receipt_usage[] =
     "usage: troth audit receipt verify FILE (--key KEY | --trust FILE) [--json]\n";
 
@@ -26,7 +27,7 @@ struct arguments {
     const char *word[2]; /* DATA, INDEX */
     int n;
     bool json, index;
-    const char *key, *trust;
+    const char *key, *trust, *receipt;
     const char *against[AUDIT_OLDER_MAX];
     size_t n_against;
 };
@@ -58,7 +59,8 @@ static bool take_option(struct arguments *a, int argc, char **argv, int *i)
         a->index = true;
         return true;
     }
-    if (option("--key", argv, argc, i, &a->key) || option("--trust", argv, argc, i, &a->trust))
+    if (option("--key", argv, argc, i, &a->key) || option("--trust", argv, argc, i, &a->trust) ||
+        option("--receipt", argv, argc, i, &a->receipt))
         return true;
     if (!option("--against", argv, argc, i, &against) || a->n_against == AUDIT_OLDER_MAX)
         return false;
@@ -66,7 +68,8 @@ static bool take_option(struct arguments *a, int argc, char **argv, int *i)
     return true;
 }
 
-static bool read_arguments(struct arguments *a, int argc, char **argv, int words)
+/* Up to `words` of them; how many there were is in `n`. */
+static bool read_some(struct arguments *a, int argc, char **argv, int words)
 {
     *a = (struct arguments){0};
     for (int i = 0; i < argc; i++) {
@@ -79,7 +82,12 @@ static bool read_arguments(struct arguments *a, int argc, char **argv, int words
             a->word[a->n++] = argv[i];
         }
     }
-    return a->n == words;
+    return true;
+}
+
+static bool read_arguments(struct arguments *a, int argc, char **argv, int words)
+{
+    return read_some(a, argc, argv, words) && a->n == words;
 }
 
 static int usage(const char *text)
@@ -371,19 +379,48 @@ int cli_audit_checkpoint(int argc, char **argv)
     return code;
 }
 
+/* The `receipt` of an answer, as it came: which entry of which record, and what opens it. */
+static enum err prove_receipt(struct audit *au, const char *path, struct arena *a, struct span *proof,
+                              struct fail *f)
+{
+    struct span text, origin = SPAN_EMPTY, coded = SPAN_EMPTY, opening;
+    const struct json *v = NULL;
+    int64_t entry = -1;
+    enum err e = file_read_plain(a, path, RECEIPT_MAX, &text, f);
+    if (!e)
+        e = json_parse(a, text, &v, f);
+    if (!e)
+        e = json_read_string(v, "origin", false, RECEIPT_MAX, &origin, f);
+    if (!e)
+        e = json_read_i64(v, "entry", true, &entry, f);
+    if (!e)
+        e = json_read_string(v, "opening", true, RECEIPT_MAX, &coded, f);
+    if (e)
+        return e;
+    if (origin.len && !span_eq(origin, audit_origin(au))) {
+        fail_hint(f, "this record is %.*s", SPAN_F(audit_origin(au)));
+        return fail_set(f, ERR_NOT_FOUND, "%s: the entry is of another record, %.*s", path, SPAN_F(origin));
+    }
+    if (entry < 0 || !base64_get(a, coded, &opening))
+        return fail_set(f, ERR_BAD_VALUE, "%s: it is not the `receipt` of an answer, as it came", path);
+    return audit_receipt(au, (uint64_t)entry, opening, a, proof, f);
+}
+
 int cli_audit_prove(int argc, char **argv)
 {
     struct arguments args;
     struct audit *au;
-    struct span proof;
+    struct span proof = SPAN_EMPTY;
     struct fail f = {0};
-    uint64_t index;
-    if (!read_arguments(&args, argc, argv, 2) || !span_u64(span_str(args.word[1]), INT64_MAX, &index))
+    uint64_t index = 0;
+    if (!read_some(&args, argc, argv, 2) || args.n != (args.receipt ? 1 : 2) ||
+        (!args.receipt && !span_u64(span_str(args.word[1]), INT64_MAX, &index)))
         return usage(prove_usage);
     if (audit_open_read(args.word[0], &au, &f))
         return failed(&f);
     struct arena *a = arena_new(0);
-    enum err e = audit_prove(au, index, a, &proof, &f);
+    enum err e =
+        args.receipt ? prove_receipt(au, args.receipt, a, &proof, &f) : audit_prove(au, index, a, &proof, &f);
     int code = e ? failed(&f) : put(proof);
     arena_free(a);
     audit_close(au);

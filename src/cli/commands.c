@@ -292,6 +292,12 @@ static const struct cli_option verify_record_options[] = {
     {"json", CLI_FLAG, NULL, false, NULL, "print the answer as JSON"},
     {0},
 };
+static const struct cli_option prove_record_options[] = {
+    {"receipt", CLI_STRING, "FILE", false, NULL,
+     "instead of INDEX: the `receipt` of an answer, as it came (JSON); prints the whole receipt, with what "
+     "was recorded"},
+    {0},
+};
 static const struct cli_option receipt_options[] = {
     {"key", CLI_STRING, "KEY", false, NULL, "the log's verifier key, or a file with it (/audit/key)"},
     {"trust", CLI_STRING, "FILE", false, NULL, "instead: logs and witnesses you believe"},
@@ -511,8 +517,10 @@ const struct cli_command cli_commands[] = {
         "Exit codes: 0 the record is as it was written, 1 it is not, cannot be read, or a head given lies in a pruned epoch, 2 usage. A trust file has lines "
         "log VKEY, witness NAME VKEY [URL], group NAME any|all|N MEMBER..., quorum NAME|none (C2SP tlog-policy)."),
     RAW("audit checkpoint", "DIR", "print the signed head of the record", cli_audit_checkpoint, NULL, NULL),
-    RAW("audit prove", "DIR INDEX", "print the proof that an entry is in the record", cli_audit_prove, NULL,
-        NULL),
+    RAW("audit prove", "DIR [INDEX]", "print the proof that an entry is in the record", cli_audit_prove,
+        prove_record_options,
+        "It needs no daemon, so that receipts of a retired node's record can be had from its folder. Exit codes: 0 printed, "
+        "1 there is no such entry under the record's published head, or the opening is not this entry's, 2 usage."),
     RAW("audit receipt verify", "FILE", "check a receipt, without the record and without a connection",
         cli_audit_receipt_verify, receipt_options,
         "Checked are the signature on the head, that the entry is under it, and that the stated detail is what the entry "

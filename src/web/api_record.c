@@ -80,6 +80,16 @@ void api_receipt_make(struct call *c)
         fail_set(&c->fail, ERR_BAD_VALUE, "An entry is named by its index, 0 or more.");
         return;
     }
+    struct span origin = call_member(c, "origin");
+    if (origin.len && !span_eq(origin, audit_origin(c->web->audit))) {
+        fail_where(&c->fail, "/origin");
+        fail_hint(
+            &c->fail,
+            "Ask the node whose record it is; if it is gone, `troth audit prove` makes the receipt from "
+            "its folder.");
+        fail_set(&c->fail, ERR_NOT_FOUND, "The entry is in another node's record, %.*s.", SPAN_F(origin));
+        return;
+    }
     if (!base64_get(c->arena, call_member(c, "opening"), &opening)) {
         fail_where(&c->fail, "/opening");
         fail_set(&c->fail, ERR_BAD_VALUE, "`opening` is not Base64; take it from the answer's `receipt`.");

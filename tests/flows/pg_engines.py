@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines around PostgreSQL, each in a temporary folder and as an ordinary user: a connection pool, a streaming replica, a
-cluster that switches over by itself. What docs/operating.md shows of their settings is what is written here."""
+cluster that switches over by itself. Their settings are those that docs/operating.md shows."""
 import contextlib, json, os, pwd, shutil, signal, socket, subprocess, tempfile, time, urllib.request
 
 import pg_server
+from troth_flow import ROOT
 
-PGBOUNCER = """[databases]
-* = host={host} port=5432
+with open(os.path.join(ROOT, "docs", "operating.md"), encoding="utf-8") as page:
+    PAGE = page.read()
 
-[pgbouncer]
-pool_mode = transaction
-default_pool_size = 20
-max_client_conn = 500
-listen_port = 6432
-unix_socket_dir = {home}
+
+def shown(kind):
+    """The block of the page that begins so."""
+    return PAGE.split("```%s\n" % kind)[1].split("```")[0]
+
+
+PGBOUNCER = """unix_socket_dir = {home}
 auth_type = trust
 auth_file = {home}/users
 logfile = {home}/log
@@ -28,22 +30,14 @@ PATRONI = """scope: troth
 name: {name}
 restapi: {{listen: "127.0.0.1:{rest}", connect_address: "127.0.0.1:{rest}"}}
 etcd3: {{host: "127.0.0.1:{etcd}"}}
-bootstrap:
-  dcs:
-    ttl: 20
-    loop_wait: 1
-    retry_timeout: 3
-    primary_start_timeout: 0
-    master_start_timeout: 0
-    synchronous_mode: true
-    postgresql: {{use_pg_rewind: true, use_slots: true}}
-  initdb: [{{encoding: UTF8}}, {{locale: C.UTF-8}}]
+{shown}  initdb: [{{encoding: UTF8}}, {{locale: C.UTF-8}}, no-sync]
 postgresql:
   listen: "127.0.0.1:{port}"
   connect_address: "127.0.0.1:{port}"
   data_dir: {home}/{name}
   bin_dir: {bin}
   pgpass: {home}/{name}.pgpass
+  basebackup: [{{checkpoint: fast}}, no-sync]
   authentication:
     superuser: {{username: troth}}
     replication: {{username: copier}}
@@ -120,7 +114,7 @@ class PgBouncer(Programs):
     def __init__(self, server):
         super().__init__("troth-pool-")
         with open(self.home + "/ini", "w") as f:
-            f.write(PGBOUNCER.format(host=server.home, home=self.home))
+            f.write(shown("ini").replace("db.example", server.home) + PGBOUNCER.format(home=self.home))
         with open(self.home + "/users", "w") as f:
             f.write('"%s" ""\n' % pg_server.USER)
         self.start("pgbouncer", "pgbouncer", self.home + "/ini")
@@ -165,7 +159,7 @@ class Patroni(Programs):
     def launch(self, name):
         path = os.path.join(self.home, name + ".yml")
         with open(path, "w") as f:
-            f.write(PATRONI.format(name=name, home=self.home, bin=pg_server.programs(), rest=self.rest[name], port=self.port[name],
+            f.write(PATRONI.format(shown=shown("yaml"), name=name, home=self.home, bin=pg_server.programs(), rest=self.rest[name], port=self.port[name],
                                    **self.ports))
         return self.start(name, "/usr/bin/python3", "/usr/bin/patroni", path)
 

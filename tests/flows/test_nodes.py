@@ -198,6 +198,9 @@ class Alone(OnServer):
         self.assertIn("the node itself", a.cli("node", "retire", "1", *a.here(), code=1).stderr)
         self.assertIn("no node of this name", a.cli("node", "retire", "c", *a.here(), code=1).stderr)
         self.until(20, lambda: self.ask(a, "SELECT count(*) FROM entry_copy WHERE node = 2") != "0")
+        given = self.ok(self.call(b, "POST", "/v1/subjects/%s/consents" % person, {"document": "group", "state": "given"},
+                                  token="shop"), 201)["receipt"]
+        self.until(20, lambda: b.request("POST", "/v1/receipts", {"entry": given["entry"], "opening": given["opening"]}).status == 200)
         b.kill()
         leaf = self.ask(a, "SELECT encode(leaf, 'hex') FROM entry_copy WHERE node = 2 LIMIT 1")
         self.ask(a, "INSERT INTO audit_pending VALUES ((1::bigint << 48) + 1000000, decode('%s', 'hex'), '')" % leaf)
@@ -209,8 +212,43 @@ class Alone(OnServer):
         last = self.ask(a, "SELECT convert_from(entry, 'UTF8') FROM index_hash WHERE level = 0 AND entry LIKE 'troth node%'::bytea")
         self.assertTrue(last.startswith("troth node closed\n" + listed[1]["origin"] + "\n"), last)
         self.verified(a)
+        self.receipt_of_a_closed_record(a, b, given)
         self.assertEqual(self.ok(self.call(a, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
                          ["values"]["order-address"]["value"], "Lane 3, Wenyi Road")
+
+    def receipt_of_a_closed_record(self, a, b, given):
+        """Whoever lost the node after its answer has the receipt from its folder, not from another node."""
+        self.assertIn("/audit/", given["origin"])
+        got = a.request("POST", "/v1/receipts", given)
+        self.assertEqual(got.status, 404, got)
+        self.assertIn("another node's record", got.text)
+        self.assertEqual(a.request("POST", "/v1/receipts", {"entry": given["entry"], "opening": given["opening"]}).status, 422)
+        kept, receipt = os.path.join(b.home, "kept.json"), os.path.join(b.home, "receipt")
+        with open(kept, "w") as f:
+            json.dump(given, f)
+        done = run_troth("audit", "prove", a.data, "--receipt", kept)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the entry is of another record", done.stderr)
+        with open(receipt, "w") as f:
+            f.write(b.cli("audit", "prove", b.data, "--receipt", kept).stdout)
+        done = b.cli("audit", "receipt", "verify", receipt, "--key", os.path.join(b.data, "audit", "key.pub"), "--json")
+        self.assertIn("consent", done.stdout)
+
+    def test_keys_that_hang_hold_up_nobody_for_long(self):
+        """The keys' server swallows everything: reads are 503, also those that wait behind others, and all comes back."""
+        bridge = Bridge(self.server)
+        self.addCleanup(bridge.close)
+        a = self.first()
+        b = self.joined(a, "b", [a.urls[0], bridge.url(a.urls[1])])
+        person = self.someone(b)
+        self.ok(self.read(b, person))
+        bridge.cut()
+        fresh = self.someone(a)  # whose key b has not opened yet
+        for who in [fresh] * 3:
+            self.assertEqual(b.request("POST", "/v1/subjects/%s/read" % who, READ, token="shop").status, 503)
+            self.assertEqual(b.request("GET", "/healthz").status, 200)
+        bridge.heal()
+        self.ok(self.read(b, fresh))
 
     def test_nothing_is_lost_with_a_disk_if_decisions_are_in_the_database(self):
         a = self.first()

@@ -228,7 +228,10 @@ class Load(threading.Thread):
     def ask(self, *request):
         """None: it is not known what became of it."""
         try:
-            answer = self.node.request(*request, token="shop", timeout=30)
+            answer = self.node.request(*request, token="shop", timeout=60)
+        except TimeoutError:
+            self.wrong.append("no answer: " + " ".join(request[:2]))
+            return None
         except (OSError, http.client.HTTPException):  # it was killed, before it answered or in the middle of it
             return None
         if answer.status == 503:
@@ -279,7 +282,10 @@ class Watch(threading.Thread):
                 for person, when in list(load.withdrawn.items())[-2:]:
                     began = time.monotonic()
                     try:
-                        answer = self.node.request("POST", "/v1/subjects/%s/read" % person, READ, token="shop", timeout=30)
+                        answer = self.node.request("POST", "/v1/subjects/%s/read" % person, READ, token="shop", timeout=60)
+                    except TimeoutError:
+                        self.stale.append((person, "no answer"))
+                        continue
                     except (OSError, http.client.HTTPException):
                         continue
                     self.asked += answer.status != 503
