@@ -84,12 +84,20 @@ static enum err refuse_live(struct call *c, const struct node_row *n)
     return fail_set(&c->fail, ERR_CONFLICT, "The node runs: it was seen at %s.", when);
 }
 
+/* Whoever lost its connection a moment ago is connecting again, and its lock is free meanwhile. Both instants
+ * are the server's. */
+#define SEEN_LATELY_MS (2 * NODE_DEAF_MS)
+
 static enum err check_dead(struct call *c, const struct node_row *n)
 {
     bool dead = false;
+    struct node_stand self = {0};
     if (n->number == node_number(c->web))
         return fail_set(&c->fail, ERR_CONFLICT, "This is the node itself; ask another one.");
     enum err err = store_node_dead(c->gate.st, n->number, &dead, &c->fail);
+    if (err == OK && dead)
+        err = store_stand(c->gate.st, node_number(c->web), &self, &c->fail);
+    dead &= n->seen < self.seen_ms - SEEN_LATELY_MS;
     return err == OK && !dead ? refuse_live(c, n) : err;
 }
 

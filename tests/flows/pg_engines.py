@@ -98,15 +98,22 @@ class Programs:
         return said
 
     def close(self):
-        for process in reversed(self.running):
+        """The first one last: the others may need it to end well."""
+        for some in self.running[1:], self.running[:1]:
+            self.end(some)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    @staticmethod
+    def end(some):
+        for process in some:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
+        for process in some:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        shutil.rmtree(self.home, ignore_errors=True)
 
 
 class PgBouncer(Programs):

@@ -59,7 +59,7 @@ class Pool(Engines):
         self.assertEqual(self.read(b, person).json.get("reason"), "withdrawn")
         self.ok(self.call(b, "DELETE", "/v1/subjects/%s" % other, token="shop"))
         self.assertEqual(self.read(a, other).status, 410)
-        self.until(20, lambda: len(set(self.history(b, person))) >= 5)
+        self.until(60, lambda: len(set(self.history(b, person))) >= 5)
         # Nothing of ours stays with the pool's sessions, for who comes next.
         for asked, said in (("SELECT count(*) FROM pg_prepared_statements", "0"), ("SHOW enable_seqscan", "on")):
             self.assertEqual(pg_server.ask(self.pool.home, asked, database=pg_server.database_of(a.urls[0]), port=6432).strip(), said)
@@ -106,11 +106,11 @@ class Replica(Engines):
         b.start()
         person = self.someone(a)
         self.ok(self.read(b, person))
-        self.until(20, lambda: ("b", "read") in self.history(a, person))
+        self.until(60, lambda: ("b", "read") in self.history(a, person))
         got, rows = self.whole(b, person)
         self.assertRegex(got["until"], r"^20\d\d-")
         self.assertNotIn("until", self.whole(a, person)[0])
-        self.until(20, lambda: set(rows) <= set(self.whole(b, person)[1]))
+        self.until(60, lambda: set(rows) <= set(self.whole(b, person)[1]))
         counted = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'troth' AND datname = '%s'" % (
             pg_server.database_of(a.urls[0]))
         self.assertGreater(int(pg_server.ask(self.standby.home, counted)), 0)
@@ -150,7 +150,7 @@ class Replica(Engines):
                 f.write(text.replace("?host=" + self.server.home, keep % tuple(server.home for server in order)))
         pg_server.ask(self.server.home, "ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()")
         self.addCleanup(pg_server.ask, self.server.home, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
-        self.until(30, lambda: pg_server.ask(self.server.home, "SELECT sync_state FROM pg_stat_replication").strip() == "sync")
+        self.until(60, lambda: pg_server.ask(self.server.home, "SELECT sync_state FROM pg_stat_replication").strip() == "sync")
         for node in a, b:
             node.start()
         person = self.someone(a)

@@ -41,14 +41,14 @@ class Pair(OnServer):
         lines = self.lines(a)
         self.ok(self.call(b, "DELETE", "/v1/subjects/%s" % other, token="shop"))
         self.assertEqual(self.read(a, other).status, 410)
-        self.until(15, lambda: self.lines(a) == lines + 1)
+        self.until(60, lambda: self.lines(a) == lines + 1)
         self.assertEqual(self.lines(b), self.lines(a))
         # A register: a service that b registers is known to a; its renewed token ends the old one everywhere.
         token = b.service("late", "shop")
-        self.until(15, lambda: self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=token).status == 200)
+        self.until(60, lambda: self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=token).status == 200)
         fresh = b.service("late", "shop", "--renew")
         self.assertEqual(self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=token).status, 401)
-        self.until(15, lambda: self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=fresh).status == 200)
+        self.until(60, lambda: self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=fresh).status == 200)
 
     def lines(self, node):
         with open(os.path.join(node.data, "erased.ledger")) as f:
@@ -61,7 +61,7 @@ class Pair(OnServer):
         self.ok(self.call(a, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
         whole = {("1", "subject"), ("1", "consent"), ("1", "collect"), ("1", "read"), ("b", "read")}
         for node in a, b:
-            self.until(20, lambda: whole <= set(self.history(node, person)))
+            self.until(60, lambda: whole <= set(self.history(node, person)))
         self.ok(self.call(b, "DELETE", "/v1/subjects/%s" % person, token="shop"))
         self.assertEqual(self.ask(a, "SELECT count(*) FROM entry_copy WHERE encode(id, 'hex') = '%s'" % person), "0")
 
@@ -85,7 +85,7 @@ class Pair(OnServer):
     def test_the_index_log_has_every_node_and_one_leader(self):
         a, b = self.a, self.b
         entered = "SELECT count(*) FROM node WHERE indexed > 0"
-        self.until(20, lambda: self.ask(a, entered) == "2")
+        self.until(60, lambda: self.ask(a, entered) == "2")
         note = self.call(b, "GET", "/audit/index/checkpoint")
         origin, size = note.text.split("\n")[:2]
         self.assertTrue(origin.endswith("/index"), note)
@@ -95,13 +95,13 @@ class Pair(OnServer):
         self.assertIn(b"/audit/", self.call(b, "GET", "/audit/index/tile/entries/000.p/%s" % size).body)
         self.verified(a)
         self.verified(b)
-        self.until(20, lambda: [self.ok(node.request("GET", "/healthz"))["node"]["leading"] for node in (a, b)].count(True) == 1)
+        self.until(60, lambda: [self.ok(node.request("GET", "/healthz"))["node"]["leading"] for node in (a, b)].count(True) == 1)
         # Somebody else took the lead: who led appends nothing until it has the lead again.
         token = int(self.ask(a, "UPDATE index_head SET token = token + 5 RETURNING token"))
         self.someone(b)
-        self.until(20, lambda: int(self.ask(a, "SELECT token FROM index_head")) == token + 1)
+        self.until(60, lambda: int(self.ask(a, "SELECT token FROM index_head")) == token + 1)
         grown = int(size)
-        self.until(20, lambda: int(self.ask(a, "SELECT size FROM index_head")) > grown)
+        self.until(60, lambda: int(self.ask(a, "SELECT size FROM index_head")) > grown)
         self.verified(b)
         # An entry that was altered is found.
         self.ask(a, "UPDATE index_hash SET entry = entry || 'x'::bytea WHERE level = 0 AND place = 0")
@@ -166,7 +166,7 @@ class Alone(OnServer):
         self.server_clock(a, -4)
         self.ask(a, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
                     " AND pid <> pg_backend_pid()")
-        self.until(20, lambda: "too far apart" in a.stderr())
+        self.until(60, lambda: "too far apart" in a.stderr())
         self.assertEqual(a.request("POST", "/v1/subjects/%s/read" % person, READ, token="shop").status, 503)
         self.assertFalse(self.ok(a.request("GET", "/healthz"))["node"]["hearing"])
 
@@ -197,18 +197,18 @@ class Alone(OnServer):
         self.assertIn("The node runs: it was seen at 20", a.cli("node", "retire", "b", *a.here(), code=1).stderr)
         self.assertIn("the node itself", a.cli("node", "retire", "1", *a.here(), code=1).stderr)
         self.assertIn("no node of this name", a.cli("node", "retire", "c", *a.here(), code=1).stderr)
-        self.until(20, lambda: self.ask(a, "SELECT count(*) FROM entry_copy WHERE node = 2") != "0")
+        self.until(60, lambda: self.ask(a, "SELECT count(*) FROM entry_copy WHERE node = 2") != "0")
         given = self.ok(self.call(b, "POST", "/v1/subjects/%s/consents" % person, {"document": "group", "state": "given"},
                                   token="shop"), 201)["receipt"]
-        self.until(20, lambda: b.request("POST", "/v1/receipts", {"entry": given["entry"], "opening": given["opening"]}).status == 200)
+        self.until(60, lambda: b.request("POST", "/v1/receipts", {"entry": given["entry"], "opening": given["opening"]}).status == 200)
         b.kill()
         leaf = self.ask(a, "SELECT encode(leaf, 'hex') FROM entry_copy WHERE node = 2 LIMIT 1")
         self.ask(a, "INSERT INTO audit_pending VALUES ((1::bigint << 48) + 1000000, decode('%s', 'hex'), '')" % leaf)
-        self.until(20, lambda: a.cli("node", "retire", "b", *a.here(), code=None).returncode == 0)
+        self.until(60, lambda: a.cli("node", "retire", "b", *a.here(), code=None).returncode == 0)
         self.assertEqual(self.ask(a, "SELECT count(*) FROM audit_pending WHERE id > 1::bigint << 48"), "0")
         self.assertEqual(b.launch().wait(60), 1)
         self.assertIn("node 'b' was retired", b.stderr())
-        self.until(20, lambda: self.ask(a, "SELECT state FROM node WHERE name = 'b'") == "2")
+        self.until(60, lambda: self.ask(a, "SELECT state FROM node WHERE name = 'b'") == "2")
         last = self.ask(a, "SELECT convert_from(entry, 'UTF8') FROM index_hash WHERE level = 0 AND entry LIKE 'troth node%'::bytea")
         self.assertTrue(last.startswith("troth node closed\n" + listed[1]["origin"] + "\n"), last)
         self.verified(a)
@@ -262,8 +262,8 @@ class Alone(OnServer):
             self.ok(self.call(b, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
         b.kill()
         shutil.rmtree(b.data)
-        self.until(20, lambda: a.cli("node", "retire", "b", *a.here(), code=None).returncode == 0)
-        self.until(20, lambda: self.history(a, person).count(("b", "read")) + self.history(a, person).count(("1", "read")) >= 5)
+        self.until(60, lambda: a.cli("node", "retire", "b", *a.here(), code=None).returncode == 0)
+        self.until(60, lambda: self.history(a, person).count(("b", "read")) + self.history(a, person).count(("1", "read")) >= 5)
 
     def test_a_database_file_with_other_lines(self):
         a = self.first()

@@ -58,7 +58,7 @@ class OnServer(unittest.TestCase):
 
     def call(self, node, *request, **more):
         """A request; on a busy machine a node may be deaf for a moment, and says so."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while True:
             answer = node.request(*request, **more)
             if answer.status != 503 or time.monotonic() > end:
@@ -141,7 +141,7 @@ class OnServer(unittest.TestCase):
                 with open(path, "wb") as f:
                     f.write(got.body)
             return got.status == 200
-        self.until(20, proved)
+        self.until(60, proved)
         done = run_troth("audit", "receipt", "verify", path, "--key", os.path.join(node.data, "audit", "key.pub"))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
