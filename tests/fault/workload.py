@@ -50,7 +50,7 @@ class Journal:
 
 class Client:
     def __init__(self, port, token):
-        self.c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self.c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.token = token
 
     def bytes(self, method, path, body=None):

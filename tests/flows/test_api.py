@@ -360,7 +360,7 @@ class Api(Flow):
     # ---- The record
 
     def proof(self, entry):
-        for _ in range(50):
+        for _ in range(1200):
             answer = self.get("/audit/proof/%d" % entry)
             if answer.status != 503:
                 break

@@ -2,7 +2,7 @@
 """A backup is taken while the daemon serves, and comes back whole, with nobody in it who was erased since."""
 import json, os, resource, shutil, signal, sqlite3, subprocess, threading, time, unittest
 
-from troth_flow import SERVER, TROTH, Daemon, on_files
+from troth_flow import READY_S, SERVER, TROTH, Daemon, on_files
 from troth_people import People
 
 READ = {"purpose": "registration-login", "fields": ["contact-phone"]}
@@ -238,7 +238,7 @@ class Backup(People):
             if "one.keys" in self.files():
                 os.remove(self.in_place("one.keys"))
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 30
+        end = time.monotonic() + READY_S
         while not self.files() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.001)
         process.terminate()

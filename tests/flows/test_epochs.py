@@ -22,7 +22,7 @@ class Epochs(People):
         return done
 
     def settled(self):
-        for _ in range(100):
+        for _ in range(1200):
             head = self.get("/audit/checkpoint").body
             if int(head.split(b"\n")[1]) == self.get("/healthz").json["record"]:
                 return head
@@ -216,7 +216,7 @@ class Epochs(People):
             self.settled()
 
     def wait_pruned(self):
-        for _ in range(200):
+        for _ in range(2400):
             if not self.operator("GET", "/v1/audit/epochs", status=200).json["pruning"]:
                 return
             time.sleep(0.05)

@@ -3,7 +3,7 @@
 import os, subprocess, time, unittest
 
 import pg_server
-from troth_flow import Daemon, Flow, POLICY, run_troth
+from troth_flow import PATIENCE_S, Daemon, Flow, POLICY, run_troth
 
 CITUS = """
 CREATE FUNCTION create_distributed_table(t regclass, k text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
@@ -70,7 +70,7 @@ class OnServer(Flow):
             self.problem(self.post("/v1/subjects", {"birth_date": "1990-05-05"}, token="shop"), 503, "busy")
         self.expect(self.get("/healthz"), 200)
         self.server.start()
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE_S
         while self.post("/v1/subjects/%s/read" % person, read, token="shop").status == 503 and time.monotonic() < end:
             time.sleep(0.1)
         self.assertEqual(self.address(person), "Lane 3, Wenyi Road")

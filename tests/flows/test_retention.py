@@ -92,7 +92,7 @@ class Retention(People):
         self.daemon.stop()
         self.at("2027-06-01T00:00:00Z")
         self.daemon.start()
-        for _ in range(100):
+        for _ in range(2400):
             if self.operator("GET", "/v1/retention", status=200).json["deleted"] == 1:
                 break
             time.sleep(0.05)

@@ -2,7 +2,7 @@
 """Nothing readable: a thousand known values go in and out, and afterwards are in no file and nowhere in the daemon's memory."""
 import http.client, json, os, re, secrets, socket, tempfile, time, unittest
 
-from troth_flow import BUILD, POLICY, SERVER, run_troth
+from troth_flow import BUILD, POLICY, READY_S, SERVER, run_troth
 from troth_people import People
 
 PERSONS = 22
@@ -91,6 +91,9 @@ class Memory(People):
         return Memory.kept
 
     def ask(self, method, path, body):
+        return self.daemon.heard(lambda: self.ask_once(method, path, body))
+
+    def ask_once(self, method, path, body):
         self.link.request(method, path, json.dumps(body),
                           {"content-type": "application/json", "authorization": "Bearer " + self.daemon.tokens["shop"]})
         got = self.link.getresponse()
@@ -157,7 +160,7 @@ class Memory(People):
             self.assertRegex(f.read(), r"Max core file size +0 +0 ")
 
     def wait(self, holds):
-        end = time.monotonic() + 30
+        end = time.monotonic() + READY_S
         while not holds():
             self.assertLess(time.monotonic(), end)
             time.sleep(0.05)

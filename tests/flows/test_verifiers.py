@@ -39,7 +39,7 @@ class Verifiers(People):
 
     def settled(self):
         """The head, once it covers everything on record."""
-        for _ in range(100):
+        for _ in range(1200):
             head = self.get("/audit/checkpoint").body
             if int(head.split(b"\n")[1]) == self.get("/healthz").json["record"]:
                 return head

@@ -14,7 +14,7 @@ Each class has one daemon with the reference policy and the demo services; `fres
 `token` is a service's name, a literal token, or None. A daemon that dies, does not stop cleanly or prints a sanitizer
 report fails its test.
 """
-import contextlib, http.client, json, os, re, shutil, signal, subprocess, tempfile, time, unittest
+import atexit, contextlib, http.client, json, os, re, shutil, signal, subprocess, tempfile, time, unittest
 
 import pg_server
 
@@ -25,7 +25,9 @@ POLICY = os.path.join(ROOT, "policies", "zhishang")
 START = "2026-11-23T00:00:00Z"
 SERVER = os.environ.get("TROTH_FLOW_SERVER", "")  # folder of a PostgreSQL server; empty: SQLite files
 on_files = unittest.skipIf(SERVER, "looks into the files of the embedded database")
-READY_S = 60  # under sanitizers on a busy machine; only reached when something is wrong
+DEAF = "this node has not heard from the database"
+READY_S = 120  # under sanitizers on a busy machine; only reached when something is wrong
+PATIENCE_S = READY_S  # for what the daemon does by itself a moment later
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 TOKEN = re.compile(r"troth_[A-Za-z0-9_-]+")
 ADDRESS = re.compile(r"http://\S+:(\d+)/")
@@ -57,19 +59,25 @@ def run_troth(*args, stdin=None, env=None):
 
 
 class Daemon:
+    shared = False  # its database is on the server of TROTH_FLOW_SERVER
     where = contextlib.nullcontext()  # entered for whatever is run and asked: troth_places.Place
 
-    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None, urls=(), where=None, more=()):
+    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None, urls=(), where=None, more=(), copy=None):
         self.where = where or self.where
         self.home = tempfile.mkdtemp(prefix="troth-flow-")
         self.data = data or os.path.join(self.home, "data")
         self.clock = os.path.join(self.home, "clock")
         self.args, self.env = list(args), dict(env or {})
         self.tokens, self.process, self.port = {}, None, 0
+        self.shared = bool(SERVER and not urls)
         self.urls = urls or (pg_server.pair(SERVER) if SERVER else ())
         self.at(instant)
         on_server = ["--database", self.urls[0], "--keys-database", self.urls[1]] if self.urls else []
-        self.cli("init", self.data, *on_server, "--policy", policy, *(["--demo"] if demo else []), *more, "--clock-file", self.clock)
+        if copy:
+            shutil.copytree(copy, self.data)
+        else:
+            self.cli("init", self.data, *on_server, "--policy", policy, *(["--demo"] if demo else []), *more,
+                     "--clock-file", self.clock)
         listed = os.path.join(self.data, "demo-tokens.json")
         if os.path.exists(listed):
             with open(listed) as f:
@@ -181,8 +189,23 @@ class Daemon:
 
     # ---- HTTP
 
-    def request(self, method, path, body=None, token=None, headers=None, raw=None, timeout=60):
+    def heard(self, ask):
+        """The answer of ask(), an Answer or a tuple that begins with the status. On the server that all flows share, and
+        on a busy machine, a node may not hear its database for a moment, and says so: then it is asked again."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            seen = len(self.stderr()) if self.shared else 0
+            answer = ask()
+            status = answer[0] if isinstance(answer, tuple) else answer.status
+            if status != 503 or not self.shared or DEAF not in self.stderr()[seen:] or time.monotonic() > end:
+                return answer
+            time.sleep(0.1)
+
+    def request(self, *request, **more):
         """`body` is sent as JSON; `raw` (bytes) as it is, with the headers given."""
+        return self.heard(lambda: self.request_once(*request, **more))
+
+    def request_once(self, method, path, body=None, token=None, headers=None, raw=None, timeout=60):
         sent = {k.lower(): v for k, v in (headers or {}).items()}
         if body is not None:
             raw = json.dumps(body).encode()
@@ -201,6 +224,25 @@ class Daemon:
             link.close()
 
 
+PREPARED = {}  # options: a folder that was made with them, and its tokens
+
+
+def prepared(options):
+    """A daemon made with these options. On files the second with the same ones has a copy of what the first began with:
+    then the installations of a class are one, at the same moment, which tests of a single daemon cannot tell."""
+    key = repr(sorted(options.items()))
+    if SERVER or not {"policy", "demo", "instant", "args", "env", "more"}.issuperset(options):
+        return Daemon(**options)
+    if key in PREPARED:
+        return Daemon(**options, copy=PREPARED[key])
+    daemon = Daemon(**options)
+    if not PREPARED:
+        atexit.register(lambda: [shutil.rmtree(place, ignore_errors=True) for place in PREPARED.values()])
+    PREPARED[key] = tempfile.mkdtemp(prefix="troth-prepared-")
+    shutil.copytree(daemon.data, PREPARED[key], dirs_exist_ok=True)
+    return daemon
+
+
 class Flow(unittest.TestCase):
     """One daemon a class, or one a test with fresh = True. Override `daemon_options` for other starts."""
     fresh = False
@@ -212,7 +254,7 @@ class Flow(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if not cls.fresh:
-            cls.daemon = Daemon(**cls.daemon_options)
+            cls.daemon = prepared(cls.daemon_options)
             cls.addClassCleanup(cls.daemon.remove)
             cls.daemon.start()
 
@@ -236,7 +278,7 @@ class Flow(unittest.TestCase):
 
     def setUp(self):
         if self.fresh:
-            self.daemon = Daemon(**self.daemon_options)
+            self.daemon = prepared(self.daemon_options)
             self.addCleanup(self.daemon.remove)
             self.daemon.start()
         else:
