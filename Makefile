@@ -171,10 +171,11 @@ run: ## serve the reference policy from the folder DATA (made at the first run) 
 	@tools/deps $(NEEDS)
 	@+$(MAKE) all
 	@exec tools/run $(B) $(DATA) $(ARGS)
-test: ## unit tests, golden cases, flows against real daemons, cheap checks; with SAN=, CC=, DATABASE=postgresql, ONLY=name
-	@tools/deps --test $(NEEDS)
-	@+$(MAKE) all unit replays
-	@tests/run --build $(B) --only '$(ONLY)' --database '$(DATABASE)' $(UNIT_BIN) $(REPLAY_BIN)
+test: ## unit tests, golden cases, flows against real daemons, cheap checks; with SAN=, CC=, DATABASE=postgresql, ONLY=name, TIMES=1
+	@tools/deps $(NEEDS)
+	@+$(MAKE) all & tools/deps --test $(NEEDS); installed=$$?; wait $$! && exit $$installed
+	@+$(MAKE) unit replays
+	@tests/run --build $(B) --only '$(ONLY)' --database '$(DATABASE)' $(if $(TIMES),--times) $(UNIT_BIN) $(REPLAY_BIN)
 check: ## own checkers, clang-format, clang-tidy, cppcheck
 	@tools/deps --check
 	@+$(MAKE) all

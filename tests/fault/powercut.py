@@ -127,8 +127,9 @@ def write_out(path, f):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as out:
         out.truncate(f[0])
-        for i, b in f[1].items():
-            out.seek(i * BLOCK)
+        for i, b in sorted(f[1].items()):
+            if i - 1 not in f[1]:  # where the block before was written, we stand already
+                out.seek(i * BLOCK)
             out.write(b[:max(0, min(BLOCK, f[0] - i * BLOCK))])
     os.chmod(path, 0o600)
 

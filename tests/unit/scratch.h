@@ -32,7 +32,7 @@ static inline const char *scratch_path(const char *name)
 static inline void scratch_open(void)
 {
     struct fail f = {0};
-    snprintf(scratch_dir, sizeof scratch_dir, "/tmp/troth-unit-XXXXXX");
+    snprintf(scratch_dir, sizeof scratch_dir, "%s/troth-unit-XXXXXX", unit_tmp());
     if (!mkdtemp(scratch_dir))
         abort();
     scratch_must(store_create(scratch_dir, &f), &f);

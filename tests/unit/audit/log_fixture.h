@@ -25,7 +25,7 @@ static inline void fx_run(const char *fmt, const char *arg)
 static inline void fx_new(uint32_t segment_bytes)
 {
     audit_segment_bytes = segment_bytes;
-    snprintf(fx_data, sizeof fx_data, "/tmp/troth-audit-XXXXXX");
+    snprintf(fx_data, sizeof fx_data, "%s/troth-audit-XXXXXX", unit_tmp());
     EXPECT(mkdtemp(fx_data) != NULL);
     struct fail f = {0};
     EXPECT_INT(audit_create(fx_data, "log.example", fx_now, &f), OK);

@@ -56,7 +56,7 @@ static bool who(void *ctx, struct store *st, struct span leaf, struct span detai
 static void folder_new(void)
 {
     struct fail f = {0};
-    strcpy(folder, "/tmp/troth-engine-XXXXXX");
+    snprintf(folder, sizeof folder, "%s/troth-engine-XXXXXX", unit_tmp());
     if (!mkdtemp(folder) || store_create(folder, &f) != OK ||
         audit_create(folder, "localhost", clock_now(NULL), &f) != OK) {
         printf("  %s\n", f.detail);

@@ -4,7 +4,7 @@
 #include "policy_diff.h"
 #include "policy_random.h"
 
-#define POLICIES 60
+#define POLICIES UNIT_ROUNDS(60)
 #define REQUESTS 300
 
 /* ---- Two policies */

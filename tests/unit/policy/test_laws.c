@@ -2,7 +2,7 @@
 /* test_laws.c: the laws of section 3, on policies and requests made at random from fixed seeds. */
 #include "policy_random.h"
 
-#define POLICIES 60
+#define POLICIES UNIT_ROUNDS(60)
 #define REQUESTS 150
 
 static void expect_same(const struct policy *p, const struct policy *other, const struct policy_request *q)
