@@ -244,6 +244,7 @@ int main(int argc, char **argv)
     if (crypto_start(&f) != OK || web_start(&(struct web_config){.data = argv[1]}, a, &m, &web, &f) != OK ||
         store_open(argv[1], STORE_READ, &st, &f) != OK)
         die(f.detail);
+    store_memo(st, ENGINE_LANE_KEEPS);
     measure(argc > 4 ? (size_t)atoi(argv[4]) : ROUNDS, tsv);
     store_close(st);
     web_stop(web);

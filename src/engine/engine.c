@@ -149,8 +149,10 @@ static enum err lanes_open(struct engine *e, struct fail *f)
     for (unsigned i = 0; i < e->config.lanes && err == OK; i++) {
         list_reset(&e->lanes[i].list);
         err = store_open(e->config.data, STORE_READ, &e->lanes[i].st, f);
-        if (err == OK)
-            store_impatient(e->lanes[i].st); /* a socket's thread: all its connections wait */
+        if (err != OK)
+            return err;
+        store_impatient(e->lanes[i].st); /* a socket's thread: all its connections wait */
+        store_memo(e->lanes[i].st, ENGINE_LANE_KEEPS);
     }
     return err;
 }

@@ -20,6 +20,8 @@
 #define ENGINE_READERS_MAX  16
 #define ENGINE_LANES_MAX    16
 #define ENGINE_GROUP_MAX    256  /* jobs sealed together: beyond, latency grows and throughput does not */
+#define ENGINE_LANE_KEEPS                                                                                    \
+    (16u << 20) /* bytes of what it read of persons (store.h, store_memo): some eight thousand of them */
 #define ENGINE_SNAPSHOT_MAX 32   /* reads in one snapshot: where the gain levels off */
 #define ENGINE_QUEUE_MAX    8192 /* waiting jobs; beyond, ERR_BUSY at once */
 #define ENGINE_TRIES_MAX                                                                                     \

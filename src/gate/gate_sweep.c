@@ -100,8 +100,10 @@ static enum err sweep_person(struct gate_call *c, struct person_due *p, struct g
         e = sweep_value(c, p, &p->values[i], &s, &deleted, f);
     out->deleted += deleted;
     out->held += p->n - deleted;
-    if (e || deleted == 0)
+    if (e)
         return e;
+    if (deleted == 0) /* what is said of the values changed all the same: until when they stay */
+        return subject_epoch_step(c->st, &s, f);
     return record_sweep(c, AUDIT_DELETE, &s, sweep_members(c, p, deleted), f);
 }
 

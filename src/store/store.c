@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Create, open, close: see store.h. */
+#include "store_memo.h"
 #include "store_pg.h"
 
 #include "file.h"
@@ -44,6 +45,7 @@ void store_close(struct store *st)
     store_rollback(st);
     store_copy_end(st, 0);
     store_finalize(st);
+    memo_free(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++) {
         pg_close(st->pg[i]);
         store_file_close(&st->file[i]);

@@ -68,6 +68,18 @@ void store_close(struct store *st);
 enum err store_begin_read(struct store *st, struct fail *f);
 void store_end_read(struct store *st);
 
+/* From now on this reading connection keeps what the statements of a read gave about a person, in up to
+ * `bytes` of memory, and gives it again without asking SQLite, while it is what SQLite would give: the
+ * person's row still has the epoch it was read with. So whoever changes what is read about somebody steps
+ * their epoch in the same group. Only whoever is asked for repeatedly is taken in. When a key changes or is
+ * destroyed, the next snapshot begins with nothing kept. On PostgreSQL nothing is. */
+void store_memo(struct store *st, size_t bytes);
+struct store_memo_stats {
+    size_t persons, bytes;
+    uint64_t served, read; /* statements, of those that may be kept */
+};
+struct store_memo_stats store_memo_stats(const struct store *st);
+
 /* A group of writes: begin, then for each handler a savepoint that is released or rolled back, then commit.
  * Commit order makes every crash safe: keys.db first (an orphan key is harmless), then troth.db, then the key
  * deletions queued with store_forget_key, which the erasure ledger in troth.db replays at the next start if
@@ -113,13 +125,22 @@ enum err store_run(struct store *st, enum store_query_id q, const struct store_a
  * rows open at a time. Arguments that do not fit the statement's signature, and columns that do not, are
  * ERR_INTERNAL. */
 #define STORE_COLUMNS_MAX 32 /* the widest statement gives 24 */
+/* One value of a row that was kept. */
+struct store_cell {
+    int64_t i;
+    const uint8_t *p;
+    size_t len;
+    bool number, null;
+};
 struct store_rows {
     struct store *st;
     enum store_query_id q;
-    void *stmt;   /* SQLite: the statement; PostgreSQL: the result */
-    int row;      /* PostgreSQL: which row, from 0 */
+    void *stmt;   /* SQLite: the statement; PostgreSQL: the result; kept: what was read before */
+    int row;      /* PostgreSQL, kept: which row, from 0 */
     enum err err; /* set when next returned false because of a failure */
-    bool on_pg;
+    bool on_pg, kept;
+    const struct store_cell *cell;  /* kept: the row */
+    uint64_t taking;                /* it is being kept: the how manieth result; else 0 */
     void *value[STORE_COLUMNS_MAX]; /* SQLite: of the row, looked up and checked once */
 };
 enum err store_query(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,

@@ -7,6 +7,7 @@
  *   store_schema.c  schema texts, migrations, the PostgreSQL spelling
  *   store_query.c   the statements
  *   store_field.c   numbers of fields, remembered
+ *   store_memo.c    what was read of persons, kept (store_memo.h)
  *   store_history.c runs and blocks of history.db
  *   store_write.c   groups, savepoints, forgotten keys
  *   store_copy.c    copies for backups
@@ -112,6 +113,8 @@ struct store {
     struct store_pg *aside;         /* a replica, for histories; or null */
     int64_t stood_ms, stood_number; /* of this snapshot: its newest beat, of which node */
     bool sids_taken;                /* in this group */
+    struct store_memo *memo;        /* null: nothing was kept yet */
+    size_t memo_most;               /* 0: nothing is kept */
 };
 
 /* As tools/embed writes it. */

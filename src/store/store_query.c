@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The statements: see store.h. */
+#include "store_memo.h"
 #include "store_pg.h"
 
 #include "log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const struct query {
     const char *name;
@@ -276,16 +278,9 @@ enum err store_run(struct store *st, enum store_query_id q, const struct store_a
     return err;
 }
 
-enum err store_query(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
-                     struct store_rows *rows, struct fail *f)
+static enum err query_file(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                           struct store_rows *rows, struct fail *f)
 {
-    rows->st = st;
-    rows->q = q;
-    rows->stmt = NULL;
-    rows->row = 0;
-    rows->on_pg = st->pg[queries[q].db] != NULL;
-    if (rows->on_pg)
-        return rows->err = query_pg(st, args, n, rows, f);
     rows->err = store_begin_late(st, queries[q].db, f);
     if (rows->err == OK) /* copied: the rows may outlive what the arguments point to */
         rows->err = bind_all(st, q, args, n, SQLITE_TRANSIENT, f);
@@ -296,6 +291,59 @@ enum err store_query(struct store *st, enum store_query_id q, const struct store
     rows->stmt = st->stmt[q];
     st->open_rows++;
     return OK;
+}
+
+#ifdef TROTH_SAN
+static bool same_row(const struct store_rows *a, const struct store_rows *b)
+{
+    bool same = true;
+    for (unsigned i = 0; queries[a->q].out[i]; i++)
+        same = same && store_is_null(a, i) == store_is_null(b, i) &&
+               ((queries[a->q].out[i] | 0x20) == 'i' ? store_i(a, i) == store_i(b, i)
+                                                     : span_eq(store_t(a, i), store_t(b, i)));
+    return same;
+}
+
+/* What was kept is held against what the database says, and the process ends where they differ. */
+static void memo_check(const struct store_rows *rows, const struct store_arg *args, size_t n)
+{
+    struct fail f = {0};
+    struct store_rows kept = *rows, real = {.st = rows->st, .q = rows->q};
+    bool same = query_file(rows->st, rows->q, args, n, &real, &f) == OK, more = same;
+    while (more && same) {
+        more = store_next(&real, &f);
+        same = memo_next(&kept) == more && (!more || same_row(&kept, &real));
+    }
+    store_done(&real);
+    if (same)
+        return;
+    fprintf(stderr, "store: what was kept of %s is not what the database says\n", queries[rows->q].name);
+    abort();
+}
+#else
+static void memo_check(const struct store_rows *rows, const struct store_arg *args, size_t n)
+{
+    (void)rows, (void)args, (void)n;
+}
+#endif
+
+enum err store_query(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
+                     struct store_rows *rows, struct fail *f)
+{
+    rows->st = st;
+    rows->q = q;
+    rows->stmt = NULL;
+    rows->row = 0;
+    rows->kept = false;
+    rows->taking = 0;
+    rows->on_pg = st->pg[queries[q].db] != NULL;
+    if (rows->on_pg)
+        return rows->err = query_pg(st, args, n, rows, f);
+    if (!st->memo || !memo_serve(st, q, args, n, rows))
+        return query_file(st, q, args, n, rows, f);
+    memo_check(rows, args, n);
+    st->open_rows++;
+    return rows->err = OK;
 }
 
 static const char kind_of[] = {[SQLITE_INTEGER] = 'i',
@@ -318,18 +366,28 @@ static enum err check_columns(struct store_rows *rows, struct fail *f)
     return OK;
 }
 
+static bool next_file(struct store_rows *rows, struct fail *f)
+{
+    int rc = sqlite3_step(rows->stmt);
+    if (rc == SQLITE_ROW)
+        rows->err = check_columns(rows, f);
+    else if (rc != SQLITE_DONE)
+        rows->err = step_failed(rows->st, rows->q, rc, f);
+    if (rc == SQLITE_ROW && rows->err == OK) {
+        memo_row(rows);
+        return true;
+    }
+    memo_done(rows, rc == SQLITE_DONE);
+    return false;
+}
+
 bool store_next(struct store_rows *rows, struct fail *f)
 {
     if (!rows->stmt)
         return false;
     if (rows->on_pg)
         return next_pg(rows, f);
-    int rc = sqlite3_step(rows->stmt);
-    if (rc == SQLITE_ROW)
-        rows->err = check_columns(rows, f);
-    else if (rc != SQLITE_DONE)
-        rows->err = step_failed(rows->st, rows->q, rc, f);
-    if (rc == SQLITE_ROW && rows->err == OK)
+    if (rows->kept ? memo_next(rows) : next_file(rows, f))
         return true;
     store_done(rows);
     return false;
@@ -337,11 +395,15 @@ bool store_next(struct store_rows *rows, struct fail *f)
 
 int64_t store_i(const struct store_rows *rows, unsigned column)
 {
+    if (rows->kept)
+        return rows->cell[column].i;
     return rows->on_pg ? pg_i(rows->stmt, rows->row, (int)column) : sqlite3_value_int64(rows->value[column]);
 }
 
 struct span store_t(const struct store_rows *rows, unsigned column)
 {
+    if (rows->kept)
+        return span_of(rows->cell[column].p, rows->cell[column].len);
     if (rows->on_pg)
         return pg_t(rows->stmt, rows->row, (int)column);
     const void *p = sqlite3_value_blob(rows->value[column]); /* first: it fixes the length */
@@ -350,6 +412,8 @@ struct span store_t(const struct store_rows *rows, unsigned column)
 
 bool store_is_null(const struct store_rows *rows, unsigned column)
 {
+    if (rows->kept)
+        return rows->cell[column].null;
     return rows->on_pg ? PQgetisnull(rows->stmt, rows->row, (int)column)
                        : sqlite3_value_type(rows->value[column]) == SQLITE_NULL;
 }
@@ -361,7 +425,8 @@ void store_done(struct store_rows *rows)
     if (rows->on_pg) {
         PQclear(rows->stmt);
         rows->st->result[rows->q] = NULL;
-    } else {
+    } else if (!rows->kept) {
+        memo_done(rows, false);
         sqlite3_reset(rows->stmt);
     }
     rows->stmt = NULL;

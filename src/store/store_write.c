@@ -6,6 +6,7 @@
  * harmless because of their order (store.h).
  */
 #include "nodes.h"
+#include "store_memo.h"
 #include "store_pg.h"
 
 #include "log.h"
@@ -161,6 +162,8 @@ enum err store_begin_read(struct store *st, struct fail *f)
             err = db_begin(st, i, false, f);
     if (err != OK)
         store_end_read(st);
+    else if (st->memo_most && !st->pg[STORE_MAIN])
+        memo_begin(st);
     return err;
 }
 
@@ -175,6 +178,7 @@ void store_end_read(struct store *st)
 {
     st->snapshot = false;
     store_close_rows(st);
+    memo_end(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
         db_rollback(st, i);
 }
