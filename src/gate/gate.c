@@ -108,6 +108,7 @@ struct snapshot *snapshot_of(struct unit *u, struct register_copy *r)
                                  .sources = &u->sources,
                                  .actors = r->actors,
                                  .agreed_from = u->agreed_from,
+                                 .serial = u->serial,
                                  .number = u->number,
                                  .digest = u->digest,
                                  .compiled = u->compiled};

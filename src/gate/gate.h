@@ -65,6 +65,7 @@ struct gate_view {
     const struct sources *sources;      /* where needs and facts come from: the gate's own */
     const struct service_actor *actors; /* how the record names the services; the gate's own */
     const uint32_t *agreed_from;        /* by document: the earliest revision whose agreement still counts */
+    uint64_t serial;                    /* of the compiled policy: no other in this process has it */
     uint32_t number;                    /* of the set, in the order of publishing */
     struct digest digest;               /* of the policy set in force */
     struct digest compiled;             /* of its compiled form, which decides */

@@ -53,6 +53,7 @@ unsigned words_find(const struct sources *s, const struct policy *p, enum policy
 struct unit {
     struct arena *arena;
     const struct policy *policy;
+    uint64_t serial; /* no two of a process have the same, whenever they live */
     struct sources sources;
     struct digest digest, compiled;
     uint32_t agreed_from[POLICY_DOCUMENTS_MAX]; /* by document: agreements reach from this revision on */

@@ -51,6 +51,8 @@ static void sources_keep(struct arena *a, const struct policy_source *from, size
         to[i] = (struct policy_source){arena_copy(a, from[i].name), arena_copy(a, from[i].text)};
 }
 
+static atomic_ullong units_made;
+
 enum err unit_make(const struct policy_source *sources, size_t n, struct unit **out,
                    struct policy_messages *m, struct fail *f)
 {
@@ -58,6 +60,7 @@ enum err unit_make(const struct policy_source *sources, size_t n, struct unit **
     if (!u)
         abort(); /* as arena.h: out of memory ends the process */
     u->arena = arena_new(0);
+    u->serial = atomic_fetch_add(&units_made, 1) + 1;
     atomic_init(&u->holders, 1);
     struct policy_source *kept = ARENA_ARRAY(u->arena, n + 1, struct policy_source);
     sources_keep(u->arena, sources, n, kept);

@@ -28,12 +28,20 @@ static enum method row_method(enum method m)
     return m == METHOD_HEAD ? METHOD_GET : m;
 }
 
-/* Of each row: the length of the pattern before its first parameter, which decides most rows without decoding
- * anything, and its schemas. */
+/* Of each row: the lengths of the pattern before its first parameter and behind its last, which decide most
+ * rows without decoding anything, and its schemas. */
 static struct {
-    size_t fixed;
+    size_t fixed, tail;
+    const char *behind;
     const struct schema *query, *request;
 } rows[sizeof routes / sizeof routes[0]];
+
+/* Where the last parameter of a pattern ends; the whole if it has none. */
+static size_t behind(const char *path)
+{
+    const char *last = strrchr(path, '}');
+    return last ? (size_t)(last - path) + 1 : strlen(path);
+}
 
 void routes_prepare(void)
 {
@@ -41,6 +49,8 @@ void routes_prepare(void)
         rows[i].query = schema_find(routes[i].query);
         rows[i].request = schema_find(routes[i].request);
         rows[i].fixed = strcspn(routes[i].path, "{");
+        rows[i].tail = strlen(routes[i].path + behind(routes[i].path));
+        rows[i].behind = routes[i].path + behind(routes[i].path);
     }
 }
 
@@ -56,8 +66,11 @@ const struct schema *route_request(const struct route *r)
 
 static bool may_match(const struct route *r, struct span path)
 {
-    size_t fixed = rows[r - routes].fixed;
-    return path.len >= fixed && memcmp(path.p, r->path, fixed) == 0 && (r->path[fixed] || path.len == fixed);
+    size_t fixed = rows[r - routes].fixed, tail = rows[r - routes].tail;
+    if (path.len < fixed + tail || memcmp(path.p, r->path, fixed) != 0)
+        return false;
+    return r->path[fixed] ? memcmp(path.p + path.len - tail, rows[r - routes].behind, tail) == 0
+                          : path.len == fixed;
 }
 
 static bool matches(const struct route *r, struct arena *a, struct span path, struct http_params *params)
