@@ -134,10 +134,8 @@ bool engine_stopped(const struct engine *e)
 static enum err readers_start(struct engine *e, struct fail *f)
 {
     enum err err = OK;
-    for (unsigned i = 0; i < e->config.readers && err == OK; i++) {
-        err = store_open(e->config.data, STORE_READ, &e->seats[i].st, f);
-        e->seats[i].e = e;
-    }
+    for (unsigned i = 0; i < e->config.readers; i++)
+        e->seats[i].e = e; /* each opens its connection when there is something to read */
     for (; e->n_readers < e->config.readers && err == OK; e->n_readers += err == OK)
         err = thread_start(&e->readers[e->n_readers], "reader", reader_main, &e->seats[e->n_readers], f);
     return err;

@@ -17,16 +17,16 @@
 #include "message.h"
 #include "store.h"
 
-#define ENGINE_READERS_MAX  16
-#define ENGINE_LANES_MAX    16
-#define ENGINE_GROUP_MAX    256  /* jobs sealed together: beyond, latency grows and throughput does not */
+#define ENGINE_READERS_MAX 16
+#define ENGINE_LANES_MAX   16
+#define ENGINE_GROUP_MAX   256 /* jobs sealed together: beyond, latency grows and throughput does not */
 #define ENGINE_LANE_KEEPS                                                                                    \
     (16u << 20) /* bytes of what it read of persons (store.h, store_memo): some eight thousand of them */
 #define ENGINE_SNAPSHOT_MAX 32   /* reads in one snapshot: where the gain levels off */
 #define ENGINE_QUEUE_MAX    8192 /* waiting jobs; beyond, ERR_BUSY at once */
 #define ENGINE_TRIES_MAX                                                                                     \
     5 /* of a group that met another daemon's; then each half by itself, down to one job */
-#define JOB_ENTRIES_OWN 8    /* what nearly every job leaves fits into the job itself */
+#define JOB_ENTRIES_OWN 2    /* what nearly every job leaves fits into the job itself */
 #define JOB_ENTRIES_MAX 1024 /* a read of 1,000 persons leaves an entry for each */
 
 /* Row of `meta`: the highest outbox id the database has committed. The record never holds a higher one unless

@@ -118,13 +118,24 @@ void engine_lane_run(struct engine *e, unsigned lane)
     }
 }
 
+/* A connection that nobody uses costs memory and a start that takes longer. */
+static bool seat_opened(struct reader_seat *seat, struct job_list *batch)
+{
+    struct fail f = {0};
+    if (seat->st || store_open(seat->e->config.data, STORE_READ, &seat->st, &f) == OK)
+        return true;
+    batch_fail(seat->e, batch, &f);
+    return false;
+}
+
 void *reader_main(void *arg)
 {
     struct reader_seat *seat = arg;
     struct job_list batch, seals;
     list_reset(&seals);
     while (reads_take(seat->e, &batch)) {
-        batch_serve(seat->e, seat->st, &batch, &seals);
+        if (seat_opened(seat, &batch))
+            batch_serve(seat->e, seat->st, &batch, &seals);
         inbox_give(&seat->e->commit_box, LIST_SEALS, &seals);
         jobs_released(seat->e);
     }

@@ -224,9 +224,6 @@ static enum err start_http(struct web *w, struct start *s, struct fail *f)
         .after_round = dispatch_round,
         .ctx = w,
     };
-    struct arena *scratch = arena_new(0);
-    w->openapi = arena_copy(w->arena, openapi_render(scratch, w->config.version));
-    arena_free(scratch);
     if (!w->config.listen)
         return OK;
     struct span listen = span_str(w->config.listen);

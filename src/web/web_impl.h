@@ -61,7 +61,6 @@ struct web {
     struct worker *worker;
     struct node *node;       /* node.c; null: the database is a file */
     pthread_mutex_t turning; /* a set that came into force is being put on record */
-    struct span openapi;     /* rendered once at start */
     struct span listen;      /* host:port in use */
     uint64_t remembered;     /* size of the head in DATA/known-checkpoint */
     int64_t heavy_second;    /* RATE_HEAVY: which second, and how many in it (atomics) */
