@@ -218,10 +218,10 @@ bench-vault: ## sealing, opening, and keys of persons, in ns and us
 	@+$(MAKE) $(B)/bench/vault
 	@touch $(B)/bench.tsv && sed -i '/^vault-/d' $(B)/bench.tsv
 	@$(B)/bench/vault $(B)/bench.tsv
-bench: ## everything that is measured, beside its limit, with tables; also into build/bench.tsv
+bench: ## everything that is measured, beside its limit, with tables; also into build/bench.tsv; PEOPLE=1000000
 	@tools/deps
 	@+$(MAKE) all $(BENCH_BIN) $(B)/bench/unrecorded
-	@bench/bench.py $(B)
+	@bench/bench.py $(if $(PEOPLE),--people $(PEOPLE) --keep) $(B)
 	@+$(MAKE) bench-policy
 	@+$(MAKE) bench-record
 	@+$(MAKE) bench-vault

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The hot paths of a running daemon, measured: bench.py [--quick] [--people N] [--only WORD] BUILD
+"""The hot paths of a running daemon, measured: bench.py [--quick] [--people N [--keep]] BUILD
 
 A data folder is made in BUILD/bench/data, filled, and served by a daemon of its own on loopback; bench/load.c asks. A
 figure is the median of the runs, with the least and the most beside it; the limit it is to be held against (hello: the
 smallest answer of the same server) is measured in the same run. Writes NAME<TAB>MEDIAN<TAB>UNIT lines to BUILD/bench.tsv.
-Slow figures fail nothing.
+Slow figures fail nothing. With --keep the filled folder stays for the next run with as many people, and an import
+that was interrupted goes on where it was: a million take minutes.
 """
 import argparse, http.client, json, os, re, shutil, signal, statistics, subprocess, sys, time
 
@@ -44,6 +45,9 @@ class Server:
         subprocess.run([self.troth, "init", self.data, "--demo", "--policy", os.path.join(ROOT, "policies", "zhishang"),
                         *(["--database", urls[0], "--keys-database", urls[1]] if urls else [])],
                        check=True, stdout=subprocess.DEVNULL)
+        self.take_token()
+
+    def take_token(self):
         with open(os.path.join(self.data, "demo-tokens.json")) as f:
             self.token = json.load(f)["shop"]
 
@@ -134,12 +138,40 @@ def machine():
     return "%s, %d cores, Linux %s" % (model, os.cpu_count(), os.uname().release)
 
 
-def people(server, table, n):
+def people(server, table, n, keep=False):
     """n persons who agreed to the group's policy and gave five values, by troth import."""
-    table.add("import", [n / took_in(server, PERSON, n)], "1/s", "one run")
+    begun = server.ids + ".begun"
+    goes_on = keep and os.path.exists(begun)
+    with open(begun, "w") as f:
+        f.write("%d\n" % n)
+    seconds = took_in(server, PERSON, n, goes_on)
+    os.remove(begun)
+    with open(server.ids + ".filled", "w") as f:
+        f.write("%d\n" % n)
+    if not goes_on:
+        table.add("import", [n / seconds], "1/s", "one run")
 
 
-def took_in(server, person, n):
+def half_filled(server, n):
+    try:
+        with open(server.ids + ".begun") as f:
+            return f.read() == "%d\n" % n
+    except FileNotFoundError:
+        return False
+
+
+def filled(server, n):
+    """True if the folder holds n persons of a run before; else it is as init leaves it, or half filled with them."""
+    mark = server.ids + ".filled"
+    if os.path.exists(mark):
+        with open(mark) as f:
+            if f.read() == "%d\n" % n:
+                return True
+        os.remove(mark)
+    return False
+
+
+def took_in(server, person, n, goes_on=False):
     """Imports n persons like this one, leaves their ids in server.ids. Seconds."""
     path = server.ids + ".jsonl"
     line = json.dumps(person, separators=(",", ":")) + "\n"
@@ -147,7 +179,7 @@ def took_in(server, person, n):
         for _ in range(n):
             f.write(line)
     for suffix in (".ids", ".rejects"):
-        if os.path.exists(path + suffix):
+        if os.path.exists(path + suffix) and not goes_on:
             os.remove(path + suffix)
     began = time.monotonic()
     subprocess.run([server.troth, "import", path, "--name", "bench", "--data", server.data], check=True, stdout=subprocess.DEVNULL)
@@ -326,6 +358,7 @@ def main():
     p.add_argument("build")
     p.add_argument("--quick", action="store_true")
     p.add_argument("--people", type=int, default=0)
+    p.add_argument("--keep", action="store_true")
     o = p.parse_args()
     n = o.people or (2000 if o.quick else 100000)
     seconds = 1 if o.quick else 3
@@ -334,14 +367,27 @@ def main():
           "%d persons with %d sealed values of %d bytes\n" % (RUNS, seconds, n, len(FIELDS), len(VALUE)))
     table = Table(os.path.join(o.build, "bench.tsv"))
     server = Server(o.build)
-    server.init()
-    starts(server, table)
-    people(server, table, n)
+    kept = o.keep and filled(server, n)
+    if not kept:
+        if not (o.keep and half_filled(server, n)):
+            for mark in (".begun", ".filled"):
+                if os.path.exists(server.ids + mark):
+                    os.remove(server.ids + mark)
+            server.init()
+            starts(server, table)
+        people(server, table, n, o.keep)
+    server.take_token()
     if not o.quick:
         starts(server, table, "-%dk" % (n // 1000))
         inside(server, table, o.build)
     server.start()
     reads(server, table, seconds, [128] if o.quick else [32, 128, 512])
+    if not o.quick:
+        few = server.ids + ".few"
+        with open(few, "w") as f:
+            f.writelines(i + "\n" for i in server.some_ids(2000))
+        table.load("audited-read-2k-128", server.ask(READ, seconds=seconds, runs=RUNS, ids=few))
+    table.add("rss-after-reads", [server.rss_mib()], "MiB")
     server.stop()
     unrecorded = Server(o.build, os.path.join("bench", "unrecorded"))
     unrecorded.token = server.token
@@ -353,7 +399,8 @@ def main():
     server.stop()
     if not o.quick:
         backups(server, table, seconds)
-        sweeps(server, table, seconds, n)
+        if not o.keep: # a year later the folder would not be what it was
+            sweeps(server, table, seconds, n)
         sizes(o.build, table)
         on_postgresql(o.build, table, min(n, 20000), seconds)
     table.write()
