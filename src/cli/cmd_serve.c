@@ -70,6 +70,7 @@ int cmd_serve(struct cli *c)
                                 .listen = listen ? listen : LISTEN_DEFAULT,
                                 .clock_file = c->clock_file,
                                 .known_checkpoint = cli_get(c, "known-checkpoint"),
+                                .checkpoint_to = cli_get(c, "checkpoint-to"),
                                 .accept_loss = cli_get(c, "accept-loss") != NULL,
                                 .readers = readers ? (unsigned)atoi(readers) : 0,
                                 .version = c->version,

@@ -58,6 +58,9 @@ static const struct cli_option serve_options[] = {
     {"known-checkpoint", CLI_STRING, "FILE", false, NULL,
      "a head of the record that was kept elsewhere, as a signed note or a receipt: refuse to start on an "
      "older one"},
+    {"checkpoint-to", CLI_STRING, "FILE|syslog", false, NULL,
+     "leave the newest head of the record there, too, each minute and at the end: in a file that is appended "
+     "to, or in the system's log"},
     {"accept-loss", CLI_FLAG, NULL, false, NULL,
      "start though a backup that was put back lacks what the record, or the database, has; that goes on "
      "record"},

@@ -90,6 +90,8 @@ enum err known_check(struct web *w, struct fail *f)
     struct text accepted = text_new(a, 256);
     enum err err = check_given(w, a, f);
     if (err == OK)
+        err = heads_to_check(w, f);
+    if (err == OK)
         err = check_own(w, &accepted, a, f);
     if (err == OK)
         err = reconcile(w, text_span(&accepted), a, f);
@@ -103,10 +105,12 @@ void known_remember(struct web *w)
     struct merkle_checkpoint c;
     struct fail f = {0};
     struct arena *a = arena_new(0);
-    bool read = audit_checkpoint(w->audit, a, &note, &f) == OK &&
-                merkle_checkpoint_read(a, note, NULL, &c, &f) == OK && c.size != w->remembered;
-    if (read && file_write_durable(own_file(w, a), note, 0644, &f) == OK)
+    bool read =
+        audit_checkpoint(w->audit, a, &note, &f) == OK && merkle_checkpoint_read(a, note, NULL, &c, &f) == OK;
+    if (read && c.size != w->remembered && file_write_durable(own_file(w, a), note, 0644, &f) == OK)
         w->remembered = c.size;
+    if (read)
+        heads_to(w, note, c.size, a);
     if (f.code)
         log_line(LOG_LVL_WARN, "web", "the newest head of the record is not remembered: %s", f.detail);
     arena_free(a);

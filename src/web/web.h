@@ -24,6 +24,9 @@ struct web_config {
     /* A head of the record that somebody kept (a signed note, or a receipt): the start is refused unless the
      * record contains it. Null: none but the one that DATA/known-checkpoint remembers. */
     const char *known_checkpoint;
+    /* Where else the newest head goes, each minute and at the end: "syslog", or a file to append to. May be
+     * null. */
+    const char *checkpoint_to;
     bool accept_loss; /* start though the database, or the record, is older than the other: it goes on record
                        */
     const char *version, *commit;

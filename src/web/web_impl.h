@@ -63,6 +63,7 @@ struct web {
     pthread_mutex_t turning; /* a set that came into force is being put on record */
     struct span listen;      /* host:port in use */
     uint64_t remembered;     /* size of the head in DATA/known-checkpoint */
+    uint64_t handed_out;     /* and of the last that went to config.checkpoint_to */
     int64_t heavy_second;    /* RATE_HEAVY: which second, and how many in it (atomics) */
     int64_t heavy_count;
 };
@@ -219,6 +220,10 @@ void worker_run(struct web *w, struct call *c);
 enum err folder_lock(const char *data, int *fd, struct fail *f);
 /* known.c: the record held against what is remembered of it elsewhere, and against the database. */
 enum err known_check(struct web *w, struct fail *f);
+/* headsto.c: hands the head on to config.checkpoint_to, if it is another than the last. A failure is logged,
+ * and tried again with the next. heads_to_check: ERR_IO where that can never work. */
+void heads_to(struct web *w, struct span note, uint64_t size, struct arena *a);
+enum err heads_to_check(const struct web *w, struct fail *f);
 /* Writes the newest head to DATA/known-checkpoint, outside the record's folder. One thread at a time. */
 void known_remember(struct web *w);
 /* Deletes what is kept beyond its time, at the start and every WEB_SWEEP_S. api_retention.c */

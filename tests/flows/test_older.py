@@ -142,6 +142,31 @@ class Older(People):
         self.refused("/nowhere", args=("--known-checkpoint", "/nowhere"))
         self.daemon.start("--known-checkpoint", old)
 
+    def test_R116_heads_go_to_another_place(self):
+        heads = os.path.join(self.daemon.home, "heads")
+        self.adult()
+        self.daemon.restart("--checkpoint-to", heads)
+        self.adult()
+        self.daemon.stop()
+        self.daemon.start("--checkpoint-to", heads)
+        self.adult()
+        self.daemon.stop()
+        with open(heads) as f:
+            lines = f.read().split("\n")
+        sizes = [int(lines[i + 1]) for i, line in enumerate(lines) if "/audit/" in line and not line.startswith("\u2014")]
+        self.assertEqual(sizes, sorted(sizes))
+        self.assertGreaterEqual(len(sizes), 2)
+        self.assertEqual(sizes[-1], self.entries())
+        newest = os.path.join(self.daemon.home, "newest")
+        with open(newest, "w") as f:
+            f.write("\n".join(lines[-6:]))
+        self.daemon.cli("audit", "verify", self.daemon.data, "--against", newest)
+        self.daemon.start("--known-checkpoint", newest, "--checkpoint-to", "syslog")
+        self.adult()
+        self.daemon.stop()
+        self.refused("/nowhere/heads", "may append to", args=("--checkpoint-to", "/nowhere/heads"))
+        self.daemon.start()
+
 
 if __name__ == "__main__":
     unittest.main()
