@@ -43,8 +43,6 @@ void api_audit_proof(struct call *c)
     if (!entry_number(c, c->params.value[0], &index))
         return;
     enum err err = audit_prove(c->web->audit, index, c->arena, &proof, &c->fail);
-    if (err == ERR_BUSY)
-        http_header(c->res, "Retry-After", SPAN("1"));
     if (err == OK)
         answer_bytes(c, "text/plain; charset=utf-8", proof, "no-cache");
 }
@@ -52,8 +50,6 @@ void api_audit_proof(struct call *c)
 /* Receipts are the person's: no cache keeps them. */
 static void answer_receipt(struct call *c, enum err err, struct span receipt)
 {
-    if (err == ERR_BUSY)
-        http_header(c->res, "Retry-After", SPAN("1"));
     if (err == OK)
         answer_bytes(c, "text/plain; charset=utf-8", receipt, "no-store");
 }

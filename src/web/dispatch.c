@@ -60,6 +60,8 @@ static void answer_failure(struct call *c)
     keep_headers(c->res, &before);
     log_failure(c, row);
     keep_inside(c, row);
+    if (c->fail.code == ERR_BUSY || c->fail.code == ERR_RATE)
+        http_header(c->res, "Retry-After", SPAN("1"));
     if (page_wanted(c))
         page_problem(c);
     else

@@ -141,7 +141,6 @@ static enum err check_rate(struct call *c)
         __atomic_store_n(&c->web->heavy_count, 0, __ATOMIC_RELAXED);
     if (__atomic_add_fetch(&c->web->heavy_count, 1, __ATOMIC_RELAXED) <= HEAVY_PER_SECOND)
         return OK;
-    http_header(c->res, "Retry-After", SPAN("1"));
     return fail_set(&c->fail, ERR_RATE, "Too many of these at once; try again in a second.");
 }
 
