@@ -126,22 +126,44 @@ static void quiet(void *ctx, const char *message)
     (void)ctx, (void)message; /* notices would go to stderr */
 }
 
+#define LOGIN    "check the role and password of the URL (a password file ~/.pgpass is better), and pg_hba.conf"
+#define SLOTS    "raise `max_connections` of the server"
+#define URL_FORM "write it as postgresql://ROLE@HOST:PORT/DATABASE?OPTION=VALUE"
+
+/* What libpq and the server say of a connection that did not come about; a state goes only with statements.
+ */
+static const struct {
+    const char *says;
+    enum err code;
+    const char *detail, *hint;
+} refusals[] = {
+    {"certificate", ERR_IO, "the server's certificate was not accepted",
+     "check `sslrootcert` of the URL, and that the certificate names the host of the URL"},
+    {"pg_hba.conf", ERR_IO, "the server refused the login",
+     "pg_hba.conf of the server must let this role in from here, the way the URL asks (with TLS or without)"},
+    {"does not support SSL", ERR_IO, "the server offers no TLS, and the URL asks for it",
+     "let the server offer it (`ssl = on`); without it anybody on the way reads along"},
+    {"SSL", ERR_IO, "no TLS connection came about",
+     "check `sslmode` of the URL and the TLS settings of the server"},
+    {"authentication", ERR_IO, "the server refused the login", LOGIN},
+    {"password", ERR_IO, "the server refused the login", LOGIN},
+    {"does not exist", ERR_IO, "the server knows no such database or role",
+     "make them first: createuser, createdb"},
+    {"connection slots", ERR_BUSY, "the server takes no more connections", SLOTS},
+    {"too many clients", ERR_BUSY, "the server takes no more connections", SLOTS},
+    {"URI", ERR_IO, "its URL is not understood", URL_FORM},
+    {"invalid", ERR_IO, "its URL is not understood", URL_FORM},
+};
+
 /* A URL may hold a password: libpq's own words are not repeated where they could show it. */
 static enum err connect_failed(struct store_pg *pg, struct fail *f)
 {
     const char *why = pg->c ? PQerrorMessage(pg->c) : "";
-    bool asks = pg->c && (PQconnectionNeedsPassword(pg->c) || strstr(why, "authentication"));
-    if (asks) {
-        enum err err = fail_set(f, ERR_IO, "%s: the server refused the login", pg_name(pg));
-        fail_hint(
-            f,
-            "check the role and password of the URL (a password file ~/.pgpass is better), and pg_hba.conf");
-        return err;
-    }
-    if (strstr(why, "does not exist")) {
-        enum err err = fail_set(f, ERR_IO, "%s: the server knows no such database or role", pg_name(pg));
-        fail_hint(f, "make them first: createuser, createdb");
-        return err;
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        if (!strstr(why, refusals[i].says))
+            continue;
+        fail_hint(f, "%s", refusals[i].hint);
+        return fail_set(f, refusals[i].code, "%s: %s", pg_name(pg), refusals[i].detail);
     }
     return away(pg, f);
 }
