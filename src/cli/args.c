@@ -103,6 +103,12 @@ const char *cli_get(const struct cli *c, const char *name)
     return NULL;
 }
 
+const char *cli_or_environment(const struct cli *c, const char *option, const char *variable)
+{
+    const char *given = cli_get(c, option);
+    return given ? given : getenv(variable);
+}
+
 /* Where the value of a common option goes; null for others. */
 static const char **common_place(struct cli *c, const char *name)
 {

@@ -74,6 +74,8 @@ extern const struct cli_option cli_common[];
 
 /* Value of an option, or null. */
 const char *cli_get(const struct cli *c, const char *name);
+/* The same, or what the environment says. */
+const char *cli_or_environment(const struct cli *c, const char *option, const char *variable);
 /* Finds the command and reads its arguments. CLI_OK, or CLI_USAGE with the message printed. *rest: where the
  * command's own words begin (argv index). */
 int cli_parse(struct cli *c, int argc, char **argv, int *rest);
@@ -120,6 +122,7 @@ int cmd_init(struct cli *c);
 int cmd_import(struct cli *c);
 int cmd_serve(struct cli *c);
 int cmd_schema(struct cli *c);
+int cmd_migrate(struct cli *c);
 int cmd_audit_prune(struct cli *c);
 int cmd_audit_witness(struct cli *c);
 int cmd_audit_witness_feed(struct cli *c);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -194,16 +193,10 @@ static enum err make_demo(struct cli *c, const char *folder, struct fail *f)
 
 /* ---- A database server in place of files */
 
-static const char *or_environment(struct cli *c, const char *option, const char *variable)
-{
-    const char *given = cli_get(c, option);
-    return given ? given : getenv(variable);
-}
-
 static enum err put_database(struct cli *c, const char *folder, struct fail *f)
 {
-    const char *people = or_environment(c, "database", "TROTH_DATABASE");
-    const char *keys = or_environment(c, "keys-database", "TROTH_KEYS_DATABASE");
+    const char *people = cli_or_environment(c, "database", "TROTH_DATABASE");
+    const char *keys = cli_or_environment(c, "keys-database", "TROTH_KEYS_DATABASE");
     const char *only = cli_get(c, "node")               ? "node"
                        : cli_get(c, "listen-database")  ? "listen-database"
                        : cli_get(c, "history-database") ? "history-database"

@@ -48,6 +48,22 @@ static const struct cli_option schema_options[] = {
      "the calls that distribute the tables with Citus, instead of the tables"},
     {0},
 };
+static const struct cli_option migrate_options[] = {
+    {"from", CLI_STRING, "DIR", true, NULL, "the data folder; its daemon is stopped"},
+    {"to", CLI_STRING, "URL", false, NULL,
+     "an empty PostgreSQL database for the people's data: postgresql://… (default: $TROTH_DATABASE; going "
+     "on: "
+     "that of the beginning)"},
+    {"keys-to", CLI_STRING, "URL", false, NULL,
+     "another one, in production on another server, for their keys (default: $TROTH_KEYS_DATABASE)"},
+    {"give-up", CLI_FLAG, NULL, false, NULL,
+     "drop what a half-finished migration made; the folder is as it was"},
+    {"master-key-command", CLI_STRING, "COMMAND", false, NULL,
+     "a shell command that prints the master key (default: $TROTH_MASTER_KEY_COMMAND)"},
+    {"json", CLI_FLAG, NULL, false, NULL, "print tables, rows and digests as JSON"},
+    {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
+    {0},
+};
 static const struct cli_option serve_options[] = {
     {"listen", CLI_STRING, "ADDR", false, NULL,
      "address and port (default: 127.0.0.1:8080; port 0 picks one)"},
@@ -370,6 +386,10 @@ static const struct cli_option export_options[] = {
 const struct cli_command cli_commands[] = {
     OWN("init", "DIR", 1, 1, "make a data folder: databases, keys, record, policy", cmd_init, init_options),
     OWN("serve", "DIR", 1, 1, "serve a data folder (the same as trothd)", cmd_serve, serve_options),
+    TELL("migrate", "", 0, 0, "move an installation of files to PostgreSQL; can be taken up again", cmd_migrate, migrate_options,
+        "The folder stays the installation's, with its record: troth.db and keys.db go to the two databases, are read again there "
+        "and compared, row by row, and are removed then. What was cut short, by whatever, goes on when the command is given "
+        "again; until then nothing else opens the folder. Exit codes: 0 moved, 1 refused, with the reason, or it stopped, 2 usage."),
     OWN("schema", "", 0, 0, "print the tables as `init --database` makes them on PostgreSQL", cmd_schema, schema_options),
     TELL("policy check", "DIR", 1, 1, "read policy documents and name what is wrong with them", cmd_policy_check,
         json_options, "Exit codes: 0 no error, 1 errors, 2 usage, or the folder cannot be read."),

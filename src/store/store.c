@@ -5,6 +5,7 @@
 
 #include "file.h"
 #include "log.h"
+#include "move.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ static void sqlite_setup(void)
     sqlite3_initialize();
 }
 
-static void sqlite_once(void)
+void store_start(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, sqlite_setup);
@@ -29,7 +30,7 @@ static void sqlite_once(void)
 
 static struct store *store_new(enum store_mode mode)
 {
-    sqlite_once();
+    store_start();
     /* Mapped, not taken from the heap: of a hundred kilobytes an idle connection touches ten. */
     struct store *st = mmap(NULL, sizeof *st, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (st == MAP_FAILED)
@@ -120,7 +121,7 @@ static void remove_created(const char *data, struct arena *a, const struct pg_ur
 
 enum err store_create(const char *data, struct fail *f)
 {
-    sqlite_once();
+    store_start();
     unsigned created = 0;
     struct arena *a = arena_new(0);
     struct pg_urls urls;
@@ -162,7 +163,7 @@ enum err store_installed(const char *data, bool *out, struct fail *f)
 
 enum err store_create_local(const char *data, struct fail *f)
 {
-    sqlite_once();
+    store_start();
     enum err err = none_exists(data, f);
     return err == OK ? file_create(data, STORE_HISTORY, f) : err;
 }
@@ -188,6 +189,14 @@ static enum err history_again(const char *data, enum store_mode mode, struct fai
     return file_create(data, STORE_HISTORY, f);
 }
 
+/* What `troth migrate` leaves. */
+static bool was_moved(const char *data)
+{
+    char path[STORE_PATH_MAX];
+    snprintf(path, sizeof path, "%s/moved.json", data);
+    return file_exists(path);
+}
+
 static enum err open_one(struct store *st, enum store_db which, const char *data, struct fail *f)
 {
     struct store_file *sf = &st->file[which];
@@ -197,6 +206,11 @@ static enum err open_one(struct store *st, enum store_db which, const char *data
         err = store_file_open(sf, st->mode, &why);
     if (err == OK)
         err = store_schema_migrate(sf, store_sql, store_sql_count, st->mode == STORE_WRITE, &why);
+    if (err == ERR_NOT_FOUND && which == STORE_MAIN && was_moved(data)) {
+        fail_hint(f, "put it back: two lines, `main = postgresql://…` and `keys = postgresql://…`");
+        return fail_set(f, ERR_CONFLICT, "%s was moved to PostgreSQL, and its file `database` is missing",
+                        data);
+    }
     if (err == ERR_NOT_FOUND && which != STORE_MAIN) {
         err = fail_set(f, ERR_CORRUPT, "%s is missing, though troth.db is there", sf->path);
         fail_hint(f, "restore the file from its own backup");
@@ -227,7 +241,9 @@ static enum err open_served(struct store *st, const char *data, struct fail *f)
 enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f)
 {
     struct store *st = store_new(mode);
-    enum err err = open_served(st, data, f);
+    enum err err = move_check(data, f);
+    if (err == OK)
+        err = open_served(st, data, f);
     if (err == OK)
         err = history_again(data, mode, f);
     if (err == OK)

@@ -12,6 +12,7 @@
  *   store_write.c   groups, savepoints, forgotten keys
  *   store_copy.c    copies for backups
  *   store_pg*.c     a database on PostgreSQL (store_pg.h)
+ *   store_move*.c   from files to PostgreSQL (move.h)
  */
 #ifndef TROTH_STORE_IMPL_H
 #define TROTH_STORE_IMPL_H
@@ -133,6 +134,8 @@ struct store_def {
     const char *pragmas;
 };
 const struct store_def *store_def(enum store_db which);
+/* Sets SQLite up, once. */
+void store_start(void);
 
 /* ---- store_file.c */
 

@@ -7,6 +7,7 @@
  *   store_pg_node.c    other daemons: what is told and heard, locks of names
  *   store_pg_aside.c   histories from a replica
  *   store_pg_schema.c  the file `database`, tables, migrations
+ *   store_pg_move.c    troth migrate: what it writes there
  */
 #ifndef TROTH_STORE_PG_IMPL_H
 #define TROTH_STORE_PG_IMPL_H
@@ -63,5 +64,18 @@ enum err pg_connect(struct store_pg *pg, struct fail *f);
 /* Runs commands of ours outside the pipeline, waited for no longer than answers are; the last result. */
 PGresult *pg_exec(struct store_pg *pg, const char *sql);
 struct store_pg *pg_new(const char *url, enum store_db which);
+
+/* ---- Outside the pipeline: tables are made, migrated and filled there */
+
+#define PG_HALF_TABLE "half_migrated" /* move.h */
+/* One daemon at a time changes a schema: the lock goes with the transaction. */
+#define PG_LOCK_SCHEMA "SELECT pg_advisory_xact_lock(7238529311)"
+enum err pg_connect_plain(struct store_pg *pg, struct fail *f);
+/* Runs text of ours; false: `state` says why not. */
+bool pg_run(struct store_pg *pg, const char *sql, char state[6]);
+/* Version of the schema that is there; 0: none. -1: the server failed, with its state. */
+int pg_version_read(struct store_pg *pg, char state[6]);
+/* Names of the tables the schema makes, as `DROP TABLE IF EXISTS a, b`. */
+struct span pg_drop_text(struct arena *a, enum store_db which);
 
 #endif

@@ -102,7 +102,7 @@ bool node_setting(const char *data, struct node_setting *out)
 
 /* ---- Small commands, outside the pipeline */
 
-static bool exec_ok(struct store_pg *pg, const char *sql, char state[6])
+bool pg_run(struct store_pg *pg, const char *sql, char state[6])
 {
     PGresult *r = PQexec(pg->c, sql);
     ExecStatusType s = PQresultStatus(r);
@@ -113,8 +113,7 @@ static bool exec_ok(struct store_pg *pg, const char *sql, char state[6])
     return ok;
 }
 
-/* Version of the schema that is there; 0: none. -1: the server failed, with its state. */
-static int version_read(struct store_pg *pg, char state[6])
+int pg_version_read(struct store_pg *pg, char state[6])
 {
     PGresult *r = pg_exec(pg, "SELECT version FROM schema_version");
     bool ok = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
@@ -125,8 +124,7 @@ static int version_read(struct store_pg *pg, char state[6])
     return version;
 }
 
-/* Schema changes run outside the pipeline. */
-static enum err connect_plain(struct store_pg *pg, struct fail *f)
+enum err pg_connect_plain(struct store_pg *pg, struct fail *f)
 {
     enum err err = pg_connect(pg, f);
     if (err == OK)
@@ -134,20 +132,28 @@ static enum err connect_plain(struct store_pg *pg, struct fail *f)
     return err;
 }
 
-/* One daemon at a time changes a schema: the lock goes with the transaction. */
-#define LOCK_SCHEMA "SELECT pg_advisory_xact_lock(7238529311)"
+/* Tables without a version: troth migrate is at work, or was (move.h). */
+static enum err half_migrated(struct store_pg *pg, struct fail *f)
+{
+    char state[6];
+    if (!pg_run(pg, "SELECT 1 FROM " PG_HALF_TABLE, state))
+        return OK;
+    fail_hint(f,
+              "run `troth migrate` again where it was begun, or give it up there: `troth migrate --give-up`");
+    return fail_set(f, ERR_CONFLICT, "%s holds a half-finished migration", pg_name(pg));
+}
 
 static enum err apply(struct store_pg *pg, struct arena *a, struct span sql, const char *note, int version,
                       struct fail *f)
 {
     char state[6];
     struct span all =
-        arena_fmt(a, "BEGIN; " LOCK_SCHEMA "; %.*s ; %s%d); COMMIT", SPAN_F(sql), note, version);
-    if (exec_ok(pg, arena_str(a, all), state))
+        arena_fmt(a, "BEGIN; " PG_LOCK_SCHEMA "; %.*s ; %s%d); COMMIT", SPAN_F(sql), note, version);
+    if (pg_run(pg, arena_str(a, all), state))
         return OK;
     struct fail why = {0};
     pg_fail_state(pg, state, "make its tables", &why);
-    exec_ok(pg, "ROLLBACK", state);
+    pg_run(pg, "ROLLBACK", state);
     if (f && f->code == OK)
         *f = why;
     return why.code;
@@ -157,10 +163,12 @@ enum err pg_installed(const char *url, enum store_db which, bool *out, struct fa
 {
     struct store_pg *pg = pg_new(url, which);
     char state[6];
-    enum err err = connect_plain(pg, f);
-    int version = err == OK ? version_read(pg, state) : 0;
+    enum err err = pg_connect_plain(pg, f);
+    int version = err == OK ? pg_version_read(pg, state) : 0;
     if (version < 0)
         err = pg_fail_state(pg, state, "read its version", f);
+    if (err == OK && version == 0)
+        err = half_migrated(pg, f);
     *out = version > 0;
     pg_close(pg);
     return err;
@@ -171,11 +179,13 @@ enum err pg_create(const char *url, enum store_db which, struct fail *f)
     struct store_pg *pg = pg_new(url, which);
     struct arena *a = arena_new(0);
     char state[6];
-    enum err err = connect_plain(pg, f);
-    if (err == OK && version_read(pg, state) > 0) {
+    enum err err = pg_connect_plain(pg, f);
+    if (err == OK && pg_version_read(pg, state) > 0) {
         err = fail_set(f, ERR_CONFLICT, "%s already holds an installation", pg_name(pg));
         fail_hint(f, "name an empty database, or join it as a further node: --node NAME");
     }
+    if (err == OK)
+        err = half_migrated(pg, f);
     if (err == OK)
         err = apply(
             pg, a, store_schema_pg(a, which),
@@ -186,8 +196,7 @@ enum err pg_create(const char *url, enum store_db which, struct fail *f)
     return err;
 }
 
-/* Names of the tables the schema makes, as `DROP TABLE IF EXISTS a, b`. */
-static struct span drop_text(struct arena *a, enum store_db which)
+struct span pg_drop_text(struct arena *a, enum store_db which)
 {
     struct span rest = store_schema_pg(a, which), line;
     struct text t = text_new(a, 1024);
@@ -208,7 +217,7 @@ void pg_drop(const char *url, enum store_db which)
     struct store_pg *pg = pg_new(url, which);
     struct arena *a = arena_new(0);
     char state[6];
-    if (connect_plain(pg, NULL) == OK && !exec_ok(pg, arena_str(a, drop_text(a, which)), state))
+    if (pg_connect_plain(pg, NULL) == OK && !pg_run(pg, arena_str(a, pg_drop_text(a, which)), state))
         log_line(LOG_LVL_WARN, "store", "%s: its tables could not be dropped (SQLSTATE %s)", pg_name(pg),
                  state);
     arena_free(a);
@@ -227,12 +236,14 @@ static enum err migrate(struct store_pg *pg, bool may_write, struct fail *f)
 {
     struct arena *a = arena_new(0);
     char state[6];
-    int have = version_read(pg, state), want = store_schema_newest(pg->which);
+    int have = pg_version_read(pg, state), want = store_schema_newest(pg->which);
     enum err err = OK;
     if (have < 0)
         err = pg_fail_state(pg, state, "read its version", f);
-    else if (have == 0)
+    else if (have == 0 && half_migrated(pg, f) == OK)
         err = fail_set(f, ERR_NOT_FOUND, "%s holds no installation", pg_name(pg));
+    else if (have == 0)
+        err = ERR_CONFLICT;
     else if (have > want)
         err = version_clash(pg, have, want, "a newer troth wrote it; run that one", f);
     else if (have < want && !may_write)
@@ -247,7 +258,7 @@ static enum err migrate(struct store_pg *pg, bool may_write, struct fail *f)
 enum err pg_open(const char *url, enum store_db which, bool may_write, struct store_pg **out, struct fail *f)
 {
     struct store_pg *pg = pg_new(url, which);
-    enum err err = connect_plain(pg, f);
+    enum err err = pg_connect_plain(pg, f);
     if (err == OK)
         err = migrate(pg, may_write, f);
     if (err == OK && PQenterPipelineMode(pg->c) != 1)

@@ -63,6 +63,11 @@ enum err folder_lock(const char *data, int *fd, struct fail *f)
     return err;
 }
 
+enum err web_lock(const char *data, int *fd, struct fail *f)
+{
+    return folder_lock(data, fd, f);
+}
+
 /* ---- A new folder */
 
 enum err web_create(const struct web_make *m, struct fail *f)

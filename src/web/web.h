@@ -52,6 +52,10 @@ struct instant web_clock(const char *clock_file);
 /* The operator's socket of a folder, and its master key, in the arena. */
 const char *web_socket_path(struct arena *a, const char *data);
 
+/* The folder's lock, which its daemon holds: for what is done to the folder without opening it. Until *fd is
+ * closed. */
+enum err web_lock(const char *data, int *fd, struct fail *f);
+
 /* ---- Making a folder (troth init) */
 
 struct web_make {

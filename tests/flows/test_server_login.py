@@ -159,6 +159,12 @@ class Reaching(unittest.TestCase):
         threading.Thread(target=greet, daemon=True).start()
         old = ["postgresql://troth@:%d/%s?host=%s" % (self.server.port, name, home) for name in "xy"]
         self.refused("its server is PostgreSQL 14; troth needs 15 or newer", old)
+        d = Daemon(files=True)
+        self.addCleanup(d.remove)
+        done = run_troth("migrate", "--from", d.data, "--to", old[0], "--keys-to", old[1])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("its server is PostgreSQL 14; troth needs 15 or newer", done.stderr)
+        self.assertFalse(os.path.exists(d.data + "/migration"))
 
 
 if __name__ == "__main__":

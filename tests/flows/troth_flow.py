@@ -62,15 +62,16 @@ class Daemon:
     shared = False  # its database is on the server of TROTH_FLOW_SERVER
     where = contextlib.nullcontext()  # entered for whatever is run and asked: troth_places.Place
 
-    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None, urls=(), where=None, more=(), copy=None):
+    def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None, urls=(), where=None, more=(), copy=None,
+                 files=False):
         self.where = where or self.where
         self.home = tempfile.mkdtemp(prefix="troth-flow-")
         self.data = data or os.path.join(self.home, "data")
         self.clock = os.path.join(self.home, "clock")
         self.args, self.env = list(args), dict(env or {})
         self.tokens, self.process, self.port = {}, None, 0
-        self.shared = bool(SERVER and not urls)
-        self.urls = urls or (pg_server.pair(SERVER) if SERVER else ())
+        self.shared = bool(SERVER and not urls and not files)
+        self.urls = () if files else urls or (pg_server.pair(SERVER) if SERVER else ())
         self.at(instant)
         on_server = ["--database", self.urls[0], "--keys-database", self.urls[1]] if self.urls else []
         if copy:
