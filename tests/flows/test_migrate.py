@@ -235,11 +235,15 @@ class Migrating(unittest.TestCase):
 
     def test_a_kill_at_any_point_is_gone_on_from(self):
         d, urls = self.folder(), self.pair()
+        many = 45000  # three batches
+        with sqlite3.connect(d.data + "/troth.db") as db:
+            db.executemany("INSERT INTO device_age VALUES (?, ?, ?)", ((os.urandom(32), 1 << 60, 1 << 60) for _ in range(many)))
         at, runs = 61, 0
         while self.stopped(d, urls, at, after=runs % 2 == 1):
             at = 24 + 11 * runs if self.step(d) else at + 5
             runs += 1
         self.assertGreater(runs, 5)
+        self.assertEqual(self.ask(urls[0], "SELECT count(*) FROM device_age"), str(many + 1))
         self.whole(d, urls)
 
     def test_a_kill_while_it_switches_is_gone_on_from(self):
@@ -285,6 +289,9 @@ class Migrating(unittest.TestCase):
         # Another folder's migration is not let in, and this one goes nowhere else.
         self.refused("another half-finished migration", self.folder(), *self.to(urls))
         self.assertIn("is not the database this migration was begun with", self.migrate(d, *self.to(self.pair()), code=1).stderr)
+        self.server.stop()
+        self.assertIn("does not answer", self.migrate(d, code=1).stderr)
+        self.server.start()
         # Given up, all is as before.
         self.migrate(d, "--give-up")
         self.assertEqual((self.tables(urls[0]), self.tables(urls[1])), (set(), set()))
