@@ -240,7 +240,7 @@ class Migrating(unittest.TestCase):
             db.executemany("INSERT INTO device_age VALUES (?, ?, ?)", ((os.urandom(32), 1 << 60, 1 << 60) for _ in range(many)))
         at, runs = 61, 0
         while self.stopped(d, urls, at, after=runs % 2 == 1):
-            at = 24 + 11 * runs if self.step(d) else at + 5
+            at = 24 + 14 * runs if self.step(d) else at + 5
             runs += 1
         self.assertGreater(runs, 5)
         self.assertEqual(self.ask(urls[0], "SELECT count(*) FROM device_age"), str(many + 1))
@@ -253,8 +253,8 @@ class Migrating(unittest.TestCase):
             at += 1
             self.assertTrue(self.stopped(d, urls, at, KILL_FROM="/moved.json"))
         at = 14
-        while self.step(d) and self.stopped(d, urls, at, after=at % 4 == 0):
-            at += 2
+        while self.step(d) and self.stopped(d, urls, at, after=at % 2 == 0):
+            at += 3
         self.migrate(d, *self.to(urls))  # and once more, which does nothing
         self.whole(d, urls)
 

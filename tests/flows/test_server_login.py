@@ -31,8 +31,8 @@ class Server(pg_server.Server):
         super().__init__("-c listen_addresses=127.0.0.1", "-c port=%d" % self.port)
 
     def __enter__(self):
-        os.environ["PGPORT"] = str(self.port)  # psql's and pg_ctl's
         super().__enter__()
+        os.symlink(".s.PGSQL.%d" % self.port, self.home + "/.s.PGSQL.5432")  # where pg_server.ask looks
         db = self.home + "/db"
         self.authority = authority(self.home, "ours")
         openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
