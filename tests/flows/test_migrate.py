@@ -3,7 +3,7 @@
 import json, os, shutil, signal, sqlite3, stat, subprocess, tempfile, time, unittest
 
 import pg_server
-from test_nodes import Node
+from troth_nodes import Node
 from troth_flow import Daemon, POLICY, ROOT, SANITIZER, TROTH, run_troth
 
 ADDRESS = "Lane 7-quaggaquagga"
