@@ -182,6 +182,8 @@ enum err clock_start(struct gate_call *c, const struct subject *s, const struct 
         if (concerns(h, &k.held[i]))
             e = restart(&k, &k.held[i], h, last, &changed, f);
     drop(&k);
+    if (!e && changed)
+        e = subject_epoch_step(c->st, s, f);
     if (set)
         *set = changed;
     return e;
@@ -351,12 +353,15 @@ static enum err settle(struct gate_call *c, const struct subject *s, const struc
 {
     struct clock k;
     struct since own;
+    size_t before = *set;
     enum err e = begin(&k, c, s, SPAN_EMPTY, f);
     if (!e)
         e = happening_list(c->st, s->sid, c->arena, &own.list, &own.n, f);
     for (size_t i = 0; !e && i < k.n_held; i++)
         e = settle_value(&k, &k.held[i], &own, all, set, f);
     drop(&k);
+    if (!e && *set > before) /* nobody else need do so: the entry may be about another, or about all */
+        e = subject_epoch_step(c->st, s, f);
     return e;
 }
 
