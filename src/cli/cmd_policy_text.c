@@ -74,6 +74,13 @@ static enum err read_one(struct cli *c, const char *path, struct policy_source *
     return file_read(c->arena, path, POLICY_SOURCE_MAX, &(*list)->text, f);
 }
 
+/* What a folder's other files say would be left out in silence. */
+static int stray(const struct fail *f)
+{
+    cli_fail(f);
+    return f->code == ERR_POLICY ? CLI_FAILED : CLI_USAGE;
+}
+
 int cmd_policy_format(struct cli *c)
 {
     struct stat st;
@@ -88,6 +95,8 @@ int cmd_policy_format(struct cli *c)
         e = format_one(&w, &list[i], &f);
     if (e != OK)
         return unreadable(&f);
+    if (folder && policy_folder_whole(c->arena, c->arg[0], &f) != OK)
+        return stray(&f);
     return w.refused > 0 || (w.check && w.changed > 0) ? CLI_FAILED : CLI_OK;
 }
 
@@ -150,5 +159,7 @@ int cmd_policy_coverage(struct cli *c)
     if (c->json)
         text_char(&out, '\n');
     print(&out);
+    if (policy_folder_whole(c->arena, c->arg[0], &f) != OK)
+        return stray(&f);
     return whole ? CLI_OK : CLI_FAILED;
 }

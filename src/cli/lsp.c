@@ -355,5 +355,6 @@ int cmd_policy_lsp(struct cli *c)
     serve(s, &in);
     for (size_t i = 0; i < LSP_OPEN_MAX; i++)
         arena_free(s->files[i].arena);
+    arena_free(s->stray.arena);
     return s->exited && s->shutdown ? CLI_OK : CLI_FAILED;
 }

@@ -83,6 +83,12 @@ static void overlay(struct lsp_folder *f, const struct lsp_file *file)
     *source = (struct policy_source){name, file->text};
 }
 
+static void find_stray(struct lsp *s, struct lsp_folder *f)
+{
+    if (policy_folder_stray(s->arena, arena_str(s->arena, f->path), &f->stray, NULL) != OK)
+        f->stray = (struct policy_message){.line = 0};
+}
+
 /* A folder that cannot be read holds what is open in the editor. */
 void lsp_folder_open(struct lsp *s, struct span path, struct lsp_folder *out)
 {
@@ -186,29 +192,48 @@ static void put_diagnostic(struct lsp *s, const struct lsp_folder *f, struct tex
     json_close(out, '}');
 }
 
-static void publish_one(struct lsp *s, const struct lsp_folder *f, struct span name)
+static void publish_one(struct lsp *s, const struct lsp_folder *f, struct span uri, struct span name)
 {
     struct text out = text_new(s->arena, 1024);
     json_open(&out, NULL, '{');
     json_str(&out, "jsonrpc", "2.0");
     json_str(&out, "method", "textDocument/publishDiagnostics");
     json_open(&out, "params", '{');
-    json_string(&out, "uri", lsp_folder_uri(s, f, name));
+    json_string(&out, "uri", uri);
     json_open(&out, "diagnostics", '[');
     /* A folder without a single block is no policy: its README is nobody's mistake. */
     for (size_t i = 0; i < f->messages.n && !policy_view_empty(f->view); i++)
         if (span_eq(f->messages.list[i].file, name))
             put_diagnostic(s, f, &out, &f->messages.list[i]);
+    if (name.len > 0 && span_eq(f->stray.file, name))
+        put_diagnostic(s, f, &out, &f->stray);
     json_close(&out, ']');
     json_close(&out, '}');
     json_close(&out, '}');
     lsp_send(text_span(&out));
 }
 
+/* What was told of a file that is not read is taken back when it is gone. */
+static void publish_stray(struct lsp *s, const struct lsp_folder *f)
+{
+    bool found = f->stray.file.len > 0 && !policy_view_empty(f->view);
+    struct span uri = found ? lsp_folder_uri(s, f, f->stray.file) : SPAN_EMPTY;
+    if (s->stray.arena && !span_eq(s->stray.uri, uri))
+        publish_one(s, f, s->stray.uri, SPAN_EMPTY);
+    arena_free(s->stray.arena);
+    s->stray = (struct lsp_file){.arena = found ? arena_new(0) : NULL};
+    if (!found)
+        return;
+    s->stray.uri = arena_copy(s->stray.arena, uri);
+    publish_one(s, f, uri, f->stray.file);
+}
+
 void lsp_publish(struct lsp *s, struct span folder)
 {
     struct lsp_folder f;
     lsp_folder_open(s, folder, &f);
+    find_stray(s, &f);
     for (size_t i = 0; i < f.n; i++)
-        publish_one(s, &f, f.sources[i].name);
+        publish_one(s, &f, lsp_folder_uri(s, &f, f.sources[i].name), f.sources[i].name);
+    publish_stray(s, &f);
 }

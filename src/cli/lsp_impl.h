@@ -23,6 +23,7 @@ struct lsp_file {
 struct lsp {
     struct arena *arena; /* of the message at hand */
     struct lsp_file files[LSP_OPEN_MAX];
+    struct lsp_file stray; /* a file that is not read and was told of; no text */
     struct span root; /* folder of the command line or of `initialize`; empty: none */
     struct arena *root_arena;
     bool initialized, shutdown, exited;
@@ -53,6 +54,7 @@ struct lsp_folder {
     size_t n;
     struct policy_view *view;
     struct policy_messages messages;
+    struct policy_message stray; /* a block in a file that is not read; no file: there is none */
 };
 /* Reads the folder with what the editor holds laid over it. */
 void lsp_folder_open(struct lsp *s, struct span path, struct lsp_folder *out);

@@ -73,8 +73,8 @@ enum err policy_folder_read(struct arena *a, const char *dir, struct policy_sour
     "this file is not read: a document is named NAME.md, a translation NAME.LANGUAGE.md, without another "   \
     "'.'; rename it, or take it out of the folder"
 
-/* The first block in a file that is not read; `at`'s file is empty if there is none. */
-static enum err find_stray(struct arena *a, const char *dir, struct policy_message *at, struct fail *f)
+/* The first block in a file that is not read. */
+enum err policy_folder_stray(struct arena *a, const char *dir, struct policy_message *at, struct fail *f)
 {
     struct span *names;
     size_t n;
@@ -98,7 +98,7 @@ static enum err find_stray(struct arena *a, const char *dir, struct policy_messa
 enum err policy_folder_whole(struct arena *a, const char *dir, struct fail *f)
 {
     struct policy_message stray;
-    enum err e = find_stray(a, dir, &stray, f);
+    enum err e = policy_folder_stray(a, dir, &stray, f);
     if (e != OK || stray.file.len == 0)
         return e;
     fail_where(f, "%s/%.*s:%u", dir, SPAN_F(stray.file), stray.line);
@@ -140,13 +140,13 @@ enum err policy_folder_load(struct arena *a, const char *dir, struct policy **p,
     struct policy_message stray;
     enum err e = policy_folder_read(a, dir, &sources, &n, f);
     if (e == OK)
-        e = find_stray(a, dir, &stray, f);
+        e = policy_folder_stray(a, dir, &stray, f);
     if (e != OK)
         return e;
     *p = policy_load(a, sources, n, m);
     if (stray.file.len > 0) {
         put_first(a, m, &stray);
-        *p = NULL;
+        *p = m->draft = NULL; /* a part of the policy is not even a draft of it */
     }
     return *p ? OK : fail_errors(m, dir, f);
 }

@@ -15,6 +15,8 @@ enum err policy_folder_read(struct arena *a, const char *dir, struct policy_sour
 /* ERR_POLICY if Markdown under a name that is not read (notes.draft.md, group.MD) holds a block: what it says
  * would be left out in silence. */
 enum err policy_folder_whole(struct arena *a, const char *dir, struct fail *f);
+/* The same as a message at the block; its file is empty if there is none. */
+enum err policy_folder_stray(struct arena *a, const char *dir, struct policy_message *at, struct fail *f);
 
 /* Reads every NAME.md of the folder, in the order of names. NAME.LANGUAGE.md are their
  * translations. The texts live in the arena with the policy.

@@ -177,6 +177,21 @@ class Lsp(unittest.TestCase):
         return self.diagnostics()
 
 
+class Stray(Lsp):
+    def test_lsp_a_block_in_a_file_that_is_not_read_is_told_and_taken_back(self):
+        self.write("more.copy.md", "# More\n\n```rule more\nwe must not use phone.\n```\n")
+        self.client.start()
+        self.open()
+        [fault] = self.diagnostics(3)["more.copy.md"]
+        self.assertEqual((fault["code"], fault["severity"], fault["range"]["start"]["line"]), ("syntax", 1, 2))
+        self.assertIn("this file is not read", fault["message"])
+        os.remove(os.path.join(self.home, "more.copy.md"))
+        self.change(SHOP)
+        self.assertEqual(self.diagnostics(3)["more.copy.md"], [])
+        self.change(SHOP)
+        self.assertNotIn("more.copy.md", self.diagnostics())
+
+
 class Life(Lsp):
     def test_lsp_life(self):
         capabilities = self.client.start()["capabilities"]

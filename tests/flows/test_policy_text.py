@@ -53,6 +53,15 @@ class Named(Folder):
             self.assertIn(name + ":3:1: error: this file is not read: a document is named NAME.md", done.stdout)
             os.remove(path)
 
+    def test_no_command_on_texts_passes_it_over(self):
+        path = self.write("policy/q.copy.md", "# Q\n\n```rule q.x\nwe must not use phone.\n```\n")
+        for command in [("format", "--check"), ("coverage",), ("coverage", "--json"), ("export",), ("render", "--out", self.home + "/out"), ("tests",), ("prove",)]:
+            done = run_troth("policy", command[0], self.folder, *command[1:])
+            self.assertIn(done.returncode, (1, 2), (command, done.stderr))
+            self.assertIn("this file is not read: a document is named NAME.md", done.stderr + done.stdout, command)
+        os.remove(path)
+        self.assertEqual(run_troth("policy", "coverage", self.folder).returncode, 0)
+
     def test_other_files_may_stand_in_the_folder(self):
         self.write("policy/notes.draft.md", "# Notes\n\n```sh\nls\n```\n")
         self.write("policy/.#q.md", "```rule q.x\n```\n")
