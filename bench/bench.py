@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The hot paths of a running daemon, measured: bench.py [--quick] [--people N [--keep]] BUILD
+"""The hot paths of a running daemon, measured: bench.py [--quick] [--people N [--keep]] [--postgresql] BUILD
 
 A data folder is made in BUILD/bench/data, filled, and served by a daemon of its own on loopback; bench/load.c asks. A
 figure is the median of the runs, with the least and the most beside it; the limit it is to be held against (hello: the
@@ -359,6 +359,7 @@ def main():
     p.add_argument("--quick", action="store_true")
     p.add_argument("--people", type=int, default=0)
     p.add_argument("--keep", action="store_true")
+    p.add_argument("--postgresql", action="store_true", help="the rows of PostgreSQL alone")
     o = p.parse_args()
     n = o.people or (2000 if o.quick else 100000)
     seconds = 1 if o.quick else 3
@@ -366,6 +367,10 @@ def main():
     print("client: bench/load on the same cores, keep-alive connections (128 unless named), %d runs of %g s; "
           "%d persons with %d sealed values of %d bytes\n" % (RUNS, seconds, n, len(FIELDS), len(VALUE)))
     table = Table(os.path.join(o.build, "bench.tsv"))
+    if o.postgresql:
+        on_postgresql(o.build, table, min(n, 20000), seconds)
+        table.write()
+        return
     server = Server(o.build)
     kept = o.keep and filled(server, n)
     if not kept:

@@ -75,6 +75,17 @@ static void batch_release(struct engine *e, struct job_list *batch)
         job_release(e, j);
 }
 
+/* Tells whom the snapshot will be asked about. */
+static void look_ahead(struct store *st, const struct job_list *batch)
+{
+    uint8_t ids[ENGINE_SNAPSHOT_MAX][STORE_ID_LEN];
+    size_t n = 0;
+    for (const struct job *j = batch->first; j && n < ENGINE_SNAPSHOT_MAX; j = j->next)
+        if (j->about.len == STORE_ID_LEN)
+            memcpy(ids[n++], j->about.p, STORE_ID_LEN);
+    store_ahead(st, ids, n);
+}
+
 /* One snapshot. What left entries is added to `seals`, the rest is released. */
 static void batch_serve(struct engine *e, struct store *st, struct job_list *batch, struct job_list *seals)
 {
@@ -88,6 +99,8 @@ static void batch_serve(struct engine *e, struct store *st, struct job_list *bat
         batch_fail(e, batch, &f);
         return;
     }
+    if (store_shared(st))
+        look_ahead(st, batch);
     if (e->config.on_snapshot && store_shared(st) && e->config.on_snapshot(e->config.ctx, st, &f) != OK) {
         store_end_read(st);
         batch_fail(e, batch, &f);

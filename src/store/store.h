@@ -80,6 +80,13 @@ struct store_memo_stats {
 };
 struct store_memo_stats store_memo_stats(const struct store *st);
 
+/* On a server every statement is a round trip. Who knows whom a snapshot will be asked about says so right after
+ * store_begin_read, or again later in it: what a read of values looks at is then fetched for all of them at
+ * once. It changes no answer; where the databases are files it does nothing. */
+#define STORE_ID_LEN    16
+#define STORE_AHEAD_MAX 64
+void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n);
+
 /* A group of writes: begin, then for each handler a savepoint that is released or rolled back, then commit.
  * Commit order makes every crash safe: keys.db first (an orphan key is harmless), then troth.db, then the key
  * deletions queued with store_forget_key, which the erasure ledger in troth.db replays at the next start if
@@ -136,7 +143,9 @@ struct store_rows {
     struct store *st;
     enum store_query_id q;
     void *stmt;   /* SQLite: the statement; PostgreSQL: the result; kept: what was read before */
-    int row;      /* PostgreSQL, kept: which row, from 0 */
+    int row, end; /* PostgreSQL, kept: which row, from 0; PostgreSQL: the first that is not ours */
+    unsigned skip; /* PostgreSQL: columns before ours */
+    bool lent;     /* PostgreSQL: the result is of store_ahead */
     enum err err; /* set when next returned false because of a failure */
     bool on_pg, kept;
     const struct store_cell *cell;  /* kept: the row */

@@ -10,6 +10,7 @@
  *   store_memo.c    what was read of persons, kept (store_memo.h)
  *   store_history.c runs and blocks of history.db
  *   store_write.c   groups, savepoints, forgotten keys
+ *   store_pg_ahead.c what a snapshot will be asked, fetched at once
  *   store_copy.c    copies for backups
  *   store_pg*.c     a database on PostgreSQL (store_pg.h)
  *   store_move*.c   from files to PostgreSQL (move.h)
@@ -85,6 +86,21 @@ struct store_sids {
     int64_t next, end;
 };
 
+/* What store_ahead fetched: the rows of ahead.def, in its order. */
+enum store_ahead_which {
+#define X(name, sql) AHEAD_##name,
+#include "ahead.def"
+#undef X
+    AHEAD_COUNT
+};
+struct store_ahead {
+    size_t n, n_sids;
+    uint8_t id[STORE_AHEAD_MAX][STORE_ID_LEN];
+    int64_t sid[STORE_AHEAD_MAX]; /* of those that were found */
+    bool asked[AHEAD_COUNT];
+    void *rows[AHEAD_COUNT]; /* of libpq */
+};
+
 struct store {
     enum store_mode mode;
     struct store_pg *pg[STORE_DB_COUNT]; /* the database is on PostgreSQL; null: an SQLite file */
@@ -116,6 +132,7 @@ struct store {
     bool sids_taken;                /* in this group */
     struct store_memo *memo;        /* null: nothing was kept yet */
     size_t memo_most;               /* 0: nothing is kept */
+    struct store_ahead ahead;
 };
 
 /* As tools/embed writes it. */
@@ -173,6 +190,13 @@ void store_finalize(struct store *st);
 enum err store_lost(const struct store *st, struct fail *f);
 /* Closes rows a handler forgot, and says so in the log: they would hold the snapshot open. */
 void store_close_rows(struct store *st);
+
+/* ---- store_pg_ahead.c */
+/* True: the rows of this statement were fetched ahead, and `rows` is set to them. */
+bool store_ahead_find(struct store *st, const struct store_arg *args, size_t n, struct store_rows *rows);
+void store_ahead_end(struct store *st);
+/* True if these rows are its own. */
+bool store_ahead_lent(const struct store *st, const void *rows);
 
 /* ---- store_copy.c */
 void store_copy_forget_idle(struct store *st);

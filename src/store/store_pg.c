@@ -279,6 +279,7 @@ static enum err connect_now(struct store_pg *pg, struct fail *f)
     pg->renew = false;
     memset(pg->prepared, PG_UNKNOWN, sizeof pg->prepared);
     pg->unanswered = 0;
+    pg->ending = false;
     pg->wanted = -1;
     pg->c = PQconnectdbParams(keys, values, 1);
     if (PQstatus(pg->c) != CONNECTION_OK)
@@ -319,6 +320,7 @@ void pg_sent(struct store_pg *pg, int ok, bool wanted)
     if (wanted)
         pg->wanted = (int)pg->unanswered;
     pg->makes[pg->unanswered] = 0;
+    pg->keep[pg->unanswered] = NULL;
     pg->unanswered++;
 }
 
@@ -419,6 +421,17 @@ static void mark_take(struct store_pg *pg)
     PQclear(r);
 }
 
+/* The end of a snapshot is not waited for: its answer is read with those of the next one. */
+static void ending_take(struct store_pg *pg)
+{
+    char state[6];
+    if (!pg->ending)
+        return;
+    pg->ending = false;
+    PQclear(answer_take(pg, state));
+    mark_take(pg);
+}
+
 void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
 {
     unsigned n = pg->unanswered;
@@ -435,6 +448,7 @@ void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
         lose(pg, "08006", "send a command");
         return;
     }
+    ending_take(pg);
     for (unsigned i = 0; i < n && PQstatus(pg->c) != CONNECTION_BAD; i++) {
         char why[6];
         PGresult *r = answer_take(pg, why);
@@ -445,6 +459,8 @@ void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
             lose(pg, why, "run a command");
         if ((int)i == wanted && out && !why[0] && did_well(r))
             *out = r;
+        else if (pg->keep[i] && !why[0] && r && did_well(r))
+            *pg->keep[i] = r;
         else
             PQclear(r);
     }
@@ -596,7 +612,11 @@ void pg_rollback(struct store_pg *pg)
         if (pg->unanswered)
             pg_collect(pg, NULL, NULL);
         pg_send(pg, "ROLLBACK");
-        pg_collect(pg, NULL, NULL);
+        if (pg->write || pg->lost.code || PQpipelineSync(pg->c) != 1)
+            pg_collect(pg, NULL, NULL);
+        else
+            pg->ending = true;
+        pg->unanswered = 0;
     }
     pg->state = PG_NONE;
     pg->saving = pg->saved = 0;

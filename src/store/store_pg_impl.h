@@ -18,7 +18,7 @@ enum pg_transaction { PG_NONE, PG_DUE, PG_BEGUN }; /* due: begins with its first
 
 /* A statement is made on each connection when it is first used, in the same round trip. */
 enum pg_prepared { PG_UNKNOWN, PG_SENT, PG_READY };
-_Static_assert(Q_COUNT < UINT16_MAX, "numbers of statements");
+_Static_assert(Q_COUNT + AHEAD_COUNT < UINT16_MAX, "numbers of statements");
 
 struct store_pg {
     PGconn *c;
@@ -29,8 +29,10 @@ struct store_pg {
     unsigned saving, saved; /* savepoints, one within another: wanted before it began; and sent */
     unsigned unanswered;
     uint16_t makes[PG_UNANSWERED_MAX]; /* which statement each of them prepares, from 1; 0: none */
+    void **keep[PG_UNANSWERED_MAX];    /* where its rows go, if somebody asked for them ahead; or null */
+    bool ending;                       /* the end of the last snapshot was sent, its answer is not read */
     int wanted;                        /* which of the unanswered one the caller waits for; -1: none */
-    uint8_t prepared[Q_COUNT];
+    uint8_t prepared[Q_COUNT + AHEAD_COUNT];
     struct fail lost;
     bool met_another;
     bool committing;

@@ -221,6 +221,11 @@ static enum err query_pg(struct store *st, const struct store_arg *args, size_t 
     PGresult *r = NULL;
     struct store_pg *pg = st->pg[queries[rows->q].db];
     enum err err = check_args(st, rows->q, args, n, f);
+    if (err == OK && store_ahead_find(st, args, n, rows)) {
+        st->result[rows->q] = rows->stmt;
+        st->open_rows++;
+        return OK;
+    }
     if (err == OK)
         err = store_snapshot_order(st, queries[rows->q].db, f);
     if (err == OK)
@@ -229,6 +234,7 @@ static enum err query_pg(struct store *st, const struct store_arg *args, size_t 
         return err;
     rows->stmt = st->result[rows->q] = r;
     rows->row = -1;
+    rows->end = PQntuples(r);
     st->open_rows++;
     return OK;
 }
@@ -237,7 +243,7 @@ static enum err check_nulls(const struct store_rows *rows, struct fail *f)
 {
     const struct query *d = &queries[rows->q];
     for (int i = 0; d->out[i]; i++)
-        if (PQgetisnull(rows->stmt, rows->row, i) && !nullable(d->out[i]))
+        if (PQgetisnull(rows->stmt, rows->row, i + (int)rows->skip) && !nullable(d->out[i]))
             return fail_set(f, ERR_INTERNAL, "statement %s: column %d does not fit \"%s\"", d->name, i + 1,
                             d->out);
     return OK;
@@ -245,7 +251,7 @@ static enum err check_nulls(const struct store_rows *rows, struct fail *f)
 
 static bool next_pg(struct store_rows *rows, struct fail *f)
 {
-    bool more = ++rows->row < PQntuples(rows->stmt);
+    bool more = ++rows->row < rows->end;
     if (more)
         rows->err = check_nulls(rows, f);
     if (more && rows->err == OK)
@@ -333,7 +339,9 @@ enum err store_query(struct store *st, enum store_query_id q, const struct store
     rows->st = st;
     rows->q = q;
     rows->stmt = NULL;
-    rows->row = 0;
+    rows->row = rows->end = 0;
+    rows->skip = 0;
+    rows->lent = false;
     rows->kept = false;
     rows->taking = 0;
     rows->on_pg = st->pg[queries[q].db] != NULL;
@@ -397,7 +405,8 @@ int64_t store_i(const struct store_rows *rows, unsigned column)
 {
     if (rows->kept)
         return rows->cell[column].i;
-    return rows->on_pg ? pg_i(rows->stmt, rows->row, (int)column) : sqlite3_value_int64(rows->value[column]);
+    return rows->on_pg ? pg_i(rows->stmt, rows->row, (int)(column + rows->skip))
+                       : sqlite3_value_int64(rows->value[column]);
 }
 
 struct span store_t(const struct store_rows *rows, unsigned column)
@@ -405,7 +414,7 @@ struct span store_t(const struct store_rows *rows, unsigned column)
     if (rows->kept)
         return span_of(rows->cell[column].p, rows->cell[column].len);
     if (rows->on_pg)
-        return pg_t(rows->stmt, rows->row, (int)column);
+        return pg_t(rows->stmt, rows->row, (int)(column + rows->skip));
     const void *p = sqlite3_value_blob(rows->value[column]); /* first: it fixes the length */
     return span_of(p, (size_t)sqlite3_value_bytes(rows->value[column]));
 }
@@ -414,7 +423,7 @@ bool store_is_null(const struct store_rows *rows, unsigned column)
 {
     if (rows->kept)
         return rows->cell[column].null;
-    return rows->on_pg ? PQgetisnull(rows->stmt, rows->row, (int)column)
+    return rows->on_pg ? PQgetisnull(rows->stmt, rows->row, (int)(column + rows->skip))
                        : sqlite3_value_type(rows->value[column]) == SQLITE_NULL;
 }
 
@@ -423,7 +432,8 @@ void store_done(struct store_rows *rows)
     if (!rows->stmt)
         return;
     if (rows->on_pg) {
-        PQclear(rows->stmt);
+        if (!rows->lent)
+            PQclear(rows->stmt);
         rows->st->result[rows->q] = NULL;
     } else if (!rows->kept) {
         memo_done(rows, false);
@@ -439,7 +449,7 @@ void store_close_rows(struct store *st)
         if (!rows_open(st, (enum store_query_id)q))
             continue;
         log_line(LOG_LVL_ERROR, "store", "statement %s: its rows were left open", queries[q].name);
-        if (st->result[q]) /* without a server there is no libpq either */
+        if (st->result[q] && !store_ahead_lent(st, st->result[q])) /* without a server there is no libpq either */
             PQclear(st->result[q]);
         st->result[q] = NULL;
         sqlite3_reset(st->stmt[q]);

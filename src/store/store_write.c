@@ -176,9 +176,10 @@ enum err store_begin_late(struct store *st, enum store_db which, struct fail *f)
 
 void store_end_read(struct store *st)
 {
-    st->snapshot = false;
     store_close_rows(st);
     memo_end(st);
+    store_ahead_end(st);
+    st->snapshot = false;
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
         db_rollback(st, i);
 }

@@ -113,6 +113,16 @@ static enum err check_lists(struct call *c)
     return OK;
 }
 
+/* Whom the next answers are about. */
+static void look_ahead(const struct call *c, const struct json *subjects, size_t from)
+{
+    uint8_t ids[STORE_AHEAD_MAX][STORE_ID_LEN];
+    size_t n = 0;
+    for (size_t i = from; i < json_count(subjects) && i < from + STORE_AHEAD_MAX; i++)
+        n += hex_get(json_span(json_at(subjects, i)), ids[n], STORE_ID_LEN);
+    store_ahead(c->gate.st, (const uint8_t(*)[STORE_ID_LEN])ids, n);
+}
+
 static enum err put_persons(struct batch *b, struct arena *scratch)
 {
     struct call *c = b->call;
@@ -122,6 +132,8 @@ static enum err put_persons(struct batch *b, struct arena *scratch)
     c->gate.keep = b->main;
     c->arena = c->gate.arena = scratch;
     for (size_t i = 0; i < json_count(subjects) && err == OK; i++) {
+        if (i % STORE_AHEAD_MAX == 0)
+            look_ahead(c, subjects, i);
         err = put_person(b, json_span(json_at(subjects, i)));
         arena_reset(scratch); /* opened values are wiped with it */
     }

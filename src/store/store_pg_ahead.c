@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a snapshot will be asked about many persons, fetched for all of them: see store.h, store_ahead.
+ *
+ * The persons are sent with whatever the snapshot asks first and come with its answer; relations, consents and
+ * values of all come in a second round trip, keys in a third, if one is asked for. The statements of
+ * queries.def then find their rows here.
+ */
+#include "store_pg_impl.h"
+
+#include <endian.h>
+#include <string.h>
+
+/* PostgreSQL's type numbers (catalog pg_type). */
+#define OID_BYTEA       17
+#define OID_INT8        20
+#define OID_BYTEA_ARRAY 1001
+#define OID_INT8_ARRAY  1016
+
+static const struct {
+    enum store_query_id q;
+    const char *name, *sql;
+} ahead[AHEAD_COUNT] = {
+#define X(name, sql) {Q_##name, #name "_AHEAD", sql},
+#include "ahead.def"
+#undef X
+};
+
+/* ---- Arrays as the server takes them: dimensions, nulls, type, length, first index; each with its length */
+
+struct array {
+    uint8_t b[20 + STORE_AHEAD_MAX * (4 + STORE_ID_LEN)];
+    size_t len;
+};
+
+static void put_u32(struct array *a, uint32_t v)
+{
+    v = htobe32(v);
+    memcpy(a->b + a->len, &v, sizeof v);
+    a->len += sizeof v;
+}
+
+static void put_bytes(struct array *a, const void *p, size_t n)
+{
+    put_u32(a, (uint32_t)n);
+    memcpy(a->b + a->len, p, n);
+    a->len += n;
+}
+
+static void array_begin(struct array *a, uint32_t type, size_t n)
+{
+    a->len = 0;
+    put_u32(a, 1);
+    put_u32(a, 0);
+    put_u32(a, type);
+    put_u32(a, (uint32_t)n);
+    put_u32(a, 1);
+}
+
+static void array_ids(struct array *a, const struct store_ahead *s)
+{
+    array_begin(a, OID_BYTEA, s->n);
+    for (size_t i = 0; i < s->n; i++)
+        put_bytes(a, s->id[i], STORE_ID_LEN);
+}
+
+static void array_sids(struct array *a, const struct store_ahead *s)
+{
+    array_begin(a, OID_INT8, s->n_sids);
+    for (size_t i = 0; i < s->n_sids; i++) {
+        uint64_t v = htobe64((uint64_t)s->sid[i]);
+        put_bytes(a, &v, sizeof v);
+    }
+}
+
+/* ---- Asking */
+
+static void ask(struct store *st, enum store_ahead_which w, const struct array *a, Oid type)
+{
+    struct store_pg *pg = st->pg[store_query_db(ahead[w].q)];
+    const char *value[1] = {(const char *)a->b};
+    const int length[1] = {(int)a->len}, format[1] = {1};
+    unsigned place = Q_COUNT + (unsigned)w;
+    st->ahead.asked[w] = true;
+    if (pg->lost.code)
+        return;
+    pg_enter(pg);
+    if (pg->unanswered + 4 >= PG_UNANSWERED_MAX)
+        pg_collect(pg, NULL, NULL);
+    if (pg->prepared[place] == PG_UNKNOWN) {
+        pg_sent(pg, PQsendPrepare(pg->c, ahead[w].name, ahead[w].sql, 1, &type), false);
+        if (pg->unanswered)
+            pg->makes[pg->unanswered - 1] = (uint16_t)(place + 1);
+        pg->prepared[place] = PG_SENT;
+    }
+    pg_sent(pg, PQsendQueryPrepared(pg->c, ahead[w].name, 1, value, length, format, 1), false);
+    if (pg->unanswered && !pg->lost.code)
+        pg->keep[pg->unanswered - 1] = &st->ahead.rows[w];
+}
+
+static void answers(struct store_pg *pg)
+{
+    if (pg->unanswered)
+        pg_collect(pg, NULL, NULL);
+    pg->looked |= !pg->lost.code;
+}
+
+void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n)
+{
+    struct store_ahead *s = &st->ahead;
+    struct array a;
+    store_ahead_end(st);
+    if (!st->pg[STORE_MAIN] || !st->snapshot || st->mode != STORE_READ || n == 0 || n > STORE_AHEAD_MAX)
+        return;
+    memcpy(s->id, ids, n * sizeof s->id[0]);
+    s->n = n;
+    array_ids(&a, s);
+    ask(st, AHEAD_SUBJECT_GET, &a, OID_BYTEA_ARRAY);
+}
+
+void store_ahead_end(struct store *st)
+{
+    struct store_ahead *s = &st->ahead;
+    for (unsigned w = 0; s->n && w < AHEAD_COUNT; w++) {
+        if (s->asked[w] && !s->rows[w] && st->pg[store_query_db(ahead[w].q)]->unanswered)
+            answers(st->pg[store_query_db(ahead[w].q)]); /* it must not come in when nobody waits for it */
+        if (s->rows[w])
+            PQclear(s->rows[w]);
+    }
+    if (s->n)
+        *s = (struct store_ahead){0};
+}
+
+bool store_ahead_lent(const struct store *st, const void *rows)
+{
+    bool own = false;
+    for (unsigned w = 0; w < AHEAD_COUNT && !own; w++)
+        own = st->ahead.rows[w] == rows;
+    return own;
+}
+
+/* ---- Finding */
+
+static enum store_ahead_which which_of(enum store_query_id q)
+{
+    unsigned w = 0;
+    while (w < AHEAD_COUNT && ahead[w].q != q)
+        w++;
+    return (enum store_ahead_which)w;
+}
+
+static bool id_asked(const struct store_ahead *s, struct span id)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->n && !any; i++)
+        any = id.len == STORE_ID_LEN && memcmp(s->id[i], id.p, STORE_ID_LEN) == 0;
+    return any;
+}
+
+static bool sid_known(const struct store_ahead *s, int64_t sid)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->n_sids && !any; i++)
+        any = s->sid[i] == sid;
+    return any;
+}
+
+static void persons_take(struct store *st)
+{
+    struct store_ahead *s = &st->ahead;
+    answers(st->pg[STORE_MAIN]);
+    int n = s->rows[AHEAD_SUBJECT_GET] ? PQntuples(s->rows[AHEAD_SUBJECT_GET]) : 0;
+    for (s->n_sids = 0; s->n_sids < (size_t)n; s->n_sids++)
+        s->sid[s->n_sids] = pg_i(s->rows[AHEAD_SUBJECT_GET], (int)s->n_sids, 1);
+}
+
+static void rest_take(struct store *st)
+{
+    struct array a;
+    array_sids(&a, &st->ahead);
+    for (unsigned w = AHEAD_SERVICE_USES; w <= AHEAD_VALUE_BRIEF; w++)
+        ask(st, (enum store_ahead_which)w, &a, OID_INT8_ARRAY);
+    answers(st->pg[STORE_MAIN]);
+}
+
+static void keys_take(struct store *st)
+{
+    struct array a;
+    if (store_snapshot_order(st, STORE_KEYS, NULL) != OK)
+        return;
+    array_ids(&a, &st->ahead);
+    ask(st, AHEAD_KEY_GET, &a, OID_BYTEA_ARRAY);
+    answers(st->pg[STORE_KEYS]);
+}
+
+/* The rows of this statement for these persons, if they were asked for; null: the server is to be asked. */
+static PGresult *rows_of(struct store *st, enum store_ahead_which w, const struct store_arg *args)
+{
+    struct store_ahead *s = &st->ahead;
+    if (w == AHEAD_COUNT || !s->n)
+        return NULL;
+    if (args[0].type == 'b' && !id_asked(s, args[0].s))
+        return NULL;
+    if (w == AHEAD_SUBJECT_GET && !s->n_sids)
+        persons_take(st);
+    if (args[0].type == 'i' && !sid_known(s, args[0].i))
+        return NULL;
+    if (!s->asked[w] && w == AHEAD_KEY_GET)
+        keys_take(st);
+    else if (!s->asked[w])
+        rest_take(st);
+    return s->rows[w];
+}
+
+static bool row_is(const PGresult *r, int row, const struct store_arg *args, size_t n)
+{
+    bool same = true;
+    for (size_t i = 0; i < n && same; i++)
+        same = args[i].type == 'i' ? pg_i(r, row, (int)i) == args[i].i
+                                   : span_eq(pg_t(r, row, (int)i), args[i].s);
+    return same;
+}
+
+bool store_ahead_find(struct store *st, const struct store_arg *args, size_t n, struct store_rows *rows)
+{
+    PGresult *r = rows_of(st, which_of(rows->q), args);
+    if (!r)
+        return false;
+    int all = PQntuples(r), first = 0;
+    while (first < all && !row_is(r, first, args, n))
+        first++;
+    rows->row = first - 1;
+    rows->end = first;
+    while (rows->end < all && row_is(r, rows->end, args, n))
+        rows->end++;
+    rows->skip = (unsigned)n;
+    rows->lent = true;
+    rows->stmt = r;
+    return true;
+}
