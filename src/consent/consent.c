@@ -218,3 +218,58 @@ void consent_event_json(struct text *t, const struct consent_event *e)
     put_if(t, "collected_by", e->collected_by);
     json_close(t, '}');
 }
+
+/* ---- Pages of people */
+
+struct walked {
+    int64_t sid[CONSENT_WALK_MAX];
+    size_t n, at;
+};
+
+/* A person may be there more than once. */
+static enum err walk_one(struct store *st, struct span purpose, int64_t after, size_t limit, struct walked *out,
+                         int64_t *horizon, struct fail *f)
+{
+    struct store_rows rows;
+    out->n = out->at = 0;
+    enum err e = store_query(st, Q_WALK_CONSENTED,
+                             ARGS(ARG_T(purpose), ARG_I(after), ARG_I((int64_t)limit)), &rows, f);
+    while (!e && store_next(&rows, f))
+        out->sid[out->n++] = store_i(&rows, 0);
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    if (out->n == limit && out->sid[limit - 1] < *horizon)
+        *horizon = out->sid[limit - 1]; /* what lies behind is not known yet */
+    return e;
+}
+
+static int64_t head(const struct walked *w)
+{
+    return w->at < w->n ? w->sid[w->at] : INT64_MAX;
+}
+
+enum err consent_walk(struct store *st, struct span purpose, int64_t after, size_t limit, int64_t *sids,
+                      size_t *n, int64_t *next, struct fail *f)
+{
+    struct walked own, every;
+    int64_t horizon = INT64_MAX, last = after;
+    *n = 0;
+    *next = 0;
+    limit = limit < CONSENT_WALK_MAX ? limit : CONSENT_WALK_MAX;
+    enum err e = walk_one(st, purpose, after, limit, &own, &horizon, f);
+    if (!e)
+        e = walk_one(st, SPAN_EMPTY, after, limit, &every, &horizon, f);
+    while (!e && *n < limit && (own.at < own.n || every.at < every.n)) {
+        struct walked *w = head(&own) <= head(&every) ? &own : &every;
+        int64_t sid = w->sid[w->at];
+        if (sid > horizon)
+            break;
+        w->at++;
+        if (sid != last)
+            sids[(*n)++] = last = sid;
+    }
+    bool more = horizon != INT64_MAX || own.at < own.n || every.at < every.n;
+    *next = !e && more && last != after ? last : 0;
+    return e;
+}

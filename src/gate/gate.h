@@ -262,6 +262,18 @@ struct gate_out {
  * fields carry their reason in the answer. */
 enum err gate_read(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer,
                    struct gate_out **out, size_t *n, struct fail *f);
+/* Pages of people in the order in which they came: the people of a service, or those who ever consented to a
+ * purpose. Nobody is decided about here: each is to be read for itself (gate_read). *next: where the next page
+ * begins, 0 at the end; a page may be short, or empty, before that. */
+#define GATE_PAGE_MAX 1000
+struct gate_page {
+    struct span service, purpose;
+    bool consented;
+    int64_t after; /* 0: from the beginning */
+    size_t limit;  /* 1 to GATE_PAGE_MAX */
+};
+enum err gate_walk(struct gate_call *c, const struct gate_page *page, struct subject_id *out, size_t *n,
+                   int64_t *next, struct fail *f);
 /* All that is held of the person, for themself (B5.1.a): as read, operation export, by the subject unless
  * `asked` names a guardian. `asked` says purpose and evidence; its fields are filled in. Nothing held: an
  * entry and an empty answer. The receipt points at the entry. */

@@ -130,6 +130,8 @@ CREATE TABLE consent_event (
     collected_by    TEXT NOT NULL,    -- the service that recorded it
     PRIMARY KEY (sid, seq)
 ) WITHOUT ROWID;
+-- Who consented to a purpose, in the order of persons: kind 1 is a consent, state 0 given.
+CREATE INDEX consent_event_by_purpose ON consent_event (purpose, sid) WHERE kind = 1 AND state = 0;
 
 -- Values that a law makes us keep: from `starts` on they lie still for that duty alone (B4.0.a).
 CREATE TABLE hold (

@@ -86,6 +86,8 @@ struct store_memo_stats store_memo_stats(const struct store *st);
 #define STORE_ID_LEN    16
 #define STORE_AHEAD_MAX 64
 void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n);
+/* The same for the ids of small keys alone, instead of what was fetched before. */
+void store_ahead_sids(struct store *st, const int64_t *sids, size_t n);
 
 /* A group of writes: begin, then for each handler a savepoint that is released or rolled back, then commit.
  * Commit order makes every crash safe: keys.db first (an orphan key is harmless), then troth.db, then the key

@@ -94,7 +94,7 @@ enum store_ahead_which {
     AHEAD_COUNT
 };
 struct store_ahead {
-    size_t n, n_sids;
+    size_t n, n_sids, n_any; /* persons asked for by id; by small key, or found; either way */
     uint8_t id[STORE_AHEAD_MAX][STORE_ID_LEN];
     int64_t sid[STORE_AHEAD_MAX]; /* of those that were found */
     bool asked[AHEAD_COUNT];

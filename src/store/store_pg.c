@@ -180,12 +180,13 @@ enum err pg_check_version(int version, const char *name, struct fail *f)
 /* What stays with the session; through a pool it goes with each transaction (pg_enter). bytea_output and the
  * rest do not matter: results are binary.
  * - A sequential scan of a small table would meet every other daemon's change of it (SERIALIZABLE).
+ * - Statements are short and prepared once: planned anew, or compiled, that would be most of what they cost.
  * - A server notices within ten seconds that this machine is gone, with what its transactions had locked. */
 static const char SETTINGS[] =
     "SET synchronous_commit = on; SET client_min_messages = error; SET enable_seqscan = off;"
     "SET idle_in_transaction_session_timeout = 60000;"
     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 5;"
-    "SET tcp_user_timeout = 10000";
+    "SET tcp_user_timeout = 10000; SET plan_cache_mode = force_generic_plan; SET jit = off";
 static const char *const settings_local[] = {"SET LOCAL synchronous_commit = on",
                                              "SET LOCAL enable_seqscan = off",
                                              "SET LOCAL idle_in_transaction_session_timeout = 60000"};

@@ -87,13 +87,16 @@ static void ask(struct store *st, enum store_ahead_which w, const struct array *
     pg_enter(pg);
     if (pg->unanswered + 4 >= PG_UNANSWERED_MAX)
         pg_collect(pg, NULL, NULL);
-    if (pg->prepared[place] == PG_UNKNOWN) {
+    if (pg->prepared[place] == PG_UNKNOWN && !pg->pooled) {
         pg_sent(pg, PQsendPrepare(pg->c, ahead[w].name, ahead[w].sql, 1, &type), false);
         if (pg->unanswered)
             pg->makes[pg->unanswered - 1] = (uint16_t)(place + 1);
         pg->prepared[place] = PG_SENT;
     }
-    pg_sent(pg, PQsendQueryPrepared(pg->c, ahead[w].name, 1, value, length, format, 1), false);
+    pg_sent(pg,
+            pg->pooled ? PQsendQueryParams(pg->c, ahead[w].sql, 1, &type, value, length, format, 1)
+                       : PQsendQueryPrepared(pg->c, ahead[w].name, 1, value, length, format, 1),
+            false);
     if (pg->unanswered && !pg->lost.code)
         pg->keep[pg->unanswered - 1] = &st->ahead.rows[w];
 }
@@ -113,21 +116,34 @@ void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n)
     if (!st->pg[STORE_MAIN] || !st->snapshot || st->mode != STORE_READ || n == 0 || n > STORE_AHEAD_MAX)
         return;
     memcpy(s->id, ids, n * sizeof s->id[0]);
-    s->n = n;
+    s->n = s->n_any = n;
     array_ids(&a, s);
     ask(st, AHEAD_SUBJECT_GET, &a, OID_BYTEA_ARRAY);
+}
+
+void store_ahead_sids(struct store *st, const int64_t *sids, size_t n)
+{
+    struct store_ahead *s = &st->ahead;
+    struct array a;
+    store_ahead_end(st);
+    if (!st->pg[STORE_MAIN] || !st->snapshot || st->mode != STORE_READ || n == 0 || n > STORE_AHEAD_MAX)
+        return;
+    memcpy(s->sid, sids, n * sizeof s->sid[0]);
+    s->n_sids = s->n_any = n;
+    array_sids(&a, s);
+    ask(st, AHEAD_SUBJECT_OF_SID, &a, OID_INT8_ARRAY);
 }
 
 void store_ahead_end(struct store *st)
 {
     struct store_ahead *s = &st->ahead;
-    for (unsigned w = 0; s->n && w < AHEAD_COUNT; w++) {
+    for (unsigned w = 0; s->n_any && w < AHEAD_COUNT; w++) {
         if (s->asked[w] && !s->rows[w] && st->pg[store_query_db(ahead[w].q)]->unanswered)
             answers(st->pg[store_query_db(ahead[w].q)]); /* it must not come in when nobody waits for it */
         if (s->rows[w])
             PQclear(s->rows[w]);
     }
-    if (s->n)
+    if (s->n_any)
         *s = (struct store_ahead){0};
 }
 
@@ -197,8 +213,12 @@ static void keys_take(struct store *st)
 static PGresult *rows_of(struct store *st, enum store_ahead_which w, const struct store_arg *args)
 {
     struct store_ahead *s = &st->ahead;
-    if (w == AHEAD_COUNT || !s->n)
+    if (w == AHEAD_COUNT || !s->n_any)
         return NULL;
+    if (w == AHEAD_SUBJECT_OF_SID && s->asked[w])
+        answers(st->pg[STORE_MAIN]);
+    if (w == AHEAD_SUBJECT_OF_SID || !s->n)
+        return w == AHEAD_SUBJECT_OF_SID && sid_known(s, args[0].i) ? s->rows[w] : NULL;
     if (args[0].type == 'b' && !id_asked(s, args[0].s))
         return NULL;
     if (w == AHEAD_SUBJECT_GET && !s->n_sids)

@@ -343,3 +343,28 @@ enum err guardian_verified(struct store *st, const struct subject *child, struct
     *out = *out && child->band == BAND_CHILD;
     return e;
 }
+
+/* ---- Pages of people */
+
+enum err subject_walk(struct store *st, struct span service, int64_t after, size_t limit, int64_t *sids,
+                      size_t *n, int64_t *next, struct fail *f)
+{
+    struct store_rows rows;
+    *n = 0;
+    *next = 0;
+    if (!store_one(st, Q_WALK_END, NO_ARGS, &rows, f))
+        return rows.err;
+    int64_t end = store_i(&rows, 0), to = after < end - SUBJECT_WALK_KEYS ? after + SUBJECT_WALK_KEYS : end;
+    store_done(&rows);
+    enum err e = store_query(st, Q_WALK_SERVICE,
+                             ARGS(ARG_I(after), ARG_I(to), ARG_T(service), ARG_I((int64_t)limit)), &rows, f);
+    while (!e && store_next(&rows, f))
+        sids[(*n)++] = store_i(&rows, 0);
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    if (!e && *n == limit)
+        to = sids[limit - 1];
+    *next = to < end ? to : 0;
+    return e;
+}

@@ -7,13 +7,6 @@
 
 #define BATCH_MAX 1000 /* persons of one call: 30 ms of a reader; beyond, ask again */
 
-struct batch {
-    struct call *call;
-    struct gate_request *question;
-    struct arena *main; /* what the answer lives in; the call's own is emptied after each person */
-    struct text text;
-};
-
 /* Of one person, and not of the question. */
 static bool is_persons(enum err e)
 {
@@ -25,8 +18,8 @@ static void put_problem(struct batch *b)
     struct call *c = b->call;
     struct response res = {0};
     http_problem(c->arena, &res, &c->fail, c->extra);
-    json_i64(&b->text, "status", res.status);
-    json_raw(&b->text, "problem", res.body);
+    json_i64(b->text, "status", res.status);
+    json_raw(b->text, "problem", res.body);
     c->fail = (struct fail){0};
     c->extra = SPAN_EMPTY;
 }
@@ -34,7 +27,7 @@ static void put_problem(struct batch *b)
 static void put_entry(struct batch *b, size_t before)
 {
     if (b->call->gate.n_entries > before)
-        json_i64(&b->text, "entry_offset", (int64_t)before);
+        json_i64(b->text, "entry_offset", (int64_t)before);
 }
 
 static enum err read_person(struct batch *b, const struct subject *s)
@@ -54,9 +47,9 @@ static enum err read_person(struct batch *b, const struct subject *s)
     }
     if (err != OK)
         return err;
-    json_i64(&b->text, "status", 200);
-    render_values(c, &b->text, answer, values, n, !q->brief);
-    render_decision_members(c, &b->text, answer);
+    json_i64(b->text, "status", 200);
+    render_values(c, b->text, answer, values, n, !q->brief);
+    render_decision_members(c, b->text, answer);
     return OK;
 }
 
@@ -70,8 +63,8 @@ static enum err put_person(struct batch *b, struct span id)
     struct call *c = b->call;
     struct subject s;
     size_t before = c->gate.n_entries;
-    json_open(&b->text, NULL, '{');
-    json_string(&b->text, "subject", id);
+    json_open(b->text, NULL, '{');
+    json_string(b->text, "subject", id);
     memset(b->question->known, 0, sizeof b->question->known);
     enum err err = call_known_tags(c, b->question, known_of(c, id));
     b->question->tags = json_get(c->body, "known") != NULL;
@@ -84,7 +77,7 @@ static enum err put_person(struct batch *b, struct span id)
     if (err != OK)
         put_problem(b);
     put_entry(b, before);
-    json_close(&b->text, '}');
+    json_close(b->text, '}');
     return OK;
 }
 
@@ -113,56 +106,93 @@ static enum err check_lists(struct call *c)
     return OK;
 }
 
-/* Whom the next answers are about. */
-static void look_ahead(const struct call *c, const struct json *subjects, size_t from)
+/* Opened values are wiped with the arena of the person before. */
+void batch_begin(struct batch *b)
 {
-    uint8_t ids[STORE_AHEAD_MAX][STORE_ID_LEN];
-    size_t n = 0;
-    for (size_t i = from; i < json_count(subjects) && i < from + STORE_AHEAD_MAX; i++)
-        n += hex_get(json_span(json_at(subjects, i)), ids[n], STORE_ID_LEN);
-    store_ahead(c->gate.st, (const uint8_t(*)[STORE_ID_LEN])ids, n);
+    b->scratch = arena_new(0);
+    b->call->many = true;
+    b->call->gate.keep = b->main;
+    b->call->arena = b->call->gate.arena = b->scratch;
 }
 
-static enum err put_persons(struct batch *b, struct arena *scratch)
+void batch_next(struct batch *b, const struct subject_id *ids, size_t i, size_t n)
+{
+    uint8_t ahead[STORE_AHEAD_MAX][STORE_ID_LEN];
+    size_t m = n - i < STORE_AHEAD_MAX ? n - i : STORE_AHEAD_MAX;
+    arena_reset(b->scratch);
+    if (i % STORE_AHEAD_MAX)
+        return;
+    for (size_t k = 0; k < m; k++)
+        memcpy(ahead[k], ids[i + k].b, STORE_ID_LEN);
+    store_ahead(b->call->gate.st, (const uint8_t(*)[STORE_ID_LEN])ahead, m);
+}
+
+void batch_end(struct batch *b)
+{
+    b->call->arena = b->call->gate.arena = b->main;
+    b->call->gate.keep = NULL;
+    b->call->many = false;
+    arena_free(b->scratch);
+}
+
+bool batch_put_allowed(struct batch *b, const struct subject *s)
+{
+    struct call *c = b->call;
+    size_t before = c->gate.n_entries;
+    struct text *to = b->text, own = text_new(c->arena, 2048);
+    b->text = &own;
+    json_open(&own, NULL, '{');
+    json_hex(&own, "subject", s->id.b, ID_LEN);
+    enum err err = read_person(b, s);
+    if (err == OK)
+        put_entry(b, before);
+    json_close(&own, '}');
+    b->text = to;
+    if (err == OK)
+        json_raw(to, NULL, text_span(&own));
+    if (err == ERR_REFUSED) {
+        c->fail = (struct fail){0};
+        c->extra = SPAN_EMPTY;
+    }
+    return err == OK;
+}
+
+static enum err put_persons(struct batch *b)
 {
     struct call *c = b->call;
     const struct json *subjects = json_get(c->body, "subjects");
+    size_t n = json_count(subjects);
+    struct subject_id *ids = ARENA_ARRAY(c->arena, n, struct subject_id);
+    for (size_t i = 0; i < n; i++)
+        hex_get(json_span(json_at(subjects, i)), ids[i].b, ID_LEN); /* a wrong one is told in its turn */
     enum err err = OK;
-    c->many = true;
-    c->gate.keep = b->main;
-    c->arena = c->gate.arena = scratch;
-    for (size_t i = 0; i < json_count(subjects) && err == OK; i++) {
-        if (i % STORE_AHEAD_MAX == 0)
-            look_ahead(c, subjects, i);
+    batch_begin(b);
+    for (size_t i = 0; i < n && err == OK; i++) {
+        batch_next(b, ids, i, n);
         err = put_person(b, json_span(json_at(subjects, i)));
-        arena_reset(scratch); /* opened values are wiped with it */
     }
-    c->arena = c->gate.arena = b->main;
-    c->gate.keep = NULL;
-    c->many = false;
+    batch_end(b);
     return err;
 }
 
 void api_read_many(struct call *c)
 {
     struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
-    struct batch b = {.call = c, .question = q, .main = c->arena};
+    struct text t = text_new(c->arena, 16384);
+    struct batch b = {.call = c, .question = q, .main = c->arena, .text = &t};
     if (check_lists(c) != OK || call_question(c, q) != OK)
         return;
     q->has_subject = true;
     q->brief = !call_provenance(c);
-    b.text = text_new(c->arena, 16384);
-    json_open(&b.text, NULL, '{');
-    json_open(&b.text, "answers", '[');
-    struct arena *scratch = arena_new(0);
-    enum err err = put_persons(&b, scratch);
-    arena_free(scratch);
+    json_open(b.text, NULL, '{');
+    json_open(b.text, "answers", '[');
+    enum err err = put_persons(&b);
     if (err != OK) {
         c->extra = SPAN_EMPTY;
         return;
     }
-    json_close(&b.text, ']');
-    call_entry(c, &b.text, "first_entry", 0);
-    json_close(&b.text, '}');
-    http_json(c->res, 200, &b.text);
+    json_close(b.text, ']');
+    call_entry(c, b.text, "first_entry", 0);
+    json_close(b.text, '}');
+    http_json(c->res, 200, b.text);
 }

@@ -136,6 +136,21 @@ void answer_values(struct call *c, const struct gate_answer *answer, const struc
 enum err call_known_tags(struct call *c, struct gate_request *q, const struct json *known);
 /* True if the body asks where values come from. */
 bool call_provenance(const struct call *c);
+
+/* api_batch.c: one question about many persons, each with its answer and its entry. Between begin and end the
+ * call's arena is one that is emptied at each batch_next, which also tells whom the next ones are about. */
+struct batch {
+    struct call *call;
+    struct gate_request *question;
+    struct arena *main, *scratch; /* what the answer lives in */
+    struct text *text;
+};
+void batch_begin(struct batch *b);
+void batch_next(struct batch *b, const struct subject_id *ids, size_t i, size_t n);
+void batch_end(struct batch *b);
+/* The person's values as an object of the answer. False: refused, which is on record, and nothing was written;
+ * or the call failed. */
+bool batch_put_allowed(struct batch *b, const struct subject *s);
 /* True if anything may leave. */
 bool answer_allows_any(const struct gate_answer *a);
 /* One act, or one set of values, of a person, from the body. */

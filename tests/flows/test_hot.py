@@ -151,6 +151,62 @@ class Many(Reading):
         self.assertEqual(got["answers"][0]["status"], 404)
 
 
+class Pages(Reading):
+    """Whole services, page by page: each person is decided and recorded for themself, nobody is named."""
+
+    def page(self, token="shop", status=200, **more):
+        body = {"purpose": "order-payment", "fields": GOODS, **more}
+        return self.expect(self.post("/v1/read/people", body, token=token), status)
+
+    def walk(self, **more):
+        pages = [self.page(**more)]
+        while "next" in pages[-1]:
+            pages.append(self.page(after=pages[-1]["next"], **more))
+        return pages
+
+    def test_pages_hold_everybody_once_and_refusals_are_on_record(self):
+        people, other = [self.buyer() for _ in range(7)], self.adult("music")
+        self.act(people[3], document="group", state="withdrawn")
+        self.expect(self.delete(f"/v1/subjects/{people[5]}", token="shop"), 200)
+        pages = self.walk(limit=2)
+        got = [a["subject"] for p in pages for a in p["answers"]]
+        self.assertEqual([p for p in got if p in people], [p for i, p in enumerate(people) if i not in (3, 5)])
+        self.assertNotIn(other, got)
+        self.assertEqual(len(set(got)), len(got))
+        self.assertGreaterEqual(sum(p["refused"] for p in pages), 1)
+        self.assertTrue(all(len(p["answers"]) + p["refused"] <= 2 for p in pages))
+        rows = self.expect(self.get(f"/v1/subjects/{people[3]}/history?limit=1", token="shop"), 200)["history"]
+        self.assertEqual(rows[0]["kind"], "refused", rows)
+        first = next(p for p in pages if any(a["subject"] == people[0] for a in p["answers"]))
+        answer = next(a for a in first["answers"] if a["subject"] == people[0])
+        self.assertEqual(answer["values"]["order-items"]["value"], "tea")
+        rows = self.expect(self.get(f"/v1/subjects/{people[0]}/history?limit=1", token="shop"), 200)["history"]
+        self.assertEqual(rows[0]["entry"], first["first_entry"] + answer["entry_offset"])
+
+    def test_those_who_consented_are_found_and_a_withdrawal_holds_at_once(self):
+        field, many = ["log-browsing-history"], {"among": "consented", "purpose": "profiling", "fields": ["log-browsing-history"]}
+        people = [self.adult("shop") for _ in range(5)]
+        for person in people[1:]:
+            self.consent(person, "consent", purpose="profiling")
+        self.consent(people[2], "consent", purpose="profiling")
+        self.operator("POST", f"/v1/subjects/{people[0]}/consents", {"need": "consent", "state": "given"}, 201)
+        self.withdraw(people[4], need="consent", purpose="profiling")
+        for limit in (1, 2, 100):
+            got = [a["subject"] for p in self.walk(limit=limit, **many) for a in p["answers"]]
+            self.assertEqual(got, people[:4], limit)
+
+    def test_another_service_and_wrong_questions(self):
+        self.buyer()
+        self.assertEqual(self.page(token="music", purpose="profiling", fields=["log-browsing-history"], among="consented")["answers"], [])
+        for body, pointer in (({"purpose": "no-such"}, "/purpose"), ({"after": "12a"}, "/after"), ({"limit": 0}, "/limit"),
+                              ({"limit": 1001}, "/limit"), ({"fields": ["no-such-field"]}, "/fields"), ({"service": "music"}, "/service")):
+            answer = self.post("/v1/read/people", {"purpose": "order-payment", "fields": GOODS, **body}, token="shop")
+            self.assertIn(answer.status, (400, 403, 422), (body, answer))
+            self.assertTrue(answer.json["pointer"].startswith(pointer), (body, answer.json))
+        refused = self.operator("POST", "/v1/read/people", {"purpose": "order-payment", "fields": GOODS})
+        self.assertEqual(refused.json["pointer"], "/service")
+
+
 class Conditional(Reading):
     def test_only_what_changed_comes_again(self):
         person = self.buyer()
