@@ -159,6 +159,11 @@ $(BENCH_BIN): $(B)/bench/%: bench/%.c $(LIB_ALL)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(ALLC) $(addprefix -Isrc/,$(PARTS)) $< $(call GROUP,$(LIB_ALL)) $(LIBS) -o $@
 
+# GDPRBench: one client for all systems; its own folder, its own libraries.
+$(B)/bench/gdprbench: $(wildcard bench/gdprbench/*.c bench/gdprbench/*.h) $(LIB_ALL)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(ALLC) $(addprefix -Isrc/,$(PARTS)) $(filter %.c,$^) $(call GROUP,$(LIB_ALL)) $(LIBS) $(shell pkg-config --cflags --libs libpq hiredis) -lm -o $@
+
 # The daemon without the record of reads, to see what the record costs. It is no program of the installation.
 $(B)/bench/unrecorded: src/engine/engine_read.c $(B)/obj/main/troth.o $(LIB_ALL)
 	@mkdir -p $(@D)
@@ -229,6 +234,14 @@ bench-quick: ## the main figures in under 45 seconds
 	@tools/deps
 	@+$(MAKE) all $(B)/bench/load $(B)/bench/unrecorded
 	@bench/bench.py --quick $(B)
+bench-gdprbench: ## GDPRBench on troth, PostgreSQL, Redis and SQLite in one run; QUICK=1 in under 2 minutes; ARGS='--records N'
+	@tools/deps --bench
+	@+$(MAKE) all $(B)/bench/gdprbench
+	@bench/gdprbench/run $(if $(QUICK),--quick) $(ARGS) $(B)
+bench-postgresql: ## reads, creates, consents and collects with the people on PostgreSQL; also into build/bench.tsv
+	@tools/deps --test
+	@+$(MAKE) all $(B)/bench/load
+	@bench/bench.py --postgresql $(B)
 bench-record: ## entries the record takes and verifies a second, and how long it takes to open
 	@tools/deps
 	@+$(MAKE) $(B)/bench/record
@@ -240,6 +253,6 @@ clean: ## remove everything built (not DATA)
 	rm -rf build
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-.PHONY: all unit fuzzers run test check format requirements fuzz fault-kill fault-cut fault-nth bench bench-quick bench-policy bench-record bench-vault install clean help
+.PHONY: all unit fuzzers run test check format requirements fuzz fault-kill fault-cut fault-nth bench bench-quick bench-policy bench-record bench-vault bench-gdprbench bench-postgresql install clean help
 
 -include $(shell find $(B)/obj $(B)/unit -name '*.d' 2>/dev/null)

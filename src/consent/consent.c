@@ -227,13 +227,13 @@ struct walked {
 };
 
 /* A person may be there more than once. */
-static enum err walk_one(struct store *st, struct span purpose, int64_t after, size_t limit, struct walked *out,
-                         int64_t *horizon, struct fail *f)
+static enum err walk_one(struct store *st, struct span purpose, int64_t after, size_t limit,
+                         struct walked *out, int64_t *horizon, struct fail *f)
 {
     struct store_rows rows;
     out->n = out->at = 0;
-    enum err e = store_query(st, Q_WALK_CONSENTED,
-                             ARGS(ARG_T(purpose), ARG_I(after), ARG_I((int64_t)limit)), &rows, f);
+    enum err e = store_query(st, Q_WALK_CONSENTED, ARGS(ARG_T(purpose), ARG_I(after), ARG_I((int64_t)limit)),
+                             &rows, f);
     while (!e && store_next(&rows, f))
         out->sid[out->n++] = store_i(&rows, 0);
     if (!e)

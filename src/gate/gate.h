@@ -263,8 +263,8 @@ struct gate_out {
 enum err gate_read(struct gate_call *c, const struct gate_request *q, struct gate_answer *answer,
                    struct gate_out **out, size_t *n, struct fail *f);
 /* Pages of people in the order in which they came: the people of a service, or those who ever consented to a
- * purpose. Nobody is decided about here: each is to be read for itself (gate_read). *next: where the next page
- * begins, 0 at the end; a page may be short, or empty, before that. */
+ * purpose. Nobody is decided about here: each is to be read for itself (gate_read). *next: where the next
+ * page begins, 0 at the end; a page may be short, or empty, before that. */
 #define GATE_PAGE_MAX 1000
 struct gate_page {
     struct span service, purpose;

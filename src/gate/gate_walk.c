@@ -2,7 +2,8 @@
 /* Pages of people. See gate.h. */
 #include "gate_impl.h"
 
-static enum err ids_of(struct store *st, const int64_t *sids, size_t n, struct subject_id *out, struct fail *f)
+static enum err ids_of(struct store *st, const int64_t *sids, size_t n, struct subject_id *out,
+                       struct fail *f)
 {
     enum err e = OK;
     for (size_t i = 0; !e && i < n; i++) {
@@ -23,7 +24,8 @@ static enum err purpose_of(const struct gate_call *c, struct span written, struc
         return OK;
     }
     fail_where(f, "/purpose");
-    return fail_set(f, ERR_UNKNOWN_NAME, "the policy knows no purpose '%.*s'", SPAN_F(span_sub(written, 0, 64)));
+    return fail_set(f, ERR_UNKNOWN_NAME, "the policy knows no purpose '%.*s'",
+                    SPAN_F(span_sub(written, 0, 64)));
 }
 
 enum err gate_walk(struct gate_call *c, const struct gate_page *page, struct subject_id *out, size_t *n,

@@ -80,9 +80,9 @@ struct store_memo_stats {
 };
 struct store_memo_stats store_memo_stats(const struct store *st);
 
-/* On a server every statement is a round trip. Who knows whom a snapshot will be asked about says so right after
- * store_begin_read, or again later in it: what a read of values looks at is then fetched for all of them at
- * once. It changes no answer; where the databases are files it does nothing. */
+/* On a server every statement is a round trip. Who knows whom a snapshot will be asked about says so right
+ * after store_begin_read, or again later in it: what a read of values looks at is then fetched for all of
+ * them at once. It changes no answer; where the databases are files it does nothing. */
 #define STORE_ID_LEN    16
 #define STORE_AHEAD_MAX 64
 void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n);
@@ -144,11 +144,11 @@ struct store_cell {
 struct store_rows {
     struct store *st;
     enum store_query_id q;
-    void *stmt;   /* SQLite: the statement; PostgreSQL: the result; kept: what was read before */
-    int row, end; /* PostgreSQL, kept: which row, from 0; PostgreSQL: the first that is not ours */
+    void *stmt;    /* SQLite: the statement; PostgreSQL: the result; kept: what was read before */
+    int row, end;  /* PostgreSQL, kept: which row, from 0; PostgreSQL: the first that is not ours */
     unsigned skip; /* PostgreSQL: columns before ours */
     bool lent;     /* PostgreSQL: the result is of store_ahead */
-    enum err err; /* set when next returned false because of a failure */
+    enum err err;  /* set when next returned false because of a failure */
     bool on_pg, kept;
     const struct store_cell *cell;  /* kept: the row */
     uint64_t taking;                /* it is being kept: the how manieth result; else 0 */

@@ -2,8 +2,8 @@
 /*
  * What a snapshot will be asked about many persons, fetched for all of them: see store.h, store_ahead.
  *
- * The persons are sent with whatever the snapshot asks first and come with its answer; relations, consents and
- * values of all come in a second round trip, keys in a third, if one is asked for. The statements of
+ * The persons are sent with whatever the snapshot asks first and come with its answer; relations, consents
+ * and values of all come in a second round trip, keys in a third, if one is asked for. The statements of
  * queries.def then find their rows here.
  */
 #include "store_pg_impl.h"

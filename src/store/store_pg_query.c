@@ -77,8 +77,9 @@ static void execute(struct store_pg *pg, enum store_query_id q, const struct sto
             wanted);
 }
 
-/* Only a plain INSERT can meet a row that is there; its caller wants to know. Ids that were drawn at random or
- * counted by this node alone do not: a wait for each of them would be most of what creating a person takes. */
+/* Only a plain INSERT can meet a row that is there; its caller wants to know. Ids that were drawn at random
+ * or counted by this node alone do not: a wait for each of them would be most of what creating a person
+ * takes. */
 static bool may_clash(enum store_query_id q)
 {
     if (q == Q_SUBJECT_ADD || q == Q_KEY_ADD || q == Q_PENDING_ADD)

@@ -449,7 +449,8 @@ void store_close_rows(struct store *st)
         if (!rows_open(st, (enum store_query_id)q))
             continue;
         log_line(LOG_LVL_ERROR, "store", "statement %s: its rows were left open", queries[q].name);
-        if (st->result[q] && !store_ahead_lent(st, st->result[q])) /* without a server there is no libpq either */
+        if (st->result[q] &&
+            !store_ahead_lent(st, st->result[q])) /* without a server there is no libpq either */
             PQclear(st->result[q]);
         st->result[q] = NULL;
         sqlite3_reset(st->stmt[q]);

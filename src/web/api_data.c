@@ -19,16 +19,17 @@ void api_data_list(struct call *c)
 {
     struct subject s;
     struct gate_out *held;
-    struct span source = SPAN_EMPTY;
+    struct span source = SPAN_EMPTY, field = SPAN_EMPTY;
     size_t n = 0;
     struct text t = text_new(c->arena, 1024);
     call_query(c, "source", &source);
+    call_query(c, "field", &field);
     if (call_subject(c, 0, &s) != OK || gate_held(&c->gate, s.id, &held, &n, &c->fail) != OK)
         return;
     json_open(&t, NULL, '{');
     json_open(&t, "data", '[');
     for (size_t i = 0; i < n; i++)
-        if (!source.len || span_eq(source, held[i].source))
+        if ((!source.len || span_eq(source, held[i].source)) && (!field.len || span_eq(field, held[i].field)))
             render_held(&t, &held[i]);
     json_close(&t, ']');
     json_close(&t, '}');

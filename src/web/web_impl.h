@@ -148,8 +148,8 @@ struct batch {
 void batch_begin(struct batch *b);
 void batch_next(struct batch *b, const struct subject_id *ids, size_t i, size_t n);
 void batch_end(struct batch *b);
-/* The person's values as an object of the answer. False: refused, which is on record, and nothing was written;
- * or the call failed. */
+/* The person's values as an object of the answer. False: refused, which is on record, and nothing was
+ * written; or the call failed. */
 bool batch_put_allowed(struct batch *b, const struct subject *s);
 /* True if anything may leave. */
 bool answer_allows_any(const struct gate_answer *a);

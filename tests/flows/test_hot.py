@@ -195,6 +195,13 @@ class Pages(Reading):
             got = [a["subject"] for p in self.walk(limit=limit, **many) for a in p["answers"]]
             self.assertEqual(got, people[:4], limit)
 
+    def test_what_is_held_of_one_field(self):
+        person = self.buyer()
+        held = lambda query: [v["field"] for v in self.expect(self.get(f"/v1/subjects/{person}/data{query}", token="shop"), 200)["data"]]
+        self.assertEqual(held("?field=order-items"), ["order-items"])
+        self.assertEqual(held("?field=order-items&source=observed"), [])
+        self.assertEqual(sorted(held("")), sorted(GOODS))
+
     def test_another_service_and_wrong_questions(self):
         self.buyer()
         self.assertEqual(self.page(token="music", purpose="profiling", fields=["log-browsing-history"], among="consented")["answers"], [])
