@@ -231,7 +231,7 @@ static enum method method_of(const char *name)
     return METHOD_OTHER;
 }
 
-static enum MHD_Result start(struct exchange *x, const char *method, const char *version)
+static enum MHD_Result begin_request(struct exchange *x, const char *method, const char *version)
 {
     const struct http_config *c = &x->loop->server->config;
     struct request *req = &x->pub.req;
@@ -258,6 +258,13 @@ static enum MHD_Result start(struct exchange *x, const char *method, const char 
     if (fr.length > x->body_max)
         return refuse(x, ERR_TOO_LARGE, 0, "The body is larger than this address takes.");
     return MHD_YES;
+}
+
+static enum MHD_Result start(struct exchange *x, const char *method, const char *version)
+{
+    enum MHD_Result r = begin_request(x, method, version);
+    x->unread = x->state == REPLIED;
+    return r;
 }
 
 /* ---- Body */
@@ -383,6 +390,8 @@ void exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
     if (!x)
         return;
     *con_cls = NULL;
+    if (x->unread)
+        loop_wipe(x->loop);
     if (x->state != HELD) {
         exchange_free(x);
         return;

@@ -60,6 +60,7 @@ struct http_loop {
     int epoll_fd;              /* libmicrohttpd's */
     time_t now;                /* monotonic, of this round */
     unsigned run;              /* counts calls of MHD_run, from 1 */
+    bool wiping;               /* what is freed in this run is wiped */
     unsigned moved;            /* exchanges that this run began, fed or answered, and did not leave held */
     struct exchange *handling; /* in handle(), and not answered */
     unsigned held, orphans;    /* in the hands of handle(); of these, whose connection is gone */
@@ -99,6 +100,7 @@ struct exchange {
     time_t began, handed;       /* monotonic */
     unsigned moved_in;          /* the run */
     bool started, patient;
+    bool unread; /* refused by its headers: part of its body may lie in the connection's memory */
     uint8_t *body;
     size_t body_len, body_cap, body_max;
     size_t body_said; /* by Content-Length; 0 if it was not */
@@ -116,6 +118,8 @@ enum err listen_path(const char *path, int *fd, struct fail *f);
 /* The daemon of libmicrohttpd and what wakes the loop; no thread yet. */
 enum err loop_open(struct http_loop *l, struct http_socket *k, unsigned connections, struct fail *f);
 enum err loop_start(struct http_loop *l, struct fail *f);
+/* What libmicrohttpd frees until the end of this run is wiped: memory of its own that may hold a value. */
+void loop_wipe(struct http_loop *l);
 /* Any thread, after what it is woken for was written. */
 void loop_wake(struct http_loop *l);
 /* The thread has ended, or there was none. */

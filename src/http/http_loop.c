@@ -17,11 +17,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define WIPE_WITH 0x5a /* any but zero, which means off */
 
 static _Thread_local struct http_loop *here;
 
@@ -199,12 +202,39 @@ static bool sleep_until_something(struct http_loop *l)
 
 /* ---- A round */
 
+/* The C library fills what is freed as long as anybody wants it; it costs every thread, so not for long. */
+static pthread_mutex_t lock_wipers = PTHREAD_MUTEX_INITIALIZER;
+static unsigned wipers;
+
+void loop_wipe(struct http_loop *l)
+{
+    if (l->wiping)
+        return;
+    l->wiping = true;
+    pthread_mutex_lock(&lock_wipers);
+    if (wipers++ == 0)
+        mallopt(M_PERTURB, WIPE_WITH);
+    pthread_mutex_unlock(&lock_wipers);
+}
+
+static void wipe_end(struct http_loop *l)
+{
+    if (!l->wiping)
+        return;
+    l->wiping = false;
+    pthread_mutex_lock(&lock_wipers);
+    if (--wipers == 0)
+        mallopt(M_PERTURB, 0);
+    pthread_mutex_unlock(&lock_wipers);
+}
+
 static void run(struct http_loop *l)
 {
     l->moved = 0;
     l->run++;
     answers_take(l);
     MHD_run(l->daemon);
+    wipe_end(l);
 }
 
 static void round_of(struct http_loop *l)

@@ -144,6 +144,40 @@ class Memory(People):
         link.close()
         self.wait(lambda: not self.in_memory())
 
+    @unittest.skipIf(re.search("address|thread", BUILD), "a sanitizer keeps memory that was freed")
+    def test_R118_a_body_that_is_refused_by_its_headers_is_wiped(self):
+        for refused in (b"Content-Length: 99999999\r\n", b"Content-Length: 3000\r\nContent-Length: 3000\r\n", b"Content-Length: 3000\r\nHost: y\r\n"):
+            links = []
+            for _ in range(4):
+                text = "known-" + secrets.token_hex(8)
+                Memory.known.add(text.encode())
+                link = socket.create_connection(("127.0.0.1", self.daemon.port))
+                link.sendall(b"PUT /v1/subjects/x/data HTTP/1.1\r\nHost: x\r\n" + refused + b"\r\n" + text.encode() * 100)
+                self.assertRegex(link.recv(100), b"HTTP/1.1 4(13|00)")
+                links.append(link)
+            for link in links:
+                link.close()
+            self.wait(lambda: not self.in_memory())
+
+    def test_R118_with_lock_memory_nothing_of_the_daemon_reaches_swap(self):
+        self.daemon.stop()
+        self.addCleanup(self.daemon.restart)
+        try:
+            self.daemon.start("--lock-memory")
+        except AssertionError as e:
+            self.assertIn("the memory cannot be locked", str(e))
+            self.skipTest("no memory may be locked here")
+        locked = {}
+        with open(f"/proc/{self.daemon.process.pid}/smaps") as f:
+            for row in f:
+                region = re.match(r"[0-9a-f]+-[0-9a-f]+ (\S+) \S+ \S+ \S+\s*(.*)", row)
+                if region:
+                    name, writable = region[2], "w" in region[1]
+                elif row.startswith("VmFlags:") and writable and not name.startswith("[v"):
+                    locked[name or "anonymous"] = locked.get(name or "anonymous", True) and " lo" in row
+        self.assertGreater(len(locked), 3)
+        self.assertEqual({n for n, is_locked in locked.items() if not is_locked}, set())
+
     def test_R118_nothing_is_in_a_file_or_in_what_the_daemon_said(self):
         where = [os.path.join(folder, name) for folder, _, names in os.walk(self.daemon.home) for name in names]
         found = {}
