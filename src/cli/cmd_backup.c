@@ -9,6 +9,7 @@
 
 #include "file.h"
 #include "json.h"
+#include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -86,6 +87,37 @@ static void on_signal(int number)
     raise(number);
 }
 
+/* ---- What killed backups left in the same folder: copies that nobody has locked, by what is in them */
+
+static bool is_left_over(const char *path)
+{
+    uint8_t head[72] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (fd < 0)
+        return false;
+    bool plain = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    ssize_t n = plain ? pread(fd, head, sizeof head, 0) : -1;
+    close(fd);
+    uint32_t id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
+    return n == (ssize_t)sizeof head && memcmp(head, "SQLite format 3", 16) == 0 &&
+           (id == store_application_id(STORE_MAIN) || id == store_application_id(STORE_KEYS));
+}
+
+static void remove_left_over(struct run *r, const char *folder)
+{
+    struct span *names;
+    size_t n = 0;
+    struct arena *a = r->c->arena;
+    if (file_list(a, folder, ".copy", &names, &n, NULL) != OK)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        const char *path = arena_str(a, arena_fmt(a, "%s/%.*s", folder, SPAN_F(names[i])));
+        if (is_left_over(path) && unlink(path) == 0)
+            fprintf(stderr, "troth: removed %s, which a backup that was cut short had left\n", path);
+    }
+}
+
 static enum err absolute(struct run *r, struct target *t, struct fail *f)
 {
     struct arena *a = r->c->arena;
@@ -101,6 +133,7 @@ static enum err absolute(struct run *r, struct target *t, struct fail *f)
     }
     t->place = arena_str(a, arena_fmt(a, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name));
     t->copy = arena_str(a, arena_fmt(a, "%s.copy", t->place));
+    remove_left_over(r, real);
     free(real);
     if (!file_exists(t->place))
         return OK;

@@ -57,6 +57,8 @@ enum err store_installed(const char *data, bool *out, struct fail *f);
 enum err store_create_local(const char *data, struct fail *f);
 /* Undoes store_create: the files, and the tables on a server. */
 void store_remove(const char *data);
+/* What the header of such a file says at offset 68, big-endian, so that it is known for ours. */
+uint32_t store_application_id(enum store_db which);
 /* Opens, checks (application id, schema version, quick structure check of the header), migrates in
  * STORE_WRITE mode, prepares every statement in that mode. ERR_CORRUPT names the file; ERR_NOT_FOUND if the
  * folder holds none. */

@@ -39,6 +39,11 @@ const struct store_def *store_def(enum store_db which)
     return &defs[which];
 }
 
+uint32_t store_application_id(enum store_db which)
+{
+    return (uint32_t)defs[which].application_id;
+}
+
 /* ---- Failures */
 
 enum fault { FAULT_SYNC, FAULT_DISK_FULL, FAULT_IO, FAULT_CORRUPT, FAULT_BUSY, FAULT_CLASH, FAULT_OURS };

@@ -251,6 +251,16 @@ class Backup(People):
         self.assertIn("exists already", self.backup(code=1).stderr)
         self.restore()
 
+    def test_the_copies_of_a_killed_backup_go_with_the_next_into_the_same_folder(self):
+        self.adult(contact_phone=self.phone())
+        self.daemon.stop()
+        for name in ("troth.db", "keys.db"):  # as a kill in the midst of copying leaves them
+            shutil.copy(os.path.join(self.daemon.data, name), self.in_place("old.%s.copy" % name))
+        with open(self.in_place("letter.copy"), "w") as f:
+            f.write("not ours " * 20)
+        self.backup()
+        self.assertEqual(self.files(), ["letter.copy", "one.data", "one.keys"])
+
     # ---- What is not a backup of this
 
     def change(self, name, to, at, how):
