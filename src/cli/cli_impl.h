@@ -106,6 +106,8 @@ struct cli_answer {
 /* Sends one request as the operator. */
 enum err cli_send(struct cli *c, enum method m, struct span path, struct span query, struct span body,
                   struct cli_answer *out, struct fail *f);
+/* Whether a daemon has the folder of --data open, and takes connections. */
+bool cli_daemon_there(struct cli *c);
 void cli_close(struct cli *c);
 /* A JSON object as lines "name: value", nested ones indented; strings of one line only unless it is the last
  * member. */

@@ -14,13 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define LINES_MAX 63           /* of one call: IMPORT_LINES_MAX */
-#define BYTES_MAX (900u << 10) /* of one call, below the address's 1 MiB */
-#define LINE_MAX_ (256u << 10) /* one person */
-#define NAMED_BY  (1u << 20)   /* bytes of a file that give it its name */
-#define IDS_MAX   LINES_MAX
+#define LINES_MAX    63           /* of one call: IMPORT_LINES_MAX */
+#define BYTES_MAX    (900u << 10) /* of one call, below the address's 1 MiB */
+#define LINE_MAX_    (256u << 10) /* one person */
+#define NAMED_BY     (1u << 20)   /* bytes of a file that give it its name */
+#define IDS_MAX      LINES_MAX
+#define PATIENCE_S   60  /* without --patience */
+#define PAUSE_MS     100 /* before the second try; each pause is twice the one before */
+#define PAUSE_MAX_MS 5000
 
 struct job {
     struct cli *cli;
@@ -33,6 +37,8 @@ struct job {
     char *text[LINES_MAX];                            /* the batch's lines */
     size_t len[LINES_MAX], n, bytes;
     struct fail why[LINES_MAX]; /* of lines that are no JSON */
+    int64_t patience_ms;
+    bool by_daemon; /* a daemon has answered: its folder is not opened here when it goes away */
 };
 
 /* ---- Opening */
@@ -221,6 +227,54 @@ static void put_outcomes(struct job *j, const struct json *answer, uint64_t firs
 
 /* ---- Sending */
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void pause_ms(int64_t ms)
+{
+    const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+/* What may be otherwise in a moment: busy or not acknowledging, no room, gone. */
+static bool passes(const struct job *j, enum err err, int status)
+{
+    if (!j->by_daemon)
+        return false;
+    return err != OK || status == 429 || status == 503 || status == 507;
+}
+
+/* The same batch may be sent twice: its number of the first line says which it is, and what was done is
+ * answered again. */
+static enum err send_patiently(struct job *j, struct span body, struct cli_answer *answer, struct fail *f)
+{
+    int64_t end = now_ms() + j->patience_ms, pause = PAUSE_MS;
+    bool told = false;
+    while (true) {
+        *f = (struct fail){0};
+        *answer = (struct cli_answer){0};
+        enum err err = j->by_daemon && !cli_daemon_there(j->cli)
+                           ? fail_set(f, ERR_BUSY, "The daemon that had %s open is gone.", j->cli->data)
+                           : cli_send(j->cli, METHOD_POST, SPAN("/v1/import"), SPAN_EMPTY, body, answer, f);
+        j->by_daemon |= err == OK && !j->cli->web;
+        if (!passes(j, err, answer->status) || now_ms() + pause > end)
+            return err;
+        if (!told) {
+            cli_progress_end();
+            fprintf(stderr, "troth: %s; trying again for up to %lld s\n",
+                    err != OK ? "the daemon does not answer" : "the daemon cannot take more in now",
+                    (long long)j->patience_ms / 1000);
+        }
+        told = true;
+        pause_ms(pause);
+        pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
+    }
+}
+
 static int ask(struct job *j, uint64_t from, bool with_lines, const struct json **out)
 {
     struct cli_answer answer;
@@ -240,7 +294,9 @@ static int ask(struct job *j, uint64_t from, bool with_lines, const struct json 
     json_close(&t, '}');
     struct arena *mine = j->cli->arena;
     j->cli->arena = j->arena; /* what a request takes goes with the batch */
-    enum err err = cli_send(j->cli, METHOD_POST, SPAN("/v1/import"), SPAN_EMPTY, text_span(&t), &answer, &f);
+    enum err err = send_patiently(j, text_span(&t), &answer, &f);
+    if (err != OK && j->by_daemon)
+        fail_hint(&f, "give the same command again: it goes on where it stopped");
     int code = err != OK ? cli_fail(&f) : answer.status != 200 ? cli_problem(j->cli, &answer) : CLI_OK;
     j->cli->arena = mine;
     if (code == CLI_OK && json_parse(j->arena, answer.body, out, &f) != OK)
@@ -386,6 +442,8 @@ int cmd_import(struct cli *c)
     struct fail f = {0};
     j->cli = c;
     j->arena = arena_new(0);
+    const char *patience = cli_get(c, "patience");
+    j->patience_ms = (patience ? atoll(patience) : PATIENCE_S) * 1000LL;
     int code = crypto_start(&f) == OK ? open_all(j) : cli_fail(&f);
     if (code == CLI_OK)
         code = open_outcomes(j);

@@ -80,6 +80,8 @@ static const struct cli_option serve_options[] = {
     {"accept-loss", CLI_FLAG, NULL, false, NULL,
      "start though a backup that was put back lacks what the record, or the database, has; that goes on "
      "record"},
+    {"lock-memory", CLI_FLAG, NULL, false, NULL,
+     "keep all of the daemon's memory out of swap; refuse to start where that is not allowed"},
     {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
     {0},
 };
@@ -128,6 +130,8 @@ static const struct cli_option import_options[] = {
      "what it is called: one that was interrupted goes on under its name"},
     {"ids", CLI_STRING, "FILE", false, NULL, "where the ids go (default: FILE.ids)"},
     {"rejects", CLI_STRING, "FILE", false, NULL, "where refused lines go (default: FILE.rejects)"},
+    {"patience", CLI_NUMBER, "SECONDS", false, NULL,
+     "how long to try again while the daemon is busy, full or gone (default: 60; 0: not at all)"},
     {0},
 };
 static const struct cli_option erase_options[] = {
@@ -485,7 +489,8 @@ const struct cli_command cli_commands[] = {
      .more = "Each line is a person: `service`, `birth_date`, `consents` (acts, as POST /v1/subjects/{id}/consents takes "
              "them), `data` (sets of values, as PUT /v1/subjects/{id}/data takes them) and a `ref` of yours. It goes through the "
              "same rules as a registration by that service. A refused line leaves nothing behind and goes to the rejects with "
-             "its number and the reason; the others go on. What was interrupted goes on where it stopped. FILE may be -. "
+             "its number and the reason; the others go on. What was interrupted goes on where it stopped. While the daemon is busy, has no room or is being started again, it waits and "
+             "tries again, up to --patience. FILE may be -. "
              "Exit codes: 0 all were taken in, 1 some were refused or it stopped, 2 usage."},
     ASK("subject erase", "ID", 1, "erase a person: destroy the key, keep the proof", erase_options, DELETE,
         "/v1/subjects/{0}", NULL, NULL),

@@ -141,6 +141,11 @@ static enum err send_here(struct cli *c, enum method m, struct span path, struct
     return OK;
 }
 
+bool cli_daemon_there(struct cli *c)
+{
+    return daemon_answers(web_socket_path(c->arena, c->data));
+}
+
 enum err cli_send(struct cli *c, enum method m, struct span path, struct span query, struct span body,
                   struct cli_answer *out, struct fail *f)
 {

@@ -266,6 +266,49 @@ class Each(Disk):
             self.works()
             self.end(self.data)
 
+    # ---- An import that meets it
+
+    def take_in(self, *more):
+        people = os.path.join(os.path.dirname(self.data), "people.jsonl")
+        with open(people, "w") as f:
+            f.writelines(json.dumps({"ref": str(n), "service": "shop", "birth_date": "1990-01-01"}) + "\n" for n in range(200))
+        return people, subprocess.Popen([fault_daemon.TROTH, "import", people, "--data", self.data, *more],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def taken(self, people, process):
+        said = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 0, said)
+        with open(people + ".ids") as f:
+            ids = [json.loads(line) for line in f]
+        self.assertEqual([i["line"] for i in ids], list(range(1, 201)))
+        self.assertEqual(len({i["id"] for i in ids}), 200)
+        for i in ids[::40]:
+            self.assertEqual(self.ask("GET", "/v1/subjects/" + i["id"])[0], 200)
+
+    def test_an_import_waits_for_room(self):
+        self.meet("/troth.db")
+        self.begin()
+        people, process = self.take_in("--patience", "0")
+        self.assertIn("no room", process.communicate(timeout=60)[1])
+        self.assertEqual(process.returncode, 1)
+        people, process = self.take_in()
+        self.assertIn("trying again", process.stderr.readline())
+        self.over()
+        self.taken(people, process)
+        self.end(self.data)
+
+    def test_an_import_outlives_a_daemon_that_acknowledges_nothing(self):
+        self.meet("/troth.db", syncs=True, number=EIO)
+        self.begin()
+        people, process = self.take_in()
+        self.assertIn("trying again", process.stderr.readline())
+        self.assertEqual(self.health()[0], 503)
+        self.over()
+        self.daemon.kill()
+        self.serve(self.data)
+        self.taken(people, process)
+        self.end(self.data)
+
     # ---- No sync: nothing is acknowledged any more, and the daemon says so
 
     def stopped(self):
