@@ -4,8 +4,8 @@
  * (C2SP tlog-witness, tlog-cosignature). So a log that was cut, or rewritten, is refused by somebody else's
  * memory.
  *
- * Its folder: `witness-key` (0600), `key.pub`, and for each log `log-HASH` with the newest head and its cosignature,
- * made durable before the cosignature is given away. One process at a time.
+ * Its folder: `witness-key` (0600), `key.pub`, and for each log `log-HASH` with the newest head and its
+ * cosignature, made durable before the cosignature is given away. One process at a time.
  */
 #ifndef TROTH_WITNESS_H
 #define TROTH_WITNESS_H
