@@ -285,9 +285,9 @@ static enum err begin(struct move *m, bool begun, bool renamed, bool look, struc
     return err;
 }
 
-/* look: nothing is written, and *out stays. */
-static enum err open_or_look(const char *data, const char *people, const char *keys, bool look,
-                             struct move **out, struct fail *f)
+/* out null: it is looked at only, and nothing is written. */
+static enum err open_or_look(const char *data, const char *people, const char *keys, struct move **out,
+                             struct fail *f)
 {
     struct move *m = move_new(data);
     bool begun = move_begun(data), renamed = false;
@@ -300,23 +300,22 @@ static enum err open_or_look(const char *data, const char *people, const char *k
     if (err == OK && m->step == MOVE_COPY)
         err = files_open(m, f);
     if (err == OK)
-        err = begin(m, begun, renamed, look, f);
-    if (err != OK || look) {
+        err = begin(m, begun, renamed, out == NULL, f);
+    if (err == OK && out)
+        *out = m;
+    else
         move_close(m);
-        return err;
-    }
-    *out = m;
-    return OK;
+    return err;
 }
 
 enum err move_look_at(const char *data, const char *people, const char *keys, struct fail *f)
 {
-    return open_or_look(data, people, keys, true, NULL, f);
+    return open_or_look(data, people, keys, NULL, f);
 }
 
 enum err move_open(const char *data, const char *people, const char *keys, struct move **out, struct fail *f)
 {
-    return open_or_look(data, people, keys, false, out, f);
+    return open_or_look(data, people, keys, out, f);
 }
 
 bool move_switched(const struct move *m)
