@@ -2,6 +2,8 @@
 """What must go goes in time; what the law keeps, stays still."""
 import os, sqlite3, time, unittest
 
+import pg_server
+from troth_flow import SERVER
 from troth_people import People
 
 
@@ -76,6 +78,9 @@ class Retention(People):
     def test_R200_a_childs_key_changes_class_with_the_fourteenth_birthday(self):
         child, _ = self.child()
         def class_of():
+            if SERVER:
+                asked = "SELECT class FROM person_key WHERE encode(subject, 'hex') = '%s'" % child
+                return pg_server.ask(SERVER, asked, database=self.daemon.urls[1].split("@/")[1].split("?")[0]).strip()
             with sqlite3.connect(os.path.join(self.daemon.data, "keys.db")) as db:
                 return db.execute("SELECT class FROM person_key WHERE subject = ?", (bytes.fromhex(child),)).fetchone()[0]
         self.assertEqual(class_of(), "child")

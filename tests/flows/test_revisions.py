@@ -3,7 +3,8 @@
 import hashlib, os, re, sqlite3, sys, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from troth_flow import POLICY, on_files
+import pg_server
+from troth_flow import POLICY, SERVER, on_files
 from troth_publish import PROSE, Publisher
 
 
@@ -156,10 +157,14 @@ class Revisions(Publisher):
             for n in range(6):
                 self.assertIn("and so on, %d times." % n, self.html("/policies/group/%d" % (13 + n)))
         self.daemon.stop()
-        db = sqlite3.connect(os.path.join(self.daemon.data, "troth.db"))
-        db.execute("DELETE FROM policy_set_text WHERE number = 2 AND file = 'catalogue.md'")
-        db.commit()
-        db.close()
+        lost = "DELETE FROM policy_set_text WHERE number = 2 AND file = 'catalogue.md'"
+        if SERVER:
+            pg_server.ask(SERVER, lost, database=self.daemon.urls[0].split("@/")[1].split("?")[0])
+        else:
+            db = sqlite3.connect(os.path.join(self.daemon.data, "troth.db"))
+            db.execute(lost)
+            db.commit()
+            db.close()
         self.daemon.start()
         text = self.html("/policies/group/13")
         self.assertIn('<pre class="source" lang="en"', text)
