@@ -255,6 +255,7 @@ class Inside(Flow):
         self.assertEqual(left, {bytes.fromhex(other)})
 
 
+@on_files
 class SmallDisk(unittest.TestCase):
     """A file system that fills while the daemon serves, and has room again."""
     SIZE = "50m"  # a segment of the record takes 16 MiB when it is made
