@@ -225,12 +225,10 @@ static int give_up(struct migrate *g)
 int cmd_migrate(struct cli *c)
 {
     struct fail f = {0};
-    struct migrate g = {.c = c,
-                        .data = cli_get(c, "from"),
-                        .people = cli_or_environment(c, "to", "TROTH_DATABASE"),
-                        .keys = cli_or_environment(c, "keys-to", "TROTH_KEYS_DATABASE"),
-                        .lock = -1,
-                        .report = text_new(c->arena, 8192)};
+    struct migrate g = {.c = c, .data = cli_get(c, "from"), .lock = -1, .report = text_new(c->arena, 8192)};
+    bool begun = move_begun(g.data); /* then the folder says where to, not what happens to be set */
+    g.people = begun ? cli_get(c, "to") : cli_or_environment(c, "to", "TROTH_DATABASE");
+    g.keys = begun ? cli_get(c, "keys-to") : cli_or_environment(c, "keys-to", "TROTH_KEYS_DATABASE");
     c->data = g.data;
     if (cli_get(c, "give-up"))
         return give_up(&g);

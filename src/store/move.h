@@ -8,8 +8,8 @@
  *
  *   1  DATA/migration is written: an id, the two URLs, `step = copy`. Nobody opens the folder from here on
  *      but the migration (move_check).
- *   2  In each database, in one transaction: the tables, empty, and `half_migrated` with the id and how many
- *      rows of each table are there. Without `schema_version` no troth takes it for an installation.
+ *   2  In each database, in one transaction: the tables, empty, and `half_migrated` with the id, the version
+ *      of the schema and each table's count of rows. Without `schema_version` nobody takes it for installed.
  *   3  Rows, in the order of their keys, in batches; each transaction counts its own.
  *   4  Both sides are read again in that order and compared: the caller's digests (move_scan).
  *   5  `step = switch`: the point of no return. DATA/database is written, `schema_version` made (keys first),
@@ -44,7 +44,8 @@ bool move_done(const char *data, const char *people, const char *keys);
 
 /* Steps 1 and 2, or takes up what is half done; then the URLs may be null (those of the beginning), or the
  * same databases by another name. The caller holds the folder's lock. ERR_CONFLICT: a database that is not
- * empty, one for both, clocks too far apart; ERR_IO: rights, versions; nothing is left behind then. */
+ * empty, or not the one of the beginning, one for both, a file that is a link, clocks too far apart; ERR_IO:
+ * rights, versions; nothing is left behind then. */
 enum err move_open(const char *data, const char *people, const char *keys, struct move **out, struct fail *f);
 /* What move_open would refuse before it writes anything. */
 enum err move_look_at(const char *data, const char *people, const char *keys, struct fail *f);
@@ -61,8 +62,8 @@ enum err move_scan(struct move *m, enum move_side side, size_t i, void (*row)(vo
 enum err move_switch(struct move *m, struct fail *f);
 /* Step 5, after it or after a kill. Closes the files. */
 enum err move_finish(struct move *m, struct fail *f);
-/* Drops what the migration made, and DATA/migration. ERR_CONFLICT in step 5; ERR_NOT_FOUND: none is half
- * done. */
+/* Drops what the migration made, moved.json and DATA/migration. ERR_CONFLICT in step 5; ERR_NOT_FOUND: none
+ * is half done. */
 enum err move_give_up(const char *data, struct fail *f);
 
 #endif

@@ -20,6 +20,10 @@
 #define GO_ON       "run `troth migrate --from %s` again; to give it up: `troth migrate --from %s --give-up`"
 
 static const enum store_db both[] = {STORE_MAIN, STORE_KEYS};
+/* What holds the data before, in the order it goes. */
+static const char *const file_names[] = {"keys.db",  "keys.db-wal",  "keys.db-shm",
+                                         "troth.db", "troth.db-wal", "troth.db-shm"};
+enum { FILE_NAMES = sizeof file_names / sizeof file_names[0] };
 static const char *const step_words[] = {[MOVE_COPY] = "copy", [MOVE_SWITCH] = "switch"};
 
 /* ---- DATA/migration */
@@ -107,12 +111,17 @@ static enum err state_write(struct move *m, struct fail *f)
     return file_write_durable(in_folder(m->arena, m->data, "migration"), text, 0600, f);
 }
 
-static enum err state_remove(struct move *m, struct fail *f)
+static enum err remove_file(struct move *m, const char *name, struct fail *f)
 {
-    const char *path = in_folder(m->arena, m->data, "migration");
+    const char *path = in_folder(m->arena, m->data, name);
     if (unlink(path) != 0 && errno != ENOENT)
         return fail_set(f, ERR_IO, "%s cannot be removed: %s", path, strerrordesc_np(errno));
     return file_sync_dir(m->data, f);
+}
+
+static enum err state_remove(struct move *m, struct fail *f)
+{
+    return remove_file(m, "migration", f);
 }
 
 /* ---- Opening */
@@ -172,6 +181,31 @@ static enum err first_time(struct move *m, const char *people, const char *keys,
     return take_urls(m, people, keys, f);
 }
 
+/* A start follows a link, the end of a migration does not: what lies behind it would be left. */
+static enum err files_plain(struct move *m, struct fail *f)
+{
+    struct stat st;
+    for (size_t i = 0; i < FILE_NAMES; i++) {
+        const char *path = in_folder(m->arena, m->data, file_names[i]);
+        if (lstat(path, &st) != 0 || S_ISREG(st.st_mode))
+            continue;
+        fail_hint(f, "with the daemon stopped, put the file itself into the folder: it is overwritten and "
+                     "removed at the end");
+        return fail_set(f, ERR_CONFLICT, "%s is %s, no file of its own", path,
+                        S_ISLNK(st.st_mode) ? "a symbolic link" : "something else");
+    }
+    return OK;
+}
+
+static bool files_left(const struct move *m)
+{
+    struct stat st;
+    bool left = false;
+    for (size_t i = 0; i < FILE_NAMES; i++)
+        left |= lstat(in_folder(m->arena, m->data, file_names[i]), &st) == 0 || errno != ENOENT;
+    return left;
+}
+
 static enum err files_open(struct move *m, struct fail *f)
 {
     enum err err = OK;
@@ -213,14 +247,41 @@ static enum err check_clock(struct move *m, struct fail *f)
                     (long long)llabs(ms), ms > 0 ? "behind" : "ahead of");
 }
 
-static enum err unfit(const struct move *m, enum store_db db, enum pg_move_found found, bool renamed,
+/* All was moved: only to where the mark of this migration is. Both marks go when no file is left, and there
+ * is nothing to lose from then on. */
+static enum err unfit_end(const struct move *m, enum store_db db, enum pg_move_found found, bool renamed,
+                          struct fail *f)
+{
+    if (found == PG_MOVE_OURS || found == PG_MOVE_FINISHED ||
+        (found == PG_MOVE_INSTALLED && !renamed && !files_left(m)))
+        return OK;
+    fail_hint(f, "run `troth migrate --from %s` without URLs: where the data went to is in %s/migration",
+              m->data, m->data);
+    return fail_set(f, ERR_CONFLICT, "%s %s the database the data went to", pg_name(m->pg[db]),
+                    found == PG_MOVE_NOTHING ? "is empty: it is not" : "is not");
+}
+
+/* Tables of another version are not what this program fills, nor what it would say they are. */
+static enum err unfit_schema(struct move *m, enum store_db db, struct fail *f)
+{
+    int have = 0, want = store_schema_newest(db);
+    enum err err = pg_move_schema(m->pg[db], m->arena, &have, f);
+    if (err != OK || have == want)
+        return err;
+    fail_hint(f, "give it up (`troth migrate --from %s --give-up`) and begin again", m->data);
+    return fail_set(f, ERR_CONFLICT,
+                    "%s: another version of troth began this migration (schema %d, this one's is %d)",
+                    pg_name(m->pg[db]), have, want);
+}
+
+static enum err unfit(struct move *m, enum store_db db, enum pg_move_found found, bool renamed,
                       struct fail *f)
 {
     const char *name = pg_name(m->pg[db]);
-    if (m->step == MOVE_SWITCH && found == PG_MOVE_NOTHING)
-        return fail_set(f, ERR_CONFLICT, "%s is empty: it is not the database the data went to", name);
     if (m->step == MOVE_SWITCH)
-        return OK;
+        return unfit_end(m, db, found, renamed, f);
+    if (found == PG_MOVE_OURS)
+        return unfit_schema(m, db, f);
     if (found == PG_MOVE_INSTALLED || found == PG_MOVE_FINISHED) {
         fail_hint(f, "name an empty database: createdb");
         return fail_set(f, ERR_CONFLICT, "%s already holds an installation", name);
@@ -273,6 +334,8 @@ static enum err begin(struct move *m, bool begun, bool renamed, bool look, struc
 {
     enum pg_move_found found[STORE_DB_COUNT] = {PG_MOVE_NOTHING};
     enum err err = look_around(m, renamed, found, f);
+    if (err == OK && m->step == MOVE_COPY)
+        err = files_open(m, f); /* which brings them up to date: not before the rest fits */
     if (look)
         return err;
     if (err == OK && (!begun || renamed))
@@ -298,7 +361,7 @@ static enum err open_or_look(const char *data, const char *people, const char *k
         renamed = err == OK && (strcmp(old[0], m->people) != 0 || strcmp(old[1], m->keys) != 0);
     }
     if (err == OK && m->step == MOVE_COPY)
-        err = files_open(m, f);
+        err = files_plain(m, f);
     if (err == OK)
         err = begin(m, begun, renamed, out == NULL, f);
     if (err == OK && out)
@@ -454,12 +517,10 @@ static enum err wipe(const char *path, struct fail *f)
 
 static enum err files_remove(struct move *m, struct fail *f)
 {
-    static const char *const names[] = {"keys.db",  "keys.db-wal",  "keys.db-shm",
-                                        "troth.db", "troth.db-wal", "troth.db-shm"};
     enum err err = OK;
     files_close(m);
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && err == OK; i++)
-        err = wipe(in_folder(m->arena, m->data, names[i]), f);
+    for (size_t i = 0; i < FILE_NAMES && err == OK; i++)
+        err = wipe(in_folder(m->arena, m->data, file_names[i]), f);
     return err == OK ? file_sync_dir(m->data, f) : err;
 }
 
@@ -468,9 +529,9 @@ enum err move_finish(struct move *m, struct fail *f)
     struct span lines = arena_fmt(m->arena, "main = %s\nkeys = %s\n", m->people, m->keys);
     enum err err = file_write_durable(in_folder(m->arena, m->data, "database"), lines, 0600, f);
     if (err == OK)
-        err = pg_move_finish(m->pg[STORE_KEYS], m->arena, f);
+        err = pg_move_finish(m->pg[STORE_KEYS], f);
     if (err == OK)
-        err = pg_move_finish(m->pg[STORE_MAIN], m->arena, f);
+        err = pg_move_finish(m->pg[STORE_MAIN], f);
     if (err == OK)
         err = files_remove(m, f);
     for (size_t i = 0; i < sizeof both / sizeof both[0] && err == OK; i++)
@@ -496,6 +557,8 @@ enum err move_give_up(const char *data, struct fail *f)
         if (err == OK && found == PG_MOVE_OURS)
             err = pg_move_drop(m->pg[both[i]], m->arena, f);
     }
+    if (err == OK) /* it says that all was moved */
+        err = remove_file(m, "moved.json", f);
     if (err == OK)
         err = state_remove(m, f);
     move_close(m);

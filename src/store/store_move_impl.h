@@ -63,6 +63,8 @@ enum err pg_move_skew(struct store_pg *pg, int64_t *ms, struct fail *f);
  * mark. ERR_CONFLICT: somebody else's tables. */
 enum pg_move_found { PG_MOVE_NOTHING, PG_MOVE_OURS, PG_MOVE_FINISHED, PG_MOVE_INSTALLED };
 enum err pg_move_find(struct store_pg *pg, const char *id, enum pg_move_found *out, struct fail *f);
+/* The schema version its tables were made with; only where the mark is. */
+enum err pg_move_schema(struct store_pg *pg, struct arena *a, int *version, struct fail *f);
 /* The tables, empty, and the mark. */
 enum err pg_move_make(struct store_pg *pg, const struct move *m, struct fail *f);
 /* Fills in `moved` of this database's tables. */
@@ -74,7 +76,8 @@ enum err pg_move_end(struct store_pg *pg, const struct move *m, size_t i, int64_
 void pg_move_undo(struct store_pg *pg);
 enum err pg_move_scan(struct store_pg *pg, struct move *m, size_t i, void (*row)(void *, struct span),
                       void *ctx, struct fail *f);
-enum err pg_move_finish(struct store_pg *pg, struct arena *a, struct fail *f);
+/* Makes it an installation, of the version the mark tells. */
+enum err pg_move_finish(struct store_pg *pg, struct fail *f);
 enum err pg_move_unmark(struct store_pg *pg, struct fail *f);
 enum err pg_move_drop(struct store_pg *pg, struct arena *a, struct fail *f);
 

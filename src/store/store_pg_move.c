@@ -114,6 +114,7 @@ enum err pg_move_skew(struct store_pg *pg, int64_t *ms, struct fail *f)
 
 /* ---- What is there */
 
+/* The row of PG_HALF_TABLE whose count is below zero: its schema version, negative. */
 static struct span mark_of(struct arena *a, const struct store_pg *pg, const char *id)
 {
     return arena_fmt(a, "%s %s", id, pg->which == STORE_KEYS ? "keys" : "main");
@@ -166,6 +167,14 @@ enum err pg_move_find(struct store_pg *pg, const char *id, enum pg_move_found *o
     return err;
 }
 
+enum err pg_move_schema(struct store_pg *pg, struct arena *a, int *version, struct fail *f)
+{
+    struct span text = SPAN_EMPTY;
+    enum err err = ask(pg, "SELECT -rows FROM " PG_HALF_TABLE " WHERE rows < 0", a, &text, f);
+    *version = err == OK ? atoi(arena_str(a, text)) : 0;
+    return err;
+}
+
 /* ---- Making */
 
 enum err pg_move_make(struct store_pg *pg, const struct move *m, struct fail *f)
@@ -178,7 +187,9 @@ enum err pg_move_make(struct store_pg *pg, const struct move *m, struct fail *f)
     text_str(&sql, "; CREATE TABLE " PG_HALF_TABLE " (name TEXT NOT NULL PRIMARY KEY, rows BIGINT NOT NULL); "
                    "INSERT INTO " PG_HALF_TABLE " VALUES ('");
     text_put(&sql, mark_of(a, pg, m->id));
-    text_str(&sql, "', -1)");
+    text_str(&sql, "', -");
+    text_i64(&sql, store_schema_newest(pg->which));
+    text_str(&sql, ")");
     for (size_t i = 0; i < m->n; i++) {
         if (m->tables[i].db != pg->which)
             continue;
@@ -337,19 +348,17 @@ enum err pg_move_scan(struct store_pg *pg, struct move *m, size_t i, void (*row)
 
 /* ---- Ending */
 
-enum err pg_move_finish(struct store_pg *pg, struct arena *a, struct fail *f)
+enum err pg_move_finish(struct store_pg *pg, struct fail *f)
 {
     char state[6];
     int version = pg_version_read(pg, state);
     if (version != 0)
         return version > 0 ? OK : failed(pg, state, "read its version", f);
-    struct text sql = text_new(a, 256);
-    text_str(&sql,
-             "BEGIN; " PG_LOCK_SCHEMA
-             "; CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (");
-    text_i64(&sql, store_schema_newest(pg->which));
-    text_str(&sql, "); COMMIT");
-    enum err err = run(pg, arena_str(a, text_span(&sql)), "give its tables their version", f);
+    enum err err =
+        run(pg,
+            "BEGIN; " PG_LOCK_SCHEMA "; CREATE TABLE schema_version (version BIGINT NOT NULL); "
+            "INSERT INTO schema_version SELECT -rows FROM " PG_HALF_TABLE " WHERE rows < 0; COMMIT",
+            "give its tables their version", f);
     if (err != OK)
         pg_run(pg, "ROLLBACK", state);
     return err;

@@ -246,19 +246,52 @@ class Migrating(unittest.TestCase):
         self.assertEqual(self.ask(urls[0], "SELECT count(*) FROM device_age"), str(many + 1))
         self.whole(d, urls)
 
-    def test_a_kill_while_it_switches_is_gone_on_from(self):
+    def compared(self, step="switch"):
+        """Killed when all was compared: before or after the point of no return."""
         d, urls = self.folder(), self.pair()
         at = 0
-        while self.step(d) != "switch":  # it is written by a sync, a rename and a sync
+        while self.step(d) != step or not os.path.exists(d.data + "/moved.json"):  # by a sync, a rename and a sync
             at += 1
             self.assertTrue(self.stopped(d, urls, at, KILL_FROM="/moved.json"))
+        return d, urls
+
+    def test_a_kill_while_it_switches_is_gone_on_from(self):
+        d, urls = self.compared()
         at = 14
         while self.step(d) and self.stopped(d, urls, at, after=at % 2 == 0):
             at += 3
         self.migrate(d, *self.to(urls))  # and once more, which does nothing
         self.whole(d, urls)
 
+    def test_it_ends_nowhere_but_where_the_data_went(self):
+        d, urls = self.compared()
+        others, empty = self.pair(), self.pair()
+        self.migrate(self.folder(), *self.to(others))
+        with open(d.data + "/migration") as f:
+            ours = f.read()
+        for there in others, (urls[0], others[1]), (others[0], urls[1]), empty:
+            self.assertIn("the database the data went to", self.migrate(d, *self.to(there), code=1).stderr)
+        # Behind the same URL another installation may stand.
+        with open(d.data + "/migration", "w") as f:
+            f.write(ours.replace(*map(self.name, (urls[0], others[0]))).replace(*map(self.name, (urls[1], others[1]))))
+        self.assertIn("the database the data went to", self.migrate(d, code=1).stderr)
+        with open(d.data + "/migration", "w") as f:
+            f.write(ours)
+        self.assertTrue({"troth.db", "keys.db", "migration"} <= set(os.listdir(d.data)))
+        self.assertFalse(os.path.exists(d.data + "/database"))
+        # What happens to be set is not where it goes on. The tables are of the version they were made with.
+        self.ask(urls[0], "UPDATE half_migrated SET rows = rows - 1 WHERE rows < 0")
+        env = {**os.environ, "TROTH_DATABASE": others[0], "TROTH_KEYS_DATABASE": others[1]}
+        self.assertIn("this program wants", self.migrate(d, code=1, env=env).stderr)
+        self.ask(urls[0], "UPDATE schema_version SET version = version - 1")
+        self.whole(d, urls)
+
     # ---- Half finished
+
+    def test_given_up_nothing_says_that_it_was_moved(self):
+        d, _ = self.compared("copy")
+        self.migrate(d, "--give-up")
+        self.assertFalse({"moved.json", "migration"} & set(os.listdir(d.data)))
 
     def half(self):
         d, urls = self.folder(), self.pair()
@@ -302,6 +335,11 @@ class Migrating(unittest.TestCase):
 
     def test_what_differs_is_not_switched_to(self):
         d, urls = self.half()
+        self.ask(urls[1], "UPDATE half_migrated SET rows = rows + 1 WHERE rows < 0")  # begun by an older one
+        said = self.migrate(d, code=1).stderr
+        self.assertIn("another version of troth began this migration", said)
+        self.assertIn("--give-up", said)
+        self.ask(urls[1], "UPDATE half_migrated SET rows = rows - 1 WHERE rows < 0")
         self.ask(urls[0], "UPDATE consent_event SET time = time + 1 WHERE seq = 1")
         said = self.migrate(d, code=1).stderr
         self.assertIn("table consent_event is not the same on both sides", said)
@@ -341,12 +379,26 @@ class Migrating(unittest.TestCase):
         self.assertEqual((self.tables(people), self.tables(keys)), (set(), set()))
         self.assertIn("There is no data folder", run_troth("migrate", "--from", d.home + "/none", *self.to((people, keys))).stderr)
 
+    def test_a_link_is_refused(self):
+        d, urls = self.folder(), self.pair()
+        for name in "troth.db", "keys.db":
+            os.rename(d.data + "/" + name, d.home + "/" + name)
+            os.symlink(d.home + "/" + name, d.data + "/" + name)
+            self.refused("%s is a symbolic link" % name, d, *self.to(urls))
+            os.replace(d.home + "/" + name, d.data + "/" + name)
+        self.assertEqual((self.tables(urls[0]), self.tables(urls[1])), (set(), set()))
+
     def test_a_database_in_use_and_a_newer_folder_are_refused(self):
         d, urls = self.folder(), self.pair()
         self.migrate(d, *self.to(urls))
         self.assertIn("lie on a server already", self.migrate(d, *self.to(self.pair()), code=1).stderr)
         other = self.folder()
+        with sqlite3.connect(other.data + "/troth.db") as db:  # an older one is not touched before the target fits
+            newest = db.execute("PRAGMA user_version").fetchone()[0]
+            db.execute("PRAGMA user_version = %d" % (newest - 1))
         self.refused("already holds an installation", other, *self.to(urls))
+        with sqlite3.connect(other.data + "/troth.db") as db:
+            self.assertEqual(db.execute("PRAGMA user_version").fetchone()[0], newest - 1)
         with sqlite3.connect(other.data + "/troth.db") as db:
             db.execute("PRAGMA user_version = 99")
         self.refused("a newer troth wrote it", other, *self.to(self.pair()))
