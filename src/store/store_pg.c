@@ -21,10 +21,16 @@ int64_t pg_monotonic_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static const char *no_name(const struct store_pg *pg)
+{
+    return pg->which == STORE_KEYS ? "the keys' database" : "the database";
+}
+
+/* Of a URL whose password holds a '/' (as it is, not as %2F) libpq takes the rest for the database's name. */
 const char *pg_name(const struct store_pg *pg)
 {
     const char *db = pg->c ? PQdb(pg->c) : NULL;
-    return db && db[0] ? db : pg->which == STORE_KEYS ? "the keys' database" : "the database";
+    return db && db[0] && !strpbrk(db, "@:/") ? db : no_name(pg);
 }
 
 /* ---- Failures */
@@ -163,7 +169,9 @@ static enum err connect_failed(struct store_pg *pg, struct fail *f)
         if (!strstr(why, refusals[i].says))
             continue;
         fail_hint(f, "%s", refusals[i].hint);
-        return fail_set(f, refusals[i].code, "%s: %s", pg_name(pg), refusals[i].detail);
+        bool understood = strcmp(refusals[i].hint, URL_FORM) != 0;
+        return fail_set(f, refusals[i].code, "%s: %s", understood ? pg_name(pg) : no_name(pg),
+                        refusals[i].detail);
     }
     return away(pg, f);
 }

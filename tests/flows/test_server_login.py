@@ -128,9 +128,12 @@ class Reaching(unittest.TestCase):
 
     def test_a_url_that_is_wrong(self):
         for wrong in ("postgresql://keeper:%s@localhost:port/x" % PASSWORD, "postgresql://keeper:%s@/x?colour=red" % PASSWORD,
-                      "postgresql://keeper:%s@/x?sslmode=perhaps" % PASSWORD):
+                      "postgresql://keeper:%s@/x?sslmode=perhaps" % PASSWORD,
+                      # A '/' that ought to be %2F: libpq takes what comes after it for the name of the database.
+                      "postgresql://keeper:ge/%s@localhost/x" % PASSWORD, "postgresql://keeper:1/%s?2@localhost/x" % PASSWORD):
             self.refused("its URL is not understood", [wrong, wrong.replace("/x", "/y")])
         self.refused("does not answer", ["postgresql://keeper:%s@localhost:1/x" % PASSWORD, "postgresql://localhost:1/y"])
+        self.refused("does not answer", ["postgresql://localhost:1/%s@localhost/x" % PASSWORD, "postgresql://localhost:1/y"])
         self.refused("a line that begins with 'main' is not understood", ["mysql://x:%s@y/z" % PASSWORD, "postgresql:///y"])
 
     def test_a_server_that_is_too_old(self):
