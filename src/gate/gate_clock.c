@@ -211,30 +211,47 @@ enum err clock_of_item(const struct question *q, unsigned field, struct span ite
 
 /* ---- A withdrawal */
 
-static enum err end_purpose(struct clock *use, struct gate_call *c, const struct value *v, struct fail *f)
+struct withdrawal {
+    struct happening scope;
+    uint64_t needs; /* which was withdrawn: what rests on others only goes on or is left as it was */
+};
+
+static enum err end_purpose(struct clock *use, struct gate_call *c, const struct value *v,
+                            const struct withdrawal *w, struct fail *f)
 {
     const struct question *q;
     unsigned field = policy_find(c->view->policy, DIM_FIELD, v->field);
     enum err e = field == POLICY_NONE ? OK : question_of(use, v, &q, f);
-    if (e || field == POLICY_NONE || !q || !purpose_over(q, field))
+    if (e || field == POLICY_NONE || !q || !purpose_over(q, field, w->needs))
         return e;
     struct happening over = {.event = SPAN("purpose-ended"),
                              .field = v->field,
                              .service = v->from.service,
                              .purpose = v->from.purpose,
-                             .time = c->now};
+                             .time = w->scope.time};
     return clock_start(c, use->subject, &over, NULL, f);
 }
 
-/* What was collected for a purpose that nothing allows any more has served it. */
-static enum err end_purposes(struct gate_call *c, const struct subject *s, const struct happening *scope,
+/* Items of a field lie together: one end is for all that came through one service for one purpose. */
+static bool ended_before(const struct clock *use, const struct withdrawal *w, size_t i)
+{
+    const struct value *v = use->held;
+    for (size_t j = i; j-- > 0 && span_eq(v[j].field, v[i].field);)
+        if (concerns(&w->scope, &v[j]) && span_eq(v[j].from.service, v[i].from.service) &&
+            span_eq(v[j].from.purpose, v[i].from.purpose))
+            return true;
+    return false;
+}
+
+/* What was collected for a purpose that rested on what was withdrawn has served it. */
+static enum err end_purposes(struct gate_call *c, const struct subject *s, const struct withdrawal *w,
                              struct fail *f)
 {
     struct clock use;
     enum err e = begin(&use, c, s, SPAN("use"), f);
     for (size_t i = 0; !e && i < use.n_held; i++)
-        if (concerns(scope, &use.held[i]))
-            e = end_purpose(&use, c, &use.held[i], f);
+        if (concerns(&w->scope, &use.held[i]) && !ended_before(&use, w, i))
+            e = end_purpose(&use, c, &use.held[i], w, f);
     drop(&use);
     return e;
 }
@@ -247,13 +264,15 @@ static enum err withdrawn(struct gate_call *c, const struct subject *s, const st
     h.event = SPAN("guardian-withdrew");
     if (!err && e->actor == CONSENT_BY_GUARDIAN)
         err = clock_start(c, s, &h, NULL, f);
-    return err || !purposes ? err : end_purposes(c, s, &h, f);
+    unsigned need = policy_kind_find(c->view->policy, KIND_NEED, e->name);
+    const struct withdrawal w = {h, need == POLICY_NONE ? 0 : 1ull << need};
+    return err || !purposes ? err : end_purposes(c, s, &w, f);
 }
 
 enum err clock_withdrawn(struct gate_call *c, const struct subject *s, const struct consent_event *e,
                          struct span source, struct fail *f)
 {
-    struct happening h = {.service = e->service, .purpose = e->purpose, .time = c->now};
+    struct happening h = {.service = e->service, .purpose = e->purpose, .time = e->time};
     struct span rest = e->fields, one = SPAN_EMPTY;
     /* One recipient, channel or device less ends no purpose. */
     bool purposes = (span_is(source, "consent") || span_is(source, "guardian")) &&

@@ -311,10 +311,10 @@ enum err consent_apply(struct gate_call *c, struct subject *s, const struct cons
 
 /* ---- Clocks of keeping (B4.0.a) */
 
-static enum err start_clocks(struct gate_call *c, const struct subject *s, const struct consent_event *e,
-                             struct span source, struct fail *f)
+enum err consent_clocks(struct gate_call *c, const struct subject *s, const struct consent_event *e,
+                        struct span source, struct fail *f)
 {
-    struct happening h = {.event = SPAN("identity-confirmed"), .time = c->now};
+    struct happening h = {.event = SPAN("identity-confirmed"), .time = e->time};
     if (e->actor == CONSENT_BY_STAFF)
         return e->state == CONSENT_GIVEN && span_is(e->name, "identity-verified")
                    ? clock_start(c, s, &h, NULL, f)
@@ -357,7 +357,7 @@ enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_
     crypto_random(e->id.b, ID_LEN);
     err = consent_apply(c, out, e, f);
     if (!err)
-        err = start_clocks(c, out, e, source, f);
+        err = consent_clocks(c, out, e, source, f);
     if (!err)
         err = record_person(c, narrows(e) ? AUDIT_WITHDRAW : AUDIT_CONSENT, out, event_members(c, e), f);
     if (!err && out->band == BAND_CHILD && e->actor == CONSENT_BY_SUBJECT && e->kind == CONSENT_NEED &&

@@ -179,14 +179,14 @@ struct instant storing_until(const struct question *q, unsigned field, const cha
     return keep_until(q->policy, &d, event, from, q->call->gate->offset_minutes);
 }
 
-bool purpose_over(const struct question *q, unsigned field)
+bool purpose_over(const struct question *q, unsigned field, uint64_t needs)
 {
     struct policy_request r;
     struct policy_decision d;
     struct standing s = question_standing(q, field);
     question_request(q, field, &s, &r);
     policy_decide(q->policy, &r, &d);
-    return d.answer == ANSWER_NEEDS && (d.missing & s.ended);
+    return d.answer == ANSWER_NEEDS && (d.missing & s.ended & needs);
 }
 
 static void judge_all(struct question *q, struct gate_answer *out)

@@ -205,8 +205,8 @@ struct instant storing_until(const struct question *q, unsigned field, const cha
 
 /* What the policy says of keeping it; false: it has no word for that. */
 bool storing_rule(const struct question *q, unsigned field, struct policy_decision *d);
-/* What the question asks for may not be done any more, because what it rested on ended. */
-bool purpose_over(const struct question *q, unsigned field);
+/* What the question asks for may not be done any more, because one of `needs`, on which it rested, ended. */
+bool purpose_over(const struct question *q, unsigned field, uint64_t needs);
 
 /* gate_hold.c: turns an allowed answer into a refusal (hold_only) where something under a legal hold would
  * go: a field with all its items, or one item of each. */
@@ -240,6 +240,9 @@ struct span caller_name(const struct gate_call *c);
 
 /* gate_consent.c: the event becomes one of the person's, with what follows for their state. */
 enum err consent_apply(struct gate_call *c, struct subject *s, const struct consent_event *e, struct fail *f);
+/* What the act starts or ends of the clocks of keeping, from `e->time` on. `source` of the need it names. */
+enum err consent_clocks(struct gate_call *c, const struct subject *s, const struct consent_event *e,
+                        struct span source, struct fail *f);
 
 /* gate_age.c: the device's memory of ages, before the person's key is made. */
 enum err age_of_device(struct gate_call *c, struct span device, struct subject *s, struct fail *f);

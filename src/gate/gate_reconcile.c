@@ -71,7 +71,12 @@ static enum err apply_consent(struct missing *m, const struct json *event, struc
     if (!event || !consent_event_read(m->scratch, event, &e))
         return OK;
     *fate = FATE_AGAIN;
+    const struct policy *p = m->call->view->policy;
+    unsigned need = policy_kind_find(p, KIND_NEED, e.name);
     enum err err = consent_apply(m->call, s, &e, f);
+    if (!err)
+        err = consent_clocks(m->call, s, &e,
+                             need == POLICY_NONE ? SPAN_EMPTY : policy_kind_source(p, KIND_NEED, need), f);
     return err ? err : subject_epoch_step(m->call->st, s, f);
 }
 

@@ -58,9 +58,12 @@ enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const stru
     if (!e)
         e = purchase_put(c->st, s.sid, p, f);
     if (!e && p->closed.ms < INSTANT_FOREVER.ms)
-        e = clock_start(
-            c, &s, &(struct happening){.event = SPAN("order-closed"), .item = p->number, .time = p->closed},
-            NULL, f);
+        e = clock_start(c, &s,
+                        &(struct happening){.event = SPAN("order-closed"),
+                                            .item = p->number,
+                                            .service = c->service ? c->service->name : SPAN_EMPTY,
+                                            .time = p->closed},
+                        NULL, f);
     if (e)
         return e;
     json_str(&t, "event", p->closed.ms < INSTANT_FOREVER.ms ? "order closed" : "order assigned");

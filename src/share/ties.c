@@ -21,9 +21,15 @@ enum err hold_list(struct store *st, int64_t sid, struct arena *a, struct hold *
     enum err e = store_query(st, Q_HOLD_LIST, ARGS(ARG_I(sid)), &rows, f);
     if (e)
         return e;
-    while (*n < TIES_MAX && store_next(&rows, f)) {
-        if (*n == 0)
-            *out = ARENA_ARRAY(a, TIES_MAX, struct hold);
+    size_t room = 0;
+    while (store_next(&rows, f)) {
+        if (*n == room) { /* all of them: one that is left out would not hold */
+            struct hold *wider = ARENA_ARRAY(a, room ? 2 * room : 16, struct hold);
+            if (*n)
+                memcpy(wider, *out, *n * sizeof **out);
+            room = room ? 2 * room : 16;
+            *out = wider;
+        }
         (*out)[(*n)++] = (struct hold){.field = arena_copy(a, store_t(&rows, 0)),
                                        .reference = arena_copy(a, store_t(&rows, 1)),
                                        .starts = {store_i(&rows, 2)},

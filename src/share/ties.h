@@ -11,7 +11,7 @@
 #include "instant.h"
 #include "store.h"
 
-#define TIES_MAX            256 /* holds, and orders with their partners, of one person */
+#define TIES_MAX            256 /* orders of one person, with their partners */
 #define PURCHASE_AFTER_DAYS 90  /* after its closing an order's partners may still look: returns, warranty */
 
 /* One field that a law makes us keep; from `starts` on it lies still for that duty alone. */

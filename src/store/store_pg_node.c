@@ -21,6 +21,7 @@
 #define NOW_MS     "(extract(epoch from clock_timestamp()) * 1000)::bigint"
 
 enum { DEAF_MS = NODE_DEAF_MS, START_MS = 15000 }; /* a start may wait longer than a beat */
+enum { LOCK_WAIT_MS = 10000, LOCK_LOOK_MS = 200 }; /* for the lock of a daemon that was killed */
 
 /* ---- In a group of the store */
 
@@ -215,11 +216,34 @@ static enum err running_already(const struct ear *e, int64_t seen, struct fail *
                     when);
 }
 
+/* A daemon that ended a moment ago may still hold the lock: the server has not noticed yet. One that runs
+ * goes on beating. `seen`: its last beat. */
+static enum err ear_lock_first(struct ear *e, int64_t seen, struct fail *f)
+{
+    char state[6] = "", number[24];
+    int64_t now = seen;
+    bool taken = false;
+    const char *const by[] = {number};
+    snprintf(number, sizeof number, "%lld", (long long)e->number);
+    for (int waited = 0; waited <= LOCK_WAIT_MS; waited += LOCK_LOOK_MS) {
+        if (waited)
+            usleep(LOCK_LOOK_MS * 1000);
+        if (!ear_lock(e, e->number, &taken, state))
+            return ear_failed(e, state, "take the lock of its name", f);
+        if (taken)
+            return OK;
+        if (!ear_numbers(e, "SELECT seen FROM node WHERE number = $1", by, 1, &now, 1, state))
+            return ear_failed(e, state, "read the nodes", f);
+        if (now - seen > 2 * NODE_BEAT_MS)
+            break;
+    }
+    return running_already(e, now, f);
+}
+
 static enum err ear_claim(struct ear *e, struct fail *f)
 {
     char state[6], number[24];
     int64_t row[3] = {0}; /* number, state, seen */
-    bool taken = false;
     const char *const name[] = {e->name}, *const by[] = {number};
     if (!ear_numbers(e, "SELECT number, state, seen FROM node WHERE name = $1", name, 1, row, 3, state)) {
         if (state[0])
@@ -233,10 +257,9 @@ static enum err ear_claim(struct ear *e, struct fail *f)
         return fail_set(f, ERR_CONFLICT, "node '%s' was retired", e->name);
     }
     e->number = row[0];
-    if (!ear_lock(e, e->number, &taken, state))
-        return ear_failed(e, state, "take the lock of its name", f);
-    if (!taken)
-        return running_already(e, row[2], f);
+    enum err err = ear_lock_first(e, row[2], f);
+    if (err != OK)
+        return err;
     snprintf(number, sizeof number, "%lld", (long long)e->number);
     if (!ear_numbers(e,
                      "UPDATE node SET session = session + 1, started = " NOW_MS ", seen = " NOW_MS

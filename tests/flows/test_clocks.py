@@ -120,6 +120,23 @@ class Clocks(Publisher):
         self.sweep()
         self.assertEqual(self.keep(person, "profile-interests"), "open")
 
+    def test_R109_an_act_ends_only_what_rested_on_it(self):
+        person = self.adult(contact_phone=self.phone())
+        for state in ("withdrawn", "refused"):
+            self.expect(self.post(f"/v1/subjects/{person}/consents", {"document": "group", "state": state}, token="shop"), 201)
+        self.expect(self.post(f"/v1/subjects/{person}/consents", {"need": "consent", "state": "refused"}, token="shop"), 201)
+        self.assertEqual(self.keep(person, "contact-phone"), "open")
+        self.assertIn('"deleted":0', self.sweep())
+
+    def test_R109_many_items_of_a_withdrawn_purpose_end_at_once(self):
+        person = self.adult(contact_phone=self.phone())
+        scope = {"purpose": "personalised-content"}
+        self.consent(person, "consent", **scope)
+        for item in range(40):
+            self.put_values(person, "personalised-content", {"profile-interests": {"value": "lamps", "item": str(item)}})
+        self.withdraw(person, need="consent", **scope)
+        self.assertEqual({end for (field, _), end in self.keeps(person).items() if field == "profile-interests"}, {TODAY})
+
     def test_R109_proof_of_guardianship_goes_a_week_after_it_served(self):
         child, guardian = self.person("2014-08-20", "arena"), self.person("1985-05-05", "arena")
         self.put_values(child, "guardian-verification", {"guardian-relationship-proof": "register, page 3"}, "arena")

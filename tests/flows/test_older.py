@@ -53,17 +53,25 @@ class Older(People):
     def test_R116_a_withdrawal_survives_the_restore_of_an_older_database(self):
         person = self.adult()
         self.consent(person, "consent", purpose="direct-marketing")
+        self.consent(person, "consent", purpose="personalised-content")
+        self.expect(self.put(f"/v1/subjects/{person}/data", {"purpose": "personalised-content",
+                                                             "values": {"profile-interests": "lamps"}}, token="shop"), 200)
         self.keep()
         self.daemon.start()
         self.consent(person, "consent", purpose="direct-marketing", state="withdrawn")
+        self.consent(person, "consent", purpose="personalised-content", state="withdrawn")
         self.decide("shop", "direct-marketing", subject=person)
         self.back_databases()
         self.daemon.start()
-        self.assertIn("1 changes were done again, 0 are lost", self.daemon.stderr())
-        self.assertEqual(self.states(person), ["ConsentGiven", "ConsentWithdrawn"])
+        self.assertIn("2 changes were done again, 0 are lost", self.daemon.stderr())
+        self.assertEqual(sorted(self.states(person)), ["ConsentGiven"] * 2 + ["ConsentWithdrawn"] * 2)
         self.assertNotEqual(self.marketing(person), "allow")
+        # What was collected for the purpose that ended goes, as it would have gone.
+        self.daemon.cli("retain", "sweep", "--json", *self.daemon.here())
+        got = self.expect(self.get(f"/v1/subjects/{person}/data", token="shop"), 200)["data"]
+        self.assertNotIn("profile-interests", [v["field"] for v in got])
         self.daemon.restart()
-        self.assertEqual(self.states(person), ["ConsentGiven", "ConsentWithdrawn"])
+        self.assertEqual(sorted(self.states(person)), ["ConsentGiven"] * 2 + ["ConsentWithdrawn"] * 2)
         self.assertEqual(self.daemon.stderr().count("done again"), 1)
         self.daemon.cli("audit", "verify", self.daemon.data)
 

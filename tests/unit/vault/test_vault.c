@@ -451,6 +451,9 @@ TEST(R145_an_erasure_without_its_ledger_line_is_not_acknowledged)
     ledger_open(path);
     int64_t whole = size_of(path);
     EXPECT_INT(whole, LEDGER_LINES * LEDGER_LINE);
+    scratch_begin(); /* the room is made here: some file systems make none beyond the limit */
+    scratch_must(vault_key_destroy(vault, scratch_st, &bob, &f), &f);
+    store_rollback(scratch_st);
     getrlimit(RLIMIT_FSIZE, &before);
     limit = before;
     limit.rlim_cur = (rlim_t)whole + LEDGER_LINE / 2; /* half a line is written, then no more */
