@@ -227,13 +227,14 @@ struct walked {
 };
 
 /* A person may be there more than once. */
-static enum err walk_one(struct store *st, struct span purpose, int64_t after, size_t limit,
-                         struct walked *out, int64_t *horizon, struct fail *f)
+static enum err walk_one(struct store *st, struct span service, struct span purpose, int64_t after,
+                         size_t limit, struct walked *out, int64_t *horizon, struct fail *f)
 {
     struct store_rows rows;
     out->n = out->at = 0;
-    enum err e = store_query(st, Q_WALK_CONSENTED, ARGS(ARG_T(purpose), ARG_I(after), ARG_I((int64_t)limit)),
-                             &rows, f);
+    enum err e =
+        store_query(st, Q_WALK_CONSENTED,
+                    ARGS(ARG_T(purpose), ARG_I(after), ARG_T(service), ARG_I((int64_t)limit)), &rows, f);
     while (!e && store_next(&rows, f))
         out->sid[out->n++] = store_i(&rows, 0);
     if (!e)
@@ -249,17 +250,17 @@ static int64_t head(const struct walked *w)
     return w->at < w->n ? w->sid[w->at] : INT64_MAX;
 }
 
-enum err consent_walk(struct store *st, struct span purpose, int64_t after, size_t limit, int64_t *sids,
-                      size_t *n, int64_t *next, struct fail *f)
+enum err consent_walk(struct store *st, struct span service, struct span purpose, int64_t after, size_t limit,
+                      int64_t *sids, size_t *n, int64_t *next, struct fail *f)
 {
     struct walked own, every;
     int64_t horizon = INT64_MAX, last = after;
     *n = 0;
     *next = 0;
     limit = limit < CONSENT_WALK_MAX ? limit : CONSENT_WALK_MAX;
-    enum err e = walk_one(st, purpose, after, limit, &own, &horizon, f);
+    enum err e = walk_one(st, service, purpose, after, limit, &own, &horizon, f);
     if (!e)
-        e = walk_one(st, SPAN_EMPTY, after, limit, &every, &horizon, f);
+        e = walk_one(st, service, SPAN_EMPTY, after, limit, &every, &horizon, f);
     while (!e && *n < limit && (own.at < own.n || every.at < every.n)) {
         struct walked *w = head(&own) <= head(&every) ? &own : &every;
         int64_t sid = w->sid[w->at];

@@ -62,12 +62,12 @@ enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct con
 enum err consent_held(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
                       struct fail *f);
 
-/* Small keys of people who ever gave a consent for this purpose, or for every purpose, in the order in which they
- * came: the next behind `after`, at most `limit`. *next: where to go on, 0 if there is nobody behind. Whether it
- * still holds, and covers what is asked, is for a decision to say. */
+/* Small keys of the service's people who ever gave a consent for this purpose, or for every purpose, in the
+ * order in which they came: the next behind `after`, at most `limit`. *next: where to go on, 0 if there is
+ * nobody behind. Whether it still holds, and covers what is asked, is for a decision to say. */
 #define CONSENT_WALK_MAX 1000
-enum err consent_walk(struct store *st, struct span purpose, int64_t after, size_t limit, int64_t *sids,
-                      size_t *n, int64_t *next, struct fail *f);
+enum err consent_walk(struct store *st, struct span service, struct span purpose, int64_t after, size_t limit,
+                      int64_t *sids, size_t *n, int64_t *next, struct fail *f);
 
 /* The scope a decision asks for. Empty spans: not applicable. */
 struct consent_scope {

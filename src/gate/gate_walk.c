@@ -36,7 +36,7 @@ enum err gate_walk(struct gate_call *c, const struct gate_page *page, struct sub
     *n = 0;
     enum err e = purpose_of(c, page->purpose, &purpose, f);
     if (!e && page->consented)
-        e = consent_walk(c->st, purpose, page->after, page->limit, sids, n, next, f);
+        e = consent_walk(c->st, page->service, purpose, page->after, page->limit, sids, n, next, f);
     else if (!e)
         e = subject_walk(c->st, page->service, page->after, page->limit, sids, n, next, f);
     return e ? e : ids_of(c->st, sids, *n, out, f);

@@ -157,6 +157,16 @@ bool batch_put_allowed(struct batch *b, const struct subject *s)
     return err == OK;
 }
 
+void batch_put_problem(struct batch *b, struct subject_id id)
+{
+    if (!is_persons(b->call->fail.code))
+        return;
+    json_open(b->text, NULL, '{');
+    json_hex(b->text, "subject", id.b, ID_LEN);
+    put_problem(b);
+    json_close(b->text, '}');
+}
+
 static enum err put_persons(struct batch *b)
 {
     struct call *c = b->call;

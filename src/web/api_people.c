@@ -2,6 +2,7 @@
 /*
  * POST /v1/read/people: one question about a service's people, page by page, without naming them. Each is
  * decided and recorded for itself; whom the policy refuses is on record as refused, and not in the answer.
+ * Whose values cannot be opened has a problem there, and does not keep the others from theirs.
  */
 #include "web_impl.h"
 
@@ -72,7 +73,8 @@ void api_read_people(struct call *c)
         struct subject s;
         batch_next(&b, ids, i, n);
         if (counts(c, &page, ids[i], &s))
-            refused += !batch_put_allowed(&b, &s);
+            refused += !batch_put_allowed(&b, &s) && c->fail.code == OK;
+        batch_put_problem(&b, ids[i]);
     }
     batch_end(&b);
     if (c->fail.code != OK) {

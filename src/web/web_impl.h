@@ -151,6 +151,8 @@ void batch_end(struct batch *b);
 /* The person's values as an object of the answer. False: refused, which is on record, and nothing was
  * written; or the call failed. */
 bool batch_put_allowed(struct batch *b, const struct subject *s);
+/* What failed, if it is the person's and not the question's, as the answer about this person. */
+void batch_put_problem(struct batch *b, struct subject_id id);
 /* True if anything may leave. */
 bool answer_allows_any(const struct gate_answer *a);
 /* One act, or one set of values, of a person, from the body. */

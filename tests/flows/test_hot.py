@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold however fast a read is: each change is seen by the next one. Reads of many, tags, tokens, epochs."""
-import json, os, shutil, tempfile, threading
+import json, os, shutil, sqlite3, tempfile, threading
 
-from troth_flow import Flow, POLICY
+from troth_flow import Flow, POLICY, on_files
 from troth_people import People
 
 GOODS = ["order-items", "order-address"]
@@ -194,6 +194,36 @@ class Pages(Reading):
         for limit in (1, 2, 100):
             got = [a["subject"] for p in self.walk(limit=limit, **many) for a in p["answers"]]
             self.assertEqual(got, people[:4], limit)
+
+    def test_pages_of_consents_do_not_show_that_others_have_people(self):
+        for person in [self.adult("shop") for _ in range(2)]:
+            self.consent(person, "consent", purpose="profiling")
+            self.withdraw(person, need="consent", purpose="profiling")  # so that other pages go without them
+        got = self.page(token="music", purpose="profiling", fields=["log-browsing-history"], among="consented", limit=1)
+        self.assertEqual((got["answers"], got["refused"], got.get("next")), ([], 0, None))
+
+    @on_files
+    def test_one_whose_values_cannot_be_opened_does_not_keep_the_others_from_theirs(self):
+        people = [self.buyer() for _ in range(4)]
+        self.daemon.stop()
+        db = sqlite3.connect(os.path.join(self.daemon.data, "keys.db"))
+        db.execute("DELETE FROM person_key WHERE subject = ?", (bytes.fromhex(people[1]),))
+        db.commit()
+        db.close()
+        db = sqlite3.connect(os.path.join(self.daemon.data, "troth.db"))
+        db.execute("UPDATE field_value SET sealed = zeroblob(length(sealed)) WHERE sid = (SELECT sid FROM subject WHERE id = ?)",
+                   (bytes.fromhex(people[2]),))
+        db.commit()
+        db.close()
+        self.daemon.start()
+        one_by_one = {a["subject"]: a for a in self.many(people)["answers"]}
+        got = {a["subject"]: a for p in self.walk() for a in p["answers"] if a["subject"] in people}
+        self.assertEqual([got[p]["status"] for p in people], [one_by_one[p]["status"] for p in people])
+        for person in people[1:3]:
+            self.assertEqual(got[person]["problem"], one_by_one[person]["problem"])
+            self.assertNotIn("values", got[person])
+        for person in (people[0], people[3]):
+            self.assertEqual(got[person]["values"]["order-items"]["value"], "tea")
 
     def test_what_is_held_of_one_field(self):
         person = self.buyer()
