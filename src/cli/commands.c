@@ -184,7 +184,7 @@ static const struct cli_option event_options[] = {
     {"fields", CLI_LIST, "A,B", false, "fields", "only these"},
     {"purpose", CLI_STRING, "NAME", false, "purpose", "only what was collected for it"},
     {"service", CLI_STRING, "NAME", false, "service", "only what came through it"},
-    {"time", CLI_STRING, "DATE", false, "time", "when it happened (default: now)"},
+    {"time", CLI_STRING, "DATE", false, "time", "when it happened: now (default), or before"},
     {0},
 };
 static const struct cli_option hold_options[] = {

@@ -335,14 +335,14 @@ enum err gate_lookup(struct gate_call *c, struct span kind, struct span plain, s
 enum err gate_hold_put(struct gate_call *c, struct subject_id id, const struct hold *h, struct fail *f);
 enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span fields, struct span reference,
                         struct fail *f);
-/* A recipient is at work on an order, or the order is closed. */
+/* A recipient is at work on an order, or the order is closed: not later than now, ERR_BAD_VALUE. */
 enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const struct purchase *p,
                            struct fail *f);
 
 /* Something happened from which a time to keep may count (B4.0.a): `what` names an event of the policy, and
  * its scope; `fields`: comma list, empty for every one. ERR_UNKNOWN_NAME, with a suggestion; ERR_BAD_VALUE
- * for what the daemon notes by itself. *set: values whose time changed. Happening again starts the clock
- * again. */
+ * for what the daemon notes by itself, and for a time later than now. *set: values whose time changed.
+ * Happening again starts the clock again. */
 enum err gate_happened(struct gate_call *c, const struct subject *s, const struct happening *what,
                        struct span fields, size_t *set, struct fail *f);
 

@@ -42,6 +42,16 @@ enum err gate_hold_note(struct gate_call *c, struct subject_id id, struct span f
     return record_person(c, AUDIT_REGISTER, &s, text_span(&t), f);
 }
 
+/* What is yet to come would put off, as far as anybody likes, what must go. */
+static enum err take_time(const struct gate_call *c, const char *where, struct instant time, struct fail *f)
+{
+    if (time.ms <= c->now.ms)
+        return OK;
+    fail_where(f, "%s", where);
+    fail_hint(f, "say it when it has happened");
+    return fail_set(f, ERR_BAD_VALUE, "`%s` is later than now", where + 1);
+}
+
 /* ---- A closed order starts the clocks of what belongs to it (B4.0.a) */
 
 enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const struct purchase *p,
@@ -54,7 +64,9 @@ enum err gate_purchase_put(struct gate_call *c, struct subject_id id, const stru
         return fail_set(f, ERR_UNKNOWN_NAME, "recipient '%.*s' is not registered",
                         SPAN_F(span_sub(p->recipient, 0, 64)));
     }
-    enum err e = begin(c, id, &s, f);
+    enum err e = p->closed.ms < INSTANT_FOREVER.ms ? take_time(c, "/closed", p->closed, f) : OK;
+    if (!e)
+        e = begin(c, id, &s, f);
     if (!e)
         e = purchase_put(c->st, s.sid, p, f);
     if (!e && p->closed.ms < INSTANT_FOREVER.ms)
@@ -146,6 +158,7 @@ static struct span happened_members(struct gate_call *c, const struct happening 
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         if (members[i].value.len)
             json_string(&t, members[i].name, members[i].value);
+    json_instant(&t, "time", h->time);
     json_i64(&t, "values", (int64_t)set);
     return text_span(&t);
 }
@@ -176,6 +189,8 @@ enum err gate_happened(struct gate_call *c, const struct subject *s, const struc
     struct span rest = fields, field = SPAN_EMPTY;
     *set = 0;
     enum err e = take_event(c, &h, f);
+    if (!e)
+        e = take_time(c, "/time", h.time, f);
     if (!e)
         e = take_scope(c, &h, f);
     do {

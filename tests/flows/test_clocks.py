@@ -51,11 +51,12 @@ class Clocks(Publisher):
         self.assertIn('"deleted":1', self.sweep())
         self.assertEqual(list(self.keeps(person)), [("cs-case-file", "case-10")])
         noted = self.expect(self.get(f"/v1/subjects/{person}/history", token="shop"), 200)["history"]
-        self.assertIn("case-closed", [e["detail"].get("what") for e in noted])
+        self.assertIn(("case-closed", "2026-01-10"), [(e["detail"].get("what"), e["detail"].get("time", "")[:10]) for e in noted])
 
     def test_R109_a_clock_starts_again_when_its_event_happens_again(self):
         person = self.adult()
         self.case_file(person, "case-1")
+        self.at("2027-02-02T00:00:00Z")
         for day, until in (("2026-11-23", "2029-11-23"), ("2027-02-01", "2030-02-01"), ("2026-12-24", "2029-12-24")):
             self.happened(person, "case-closed", item="case-1", time=day)
             self.assertEqual(self.keep(person, "cs-case-file", "case-1"), until)
@@ -80,17 +81,38 @@ class Clocks(Publisher):
 
     def test_R109_what_is_not_an_event_is_refused(self):
         person, other = self.adult(), self.adult("music", documents=("group", "music"))
-        def problem(contains, status=422, code="unknown-name", token="shop", of=person, **body):
-            self.problem(self.post(f"/v1/subjects/{of}/events", body, token=token), status, code, contains=contains)
+        def problem(contains, status=422, code="unknown-name", token="shop", of=person, pointer=None, **body):
+            answer = self.post(f"/v1/subjects/{of}/events", body, token=token)
+            self.problem(answer, status, code, contains=contains)
+            self.assertTrue(pointer is None or answer.json["pointer"] == pointer, answer.json)
         problem("did you mean 'case-closed'", event="case-close")
         problem("no event 'moon-full'", event="moon-full")
         problem("no purpose", event="purpose-ended", purpose="nonsense")
         problem("does not declare", event="case-closed", fields=["shoe-size"], code="undeclared-field")
         problem("by itself", event="collected", code="bad-value")
         problem("by itself", event="consent-withdrawn", code="bad-value")
+        problem("later than now", event="case-closed", time="2026-11-25", code="bad-value", pointer="/time")
         problem("itself only", 403, "forbidden", event="purpose-ended", service="music")
         problem("", 404, "not-found", of=other, event="purpose-ended")
         self.assertEqual(self.keeps(person), {})
+
+    def test_R109_what_is_yet_to_come_puts_nothing_off(self):
+        person = self.adult()
+        self.case_file(person, "case-1")
+        self.happened(person, "case-closed", item="case-1")
+        self.put_values(person, "order-payment", {"order-items": {"value": "two lamps", "item": "o1"}})
+        self.daemon.recipient("ship-q", "logistics-company", *self.daemon.here())
+        kept = self.keeps(person)
+        self.happened(person, "case-closed", status=422, item="case-1", time="2099-01-01")
+        said = self.daemon.cli("subject", "event", person, "--event", "case-closed", "--item", "case-1", "--time", "2099-01-01",
+                               *self.daemon.here(), code=1)
+        self.assertIn("later than now", said.stderr)
+        order = {"order": "o1", "recipient": "ship-q", "closed": "2099-01-01"}
+        answer = self.operator("POST", f"/v1/subjects/{person}/orders", order)
+        self.problem(answer, 422, "bad-value", contains="later than now")
+        self.assertEqual(answer.json["pointer"], "/closed")
+        self.assertEqual(self.operator("GET", f"/v1/subjects/{person}/orders", status=200).json["orders"], [])
+        self.assertEqual(self.keeps(person), kept)
 
     def test_a_service_ends_the_purposes_of_its_own_values_only(self):
         person = self.adult(contact_phone=self.phone())

@@ -68,6 +68,7 @@ class Retention(People):
         self.assertEqual(self.held(person)[("order-items", "o1")], None)
         self.daemon.recipient("ship-q", "logistics-company", *self.daemon.here())
         order = {"order": "o1", "recipient": "ship-q", "closed": "2026-12-01"}
+        self.at("2026-12-01T12:00:00Z")
         self.operator("POST", f"/v1/subjects/{person}/orders", order, status=201)
         self.assertEqual(self.held(person)[("order-items", "o1")][:10], "2029-12-01")
         self.assertEqual(self.held(person)[("order-items", "o2")], None)
