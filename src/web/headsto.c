@@ -12,10 +12,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #define SYSLOG "syslog"
+#define HINT   "--checkpoint-to names a file that the daemon may append to, or syslog"
 
 static bool to_syslog(const struct web *w)
 {
@@ -24,14 +26,24 @@ static bool to_syslog(const struct web *w)
 
 static enum err cannot_write(const char *path, struct fail *f)
 {
-    fail_hint(f, "--checkpoint-to names a file that the daemon may append to, or syslog");
+    fail_hint(f, HINT);
     return fail_set(f, ERR_IO, "%s: %s", path, strerror(errno));
 }
 
+/* A pipe would make whoever opens it wait for its reader. */
 static enum err open_file(const char *path, int *fd, struct fail *f)
 {
-    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    return *fd < 0 ? cannot_write(path, f) : OK;
+    struct stat st;
+    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+    if (*fd < 0 && errno != ENXIO)
+        return cannot_write(path, f);
+    if (*fd >= 0 && fstat(*fd, &st) == 0 && S_ISREG(st.st_mode))
+        return OK;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    fail_hint(f, HINT);
+    return fail_set(f, ERR_IO, "%s is not a regular file", path);
 }
 
 enum err heads_to_check(const struct web *w, struct fail *f)

@@ -173,6 +173,12 @@ class Older(People):
         self.adult()
         self.daemon.stop()
         self.refused("/nowhere/heads", "may append to", args=("--checkpoint-to", "/nowhere/heads"))
+        pipe = os.path.join(self.daemon.home, "pipe")
+        os.mkfifo(pipe)
+        self.refused("is not a regular file", args=("--checkpoint-to", pipe))
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.refused("is not a regular file", args=("--checkpoint-to", pipe))
+        os.close(reader)
         self.daemon.start()
 
 
