@@ -64,6 +64,7 @@ struct cli {
     const char *clock_file;
     const char *listen;
     bool json;
+    bool by_daemon;  /* a daemon has answered and may come back: the folder is not opened in this process */
     struct web *web; /* the folder, opened in this process; null: a daemon has it, or not opened yet */
 };
 
@@ -103,11 +104,9 @@ struct cli_answer {
     int status;
     struct span body;
 };
-/* Sends one request as the operator. */
+/* Sends one request as the operator. ERR_BUSY: by_daemon, and there is none now. */
 enum err cli_send(struct cli *c, enum method m, struct span path, struct span query, struct span body,
                   struct cli_answer *out, struct fail *f);
-/* Whether a daemon has the folder of --data open, and takes connections. */
-bool cli_daemon_there(struct cli *c);
 void cli_close(struct cli *c);
 /* A JSON object as lines "name: value", nested ones indented; strings of one line only unless it is the last
  * member. */

@@ -38,7 +38,6 @@ struct job {
     size_t len[LINES_MAX], n, bytes;
     struct fail why[LINES_MAX]; /* of lines that are no JSON */
     int64_t patience_ms;
-    bool by_daemon; /* a daemon has answered: its folder is not opened here when it goes away */
 };
 
 /* ---- Opening */
@@ -243,7 +242,7 @@ static void pause_ms(int64_t ms)
 /* What may be otherwise in a moment: busy or not acknowledging, no room, gone. */
 static bool passes(const struct job *j, enum err err, int status)
 {
-    if (!j->by_daemon)
+    if (!j->cli->by_daemon)
         return false;
     return err != OK || status == 429 || status == 503 || status == 507;
 }
@@ -257,10 +256,8 @@ static enum err send_patiently(struct job *j, struct span body, struct cli_answe
     while (true) {
         *f = (struct fail){0};
         *answer = (struct cli_answer){0};
-        enum err err = j->by_daemon && !cli_daemon_there(j->cli)
-                           ? fail_set(f, ERR_BUSY, "The daemon that had %s open is gone.", j->cli->data)
-                           : cli_send(j->cli, METHOD_POST, SPAN("/v1/import"), SPAN_EMPTY, body, answer, f);
-        j->by_daemon |= err == OK && !j->cli->web;
+        enum err err = cli_send(j->cli, METHOD_POST, SPAN("/v1/import"), SPAN_EMPTY, body, answer, f);
+        j->cli->by_daemon |= err == OK && !j->cli->web;
         if (!passes(j, err, answer->status) || now_ms() + pause > end)
             return err;
         if (!told) {
@@ -295,7 +292,7 @@ static int ask(struct job *j, uint64_t from, bool with_lines, const struct json 
     struct arena *mine = j->cli->arena;
     j->cli->arena = j->arena; /* what a request takes goes with the batch */
     enum err err = send_patiently(j, text_span(&t), &answer, &f);
-    if (err != OK && j->by_daemon)
+    if (err != OK && j->cli->by_daemon)
         fail_hint(&f, "give the same command again: it goes on where it stopped");
     int code = err != OK ? cli_fail(&f) : answer.status != 200 ? cli_problem(j->cli, &answer) : CLI_OK;
     j->cli->arena = mine;

@@ -141,16 +141,13 @@ static enum err send_here(struct cli *c, enum method m, struct span path, struct
     return OK;
 }
 
-bool cli_daemon_there(struct cli *c)
-{
-    return daemon_answers(web_socket_path(c->arena, c->data));
-}
-
 enum err cli_send(struct cli *c, enum method m, struct span path, struct span query, struct span body,
                   struct cli_answer *out, struct fail *f)
 {
     const char *socket_path = web_socket_path(c->arena, c->data);
     if (!c->web && daemon_answers(socket_path))
         return send_socket(c, socket_path, m, path, query, body, out, f);
+    if (c->by_daemon)
+        return fail_set(f, ERR_BUSY, "The daemon that had %s open is gone.", c->data);
     return send_here(c, m, path, query, body, out, f);
 }
