@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define COPY ".troth-copy" /* nobody else's: what has it and is a database of ours may be removed */
+
 /* One of the two files. */
 struct target {
     enum backup_kind kind;
@@ -109,7 +111,7 @@ static void remove_left_over(struct run *r, const char *folder)
     struct span *names;
     size_t n = 0;
     struct arena *a = r->c->arena;
-    if (file_list(a, folder, ".copy", &names, &n, NULL) != OK)
+    if (file_list(a, folder, COPY, &names, &n, NULL) != OK)
         return;
     for (size_t i = 0; i < n; i++) {
         const char *path = arena_str(a, arena_fmt(a, "%s/%.*s", folder, SPAN_F(names[i])));
@@ -132,7 +134,7 @@ static enum err absolute(struct run *r, struct target *t, struct fail *f)
         return fail_set(f, ERR_IO, "%s: %s", t->file, *name ? strerrordesc_np(errno) : "it names a folder");
     }
     t->place = arena_str(a, arena_fmt(a, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name));
-    t->copy = arena_str(a, arena_fmt(a, "%s.copy", t->place));
+    t->copy = arena_str(a, arena_fmt(a, "%s" COPY, t->place));
     remove_left_over(r, real);
     free(real);
     if (!file_exists(t->place))

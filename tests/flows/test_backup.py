@@ -243,7 +243,7 @@ class Backup(People):
             time.sleep(0.001)
         process.terminate()
         process.wait()
-        self.assertFalse([n for n in self.files() if n.endswith((".copy", ".part"))])
+        self.assertFalse([n for n in self.files() if n.endswith((".troth-copy", ".part"))])
         for name in self.files():
             os.remove(self.in_place(name))
         self.backup()
@@ -255,11 +255,12 @@ class Backup(People):
         self.adult(contact_phone=self.phone())
         self.daemon.stop()
         for name in ("troth.db", "keys.db"):  # as a kill in the midst of copying leaves them
-            shutil.copy(os.path.join(self.daemon.data, name), self.in_place("old.%s.copy" % name))
-        with open(self.in_place("letter.copy"), "w") as f:
+            shutil.copy(os.path.join(self.daemon.data, name), self.in_place("old.%s.troth-copy" % name))
+            shutil.copy(os.path.join(self.daemon.data, name), self.in_place("kept.%s.copy" % name))  # somebody's own
+        with open(self.in_place("letter.troth-copy"), "w") as f:
             f.write("not ours " * 20)
         self.backup()
-        self.assertEqual(self.files(), ["letter.copy", "one.data", "one.keys"])
+        self.assertEqual(self.files(), ["kept.keys.db.copy", "kept.troth.db.copy", "letter.troth-copy", "one.data", "one.keys"])
 
     # ---- What is not a backup of this
 
