@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int allocate(int fd, int mode, off_t at, off_t len)
@@ -45,15 +46,18 @@ enum err small_read(struct arena *a, int dir, const char *name, size_t max, stru
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return io_fail(f, "opening", name);
-    uint8_t *p = arena_alloc(a, max + 1);
+    struct stat st;
+    /* Room for what is there, not for what may be: an arena wipes all that it gave. */
+    size_t room = fstat(fd, &st) == 0 && (uint64_t)st.st_size < max ? (size_t)st.st_size + 1 : max + 1;
+    uint8_t *p = arena_alloc(a, room);
     size_t len = 0;
     ssize_t n;
-    while ((n = read(fd, p + len, max + 1 - len)) > 0 || (n < 0 && errno == EINTR))
+    while ((n = read(fd, p + len, room - len)) > 0 || (n < 0 && errno == EINTR))
         len += n > 0 ? (size_t)n : 0;
     enum err e = n < 0 ? io_fail(f, "reading", name) : OK;
     close(fd);
-    if (!e && len > max)
-        e = fail_set(f, ERR_TOO_LARGE, "%s is longer than %zu bytes", name, max);
+    if (!e && len == room)
+        e = fail_set(f, ERR_TOO_LARGE, "%s is longer than %zu bytes", name, room - 1);
     *out = span_of(p, len);
     return e;
 }
