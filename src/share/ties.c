@@ -12,6 +12,17 @@ enum err hold_put(struct store *st, int64_t sid, const struct hold *h, struct fa
         f);
 }
 
+/* Room for one more behind n: lists of a person that none may be left out of. */
+static void *one_more(struct arena *a, void *list, size_t n, size_t size)
+{
+    if (n & (n - 1) || (n && n < 16)) /* room was made for a power of two, 16 at first */
+        return list;
+    void *wider = arena_alloc(a, (n ? 2 * n : 16) * size);
+    if (n)
+        memcpy(wider, list, n * size);
+    return wider;
+}
+
 enum err hold_list(struct store *st, int64_t sid, struct arena *a, struct hold **out, size_t *n,
                    struct fail *f)
 {
@@ -21,15 +32,8 @@ enum err hold_list(struct store *st, int64_t sid, struct arena *a, struct hold *
     enum err e = store_query(st, Q_HOLD_LIST, ARGS(ARG_I(sid)), &rows, f);
     if (e)
         return e;
-    size_t room = 0;
     while (store_next(&rows, f)) {
-        if (*n == room) { /* all of them: one that is left out would not hold */
-            struct hold *wider = ARENA_ARRAY(a, room ? 2 * room : 16, struct hold);
-            if (*n)
-                memcpy(wider, *out, *n * sizeof **out);
-            room = room ? 2 * room : 16;
-            *out = wider;
-        }
+        *out = one_more(a, *out, *n, sizeof **out);
         (*out)[(*n)++] = (struct hold){.field = arena_copy(a, store_t(&rows, 0)),
                                        .reference = arena_copy(a, store_t(&rows, 1)),
                                        .starts = {store_i(&rows, 2)},
@@ -112,20 +116,13 @@ enum err happening_list(struct store *st, int64_t sid, struct arena *a, struct h
                         struct fail *f)
 {
     struct store_rows rows;
-    size_t cap = 0;
     *out = NULL;
     *n = 0;
     enum err e = store_query(st, Q_HAPPENING_LIST, ARGS(ARG_I(sid)), &rows, f);
     if (e)
         return e;
     while (store_next(&rows, f)) {
-        if (*n == cap) {
-            struct happening *more = ARENA_ARRAY(a, 2 * cap + 16, struct happening);
-            if (*n)
-                memcpy(more, *out, *n * sizeof *more);
-            cap = 2 * cap + 16;
-            *out = more;
-        }
+        *out = one_more(a, *out, *n, sizeof **out);
         read_happening(&rows, a, &(*out)[(*n)++]);
     }
     e = rows.err;

@@ -120,6 +120,17 @@ class Clocks(Publisher):
         self.happened(person, "purpose-ended", token="music")
         self.assertEqual(self.keeps(person), {("contact-phone", ""): "open", ("contact-email", ""): TODAY})
 
+    def test_an_order_of_one_service_closes_none_of_another(self):
+        person = self.adult()
+        self.joins_music(person)
+        self.put_values(person, "order-payment", {"order-items": {"value": "two lamps", "item": "o1"}})
+        self.daemon.recipient("ship-q", "logistics-company", *self.daemon.here())
+        closed = {"order": "o1", "recipient": "ship-q", "closed": "2020-01-01"}
+        self.expect(self.post(f"/v1/subjects/{person}/orders", closed, token="music"), 201)
+        self.assertEqual(self.keep(person, "order-items", "o1"), "open")
+        self.expect(self.post(f"/v1/subjects/{person}/orders", closed, token="shop"), 201)
+        self.assertEqual(self.keep(person, "order-items", "o1"), "2023-01-01")
+
     # ---- What the daemon sees itself
 
     def test_R109_a_withdrawn_consent_ends_its_purpose(self):

@@ -121,6 +121,17 @@ class Alone(OnServer):
         self.assertIn("a daemon runs as node '1' already; it was last seen at 20", done.stderr)
         self.ok(self.call(a, "GET", "/healthz"))
 
+    def test_the_lock_of_a_killed_daemon_is_waited_for(self):
+        a = self.first()
+        a.kill()
+        lock = "SELECT pg_advisory_lock(7238530, 1), pg_sleep(3)"  # as if the server had not noticed yet
+        with subprocess.Popen(["psql", "-X", "-q", "-h", self.server.home, "-U", pg_server.USER, "-d", pg_server.database_of(a.urls[0]),
+                               "-c", lock], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
+            self.until(60, lambda: self.ask(a, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)' "
+                                               "AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'") == "1")
+            a.start()
+        self.ok(self.call(a, "GET", "/healthz"))
+
     def test_joining_is_refused_whole(self):
         a = self.first()
         key = os.path.join(a.data, "master-key")

@@ -9,6 +9,25 @@
 
 #define DAY(n) ((struct instant){(n)*DAY_MS})
 
+TEST(R110_none_of_many_holds_is_left_out)
+{
+    enum { MANY = 600 };
+    scratch_open();
+    struct fail f = {0};
+    struct hold *h;
+    size_t n;
+    for (unsigned i = 0; i < MANY; i++) {
+        struct hold put = {.reference = SPAN("file 9"), .starts = {100}, .ends = {200 + i}};
+        put.field = arena_fmt(scratch_a, "field-%03u", i);
+        scratch_must(hold_put(scratch_st, 5, &put, &f), &f);
+    }
+    scratch_must(hold_list(scratch_st, 5, scratch_a, &h, &n, &f), &f);
+    EXPECT_INT(n, MANY);
+    for (unsigned i = 0; i < n; i++)
+        EXPECT(span_eq(h[i].field, arena_fmt(scratch_a, "field-%03u", i)) && h[i].ends.ms == 200 + i);
+    scratch_close();
+}
+
 TEST(R110_a_hold_binds_from_its_start_to_its_end)
 {
     scratch_open();
@@ -160,7 +179,7 @@ TEST(R109_what_happened_is_kept_once_for_each_scope)
     scratch_close();
 }
 
-UNIT_MAIN(CASE(R109_what_happened_is_kept_once_for_each_scope),
+UNIT_MAIN(CASE(R109_what_happened_is_kept_once_for_each_scope), CASE(R110_none_of_many_holds_is_left_out),
           CASE(R110_a_hold_binds_from_its_start_to_its_end),
           CASE(R038_where_a_recipient_stands_with_an_order),
           CASE(R038_an_order_is_closed_by_putting_it_again), CASE(R096_a_reference_begins_and_ends),
