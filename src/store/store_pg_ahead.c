@@ -108,12 +108,18 @@ static void answers(struct store_pg *pg)
     pg->looked |= !pg->lost.code;
 }
 
+/* Whom this snapshot will be asked about, anew; false: it is not worth asking for so many, or not here. */
+static bool begin(struct store *st, size_t n)
+{
+    store_ahead_end(st);
+    return st->pg[STORE_MAIN] && st->snapshot && st->mode == STORE_READ && n > 0 && n <= STORE_AHEAD_MAX;
+}
+
 void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n)
 {
     struct store_ahead *s = &st->ahead;
     struct array a;
-    store_ahead_end(st);
-    if (!st->pg[STORE_MAIN] || !st->snapshot || st->mode != STORE_READ || n == 0 || n > STORE_AHEAD_MAX)
+    if (!begin(st, n))
         return;
     memcpy(s->id, ids, n * sizeof s->id[0]);
     s->n = s->n_any = n;
@@ -125,8 +131,7 @@ void store_ahead_sids(struct store *st, const int64_t *sids, size_t n)
 {
     struct store_ahead *s = &st->ahead;
     struct array a;
-    store_ahead_end(st);
-    if (!st->pg[STORE_MAIN] || !st->snapshot || st->mode != STORE_READ || n == 0 || n > STORE_AHEAD_MAX)
+    if (!begin(st, n))
         return;
     memcpy(s->sid, sids, n * sizeof s->sid[0]);
     s->n_sids = s->n_any = n;
