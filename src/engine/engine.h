@@ -71,6 +71,7 @@ struct job {
     } own;
     struct job *next;  /* the engine's queue */
     bool queued;       /* the engine's: counts among those that wait */
+    bool forgets;      /* the engine's: it destroys keys */
     void *engine_side; /* the engine's */
 };
 

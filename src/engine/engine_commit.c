@@ -8,7 +8,8 @@
  *   2. the writes' entries and the reads' entries are appended to the record; one fdatasync
  *   3. answers are released; the outbox rows go with the next group's transaction
  * A crash after 1 leaves the outbox, which the next start seals. A failure in 1 fails the writes of the
- * group; a failure in 2 stops all acknowledging for good: what the disk holds is then unknown. So that a full
+ * group, unless it was only that keys of the erased could not be deleted yet: then it fails the erasures; a
+ * failure in 2 stops all acknowledging for good: what the disk holds is then unknown. So that a full
  * disk is no failure in 2, room in the record is made sure of before the commit; reads without room fail.
  */
 #include "engine_impl.h"
@@ -84,6 +85,7 @@ static enum err write_run(struct engine *e, struct job *j, struct fail *f)
     enum err err = store_savepoint(e->store, f);
     if (err != OK)
         return err;
+    size_t queued = store_keys_queued(e->store);
     j->undo = false;
     if (job_run(e, j, e->store, &mine) != OK) {
         j->undo = true;
@@ -94,6 +96,7 @@ static enum err write_run(struct engine *e, struct job *j, struct fail *f)
         store_savepoint_undo(e->store);
     else
         store_savepoint_keep(e->store);
+    j->forgets = store_keys_queued(e->store) > queued;
     return outbox_add(e, j, f);
 }
 
@@ -171,7 +174,7 @@ static enum err part_try(struct engine *e, const struct part *p, struct fail *f)
         if (err == OK)
             err = writes_run(e, p, f);
         e->in_doubt |= store_in_doubt(e->store);
-        if (err == OK || e->in_doubt || !store_met_another(e->store))
+        if (err == OK || e->in_doubt || store_owes_keys(e->store) || !store_met_another(e->store))
             return err;
     }
     fail_hint(f, "other daemons changed the same again and again; try again in a moment");
@@ -187,6 +190,19 @@ static void part_failed(struct engine *e, const struct part *p, struct fail *f)
     jobs_fail(e, p->read, p->n_read, f);
 }
 
+/* What was done stands, but not yet all of what these jobs were to do: their entries go on record like the
+ * others', and their answers say what is missing. */
+static void part_owes(const struct part *p, const struct fail *why)
+{
+    log_line(LOG_LVL_ERROR, "engine", "%s", why->detail);
+    for (size_t i = 0; i < p->n_write; i++) {
+        if (!p->write[i]->forgets)
+            continue;
+        p->write[i]->after = NULL;
+        p->write[i]->fail(p->write[i], why);
+    }
+}
+
 /* What was committed is added to `done`. A part that met others too often is halved. */
 static void part_run(struct engine *e, const struct part *p, struct group *done)
 {
@@ -197,7 +213,8 @@ static void part_run(struct engine *e, const struct part *p, struct group *done)
     bool blocked = e->in_doubt && (done->n_write || done->n_read);
     enum err err =
         blocked ? fail_set(&f, ERR_BUSY, "the connection to the database was lost") : part_try(e, p, &f);
-    if (err != OK && !blocked && store_met_another(e->store) && !e->in_doubt && p->n_write + p->n_read > 1) {
+    bool stands = err == OK || (!blocked && err != ERR_STOPPED && store_owes_keys(e->store));
+    if (!stands && !blocked && store_met_another(e->store) && !e->in_doubt && p->n_write + p->n_read > 1) {
         struct part a = {p->write, p->n_write / 2, p->read, p->n_read / 2};
         struct part b = {p->write + a.n_write, p->n_write - a.n_write, p->read + a.n_read,
                          p->n_read - a.n_read};
@@ -205,10 +222,12 @@ static void part_run(struct engine *e, const struct part *p, struct group *done)
         part_run(e, &b, done);
         return;
     }
-    if (err != OK) {
+    if (!stands) {
         part_failed(e, p, &f);
         return;
     }
+    if (err != OK)
+        part_owes(p, &f);
     e->pending_drop = 0;
     struct due d = due_of(p);
     e->due.bytes += d.bytes;

@@ -98,7 +98,7 @@ void store_ahead_sids(struct store *st, const int64_t *sids, size_t n);
  *
  * A failed statement may cost the whole group its transaction (full disk): then savepoints do nothing and
  * store_commit fails with what happened. ERR_STOPPED from store_commit: the changes are durable, but a key
- * could not be deleted, or a store_key_fn failed; not for want of room (store_in_doubt). */
+ * could not be deleted, or a store_key_fn failed; not for want of room (store_owes_keys). */
 enum err store_begin_write(struct store *st, struct fail *f);
 enum err store_savepoint(struct store *st, struct fail *f);
 void store_savepoint_keep(struct store *st);
@@ -106,10 +106,15 @@ void store_savepoint_undo(struct store *st); /* also drops the key deletions que
 /* One may stand within another: keep and undo end the innermost, so each that is set must be ended. */
 enum err store_commit(struct store *st, struct fail *f);
 void store_rollback(struct store *st);
-/* The last commit failed, but its changes may stand (asked once): a server was lost in the midst of it, or
- * there was no room to delete a key afterwards. What was done stands in troth.db and its outbox; keys that
- * were to be forgotten are seen to before the next group. */
+/* The last commit failed, but its changes may stand (asked once): a server was lost in the midst of it. If
+ * they do, they are in troth.db and its outbox; keys that were to be forgotten are seen to before the next
+ * group. */
 bool store_in_doubt(struct store *st);
+/* The last commit failed, and its changes stand, for certain: there was only no room, or no server, to delete
+ * the keys that were to be forgotten. They go before the next group, which fails as long as they cannot. */
+bool store_owes_keys(const struct store *st);
+/* Keys that the open group is to forget, so far. */
+size_t store_keys_queued(const struct store *st);
 /* Called on the committing thread when a person's key row has changed for good, before anybody is answered.
  */
 /* False: nobody may be answered any more (ERR_STOPPED from store_commit). */

@@ -121,6 +121,7 @@ struct store {
     struct fail lost;  /* why the database gave up the group's transaction by itself; code OK: it stands */
     void *result[Q_COUNT];     /* rows open on PostgreSQL */
     bool in_doubt;             /* a server was lost while it committed */
+    bool owes_keys;            /* the last group stands, and keys it was to forget do, too */
     struct store_forget *owed; /* keys that group may have had to forget */
     size_t n_owed, cap_owed;
     struct store_copy *copy; /* of a backup under way; or null */

@@ -222,7 +222,7 @@ enum err store_begin_write(struct store *st, struct fail *f)
     enum err err = st->mode == STORE_READ ? fail_set(f, ERR_INTERNAL, "this connection only reads") : OK;
     st->key_changes_seen = store_key_changes();
     store_copy_forget_idle(st);
-    st->met_another = false;
+    st->met_another = st->owes_keys = false;
     if (err == OK && st->n_owed)
         err = forget_owed(st, f);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
@@ -474,7 +474,7 @@ static bool tell_changes(struct store *st)
     return told;
 }
 
-static size_t count_destroyed(const struct store *st)
+size_t store_keys_queued(const struct store *st)
 {
     size_t n = 0;
     for (size_t i = 0; i < st->n_forget; i++)
@@ -566,11 +566,16 @@ bool store_in_doubt(struct store *st)
     return was;
 }
 
+bool store_owes_keys(const struct store *st)
+{
+    return st->owes_keys;
+}
+
 /* The keys go before the next group, which fails as long as they cannot. */
 static enum err forget_later(struct store *st, enum err code, const char *until, const struct fail *why,
                              struct fail *f)
 {
-    st->in_doubt = true;
+    st->owes_keys = true;
     owe_all(st);
     return fail_set(f, code, "a person was erased; the key goes as soon as %s: %.200s", until, why->detail);
 }
@@ -622,7 +627,7 @@ enum err store_commit(struct store *st, struct fail *f)
     bool committed = err == OK;
     if (!committed && st->in_doubt)
         owe_all(st);
-    if (committed && count_destroyed(st))
+    if (committed && store_keys_queued(st))
         err = forget_all(st, f);
     else if (committed && st->truncate_due)
         truncate_all(st);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A disk that is full, or cannot sync: of each file the daemon writes, while it serves."""
-import json, os, shutil, subprocess, sys, tempfile, time, unittest
+import json, os, shutil, subprocess, sys, tempfile, threading, time, unittest
 
 FAULT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fault")
 sys.path.insert(0, FAULT)
@@ -226,6 +226,38 @@ class Each(Disk):
                     self.assertNotIn(bytes.fromhex(self.first), f.read())
         self.serve(self.data)
         self.assertEqual(self.health()[1]["erased_again"], 0)
+        self.end(self.data)
+
+    def agreements(self, sid):
+        return len(self.ask("GET", f"/v1/subjects/{sid}/consents")[1]["consents"])
+
+    def agreeing(self, sid, told):
+        """Until it is refused: how often it was acknowledged, and what the refusal was."""
+        client, n, status = workload.Client(self.daemon.port, self.token), 0, 201
+        while status == 201:
+            status, _ = client.call("POST", f"/v1/subjects/{sid}/consents", {"document": "group", "state": "given"})
+            n += status == 201
+        told[sid] = (n, status)
+
+    def test_a_key_without_room_to_go_fails_its_erasure_alone(self):
+        self.meet("/keys.db")
+        people, gone = [self.known(10 + i) for i in range(12)], [self.known(40 + i) for i in range(4)]
+        for one in gone:
+            before, told = {sid: self.agreements(sid) for sid in people}, {}
+            self.begin()
+            threads = [threading.Thread(target=self.agreeing, args=(sid, told)) for sid in people]
+            for t in threads:
+                t.start()
+            self.assertEqual(self.ask("DELETE", f"/v1/subjects/{one}")[0], 507)
+            for t in threads:
+                t.join()
+            self.over()
+            self.assertEqual(self.agree(self.second)[0], 201)  # and with it the key went
+            # Whoever came with the erasure was acknowledged, whoever came behind it did nothing.
+            self.assertEqual(self.ask("GET", f"/v1/subjects/{one}")[0], 410)
+            for sid in people:
+                self.assertEqual(told[sid], (self.agreements(sid) - before[sid], 507))
+        self.works()
         self.end(self.data)
 
     def test_the_ledger_of_the_erased(self):
