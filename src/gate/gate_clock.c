@@ -6,11 +6,13 @@
  */
 #include "gate_impl.h"
 
+#include <string.h>
+
 #define QUESTIONS_MAX 32 /* services and purposes of one person's values that are told apart at once */
 
-/* What the policy says of values that came through one service for one purpose. */
+/* What the policy says of values that came through one service for one purpose, from one source. */
 struct reckoned {
-    struct span service, purpose;
+    struct span service, purpose, source;
     struct question *question; /* null: the policy no longer knows them */
 };
 
@@ -62,8 +64,9 @@ static enum err reckon(struct clock *k, const struct value *v, struct reckoned *
                                    .has_subject = true,
                                    .read = k->subject,
                                    .service = v->from.service,
-                                   .purpose = v->from.purpose};
-    *r = (struct reckoned){.service = v->from.service, .purpose = v->from.purpose, .question = q};
+                                   .purpose = v->from.purpose,
+                                   .source = v->from.source};
+    *r = (struct reckoned){v->from.service, v->from.purpose, v->from.source, q};
     enum err e = question_resolve(q, k->call, asked, k->operation, &why);
     if (!e)
         e = question_gather(q, &why);
@@ -79,7 +82,8 @@ static enum err question_of(struct clock *k, const struct value *v, const struct
                             struct fail *f)
 {
     for (size_t i = 0; i < k->n; i++)
-        if (span_eq(k->of[i].service, v->from.service) && span_eq(k->of[i].purpose, v->from.purpose)) {
+        if (span_eq(k->of[i].service, v->from.service) && span_eq(k->of[i].purpose, v->from.purpose) &&
+            span_eq(k->of[i].source, v->from.source)) {
             *out = k->of[i].question;
             return OK;
         }
@@ -211,78 +215,163 @@ enum err clock_of_item(const struct question *q, unsigned field, struct span ite
 
 /* ---- A withdrawal */
 
+/* What a person's values rest on: that they are stored, used for what they are for, and were collected. */
+enum { STORED, USED, COLLECTED, RESTS };
+
 struct withdrawal {
     struct happening scope;
-    uint64_t needs; /* which was withdrawn: what rests on others only goes on or is left as it was */
+    uint64_t needs;    /* which was withdrawn: what rests on others only goes on or is left as it was */
+    unsigned document; /* of an agreement; POLICY_NONE */
+    bool guardian, purposes;
+    struct clock clock[RESTS];
+    struct happening *past;
+    size_t n_past;
 };
 
-static enum err end_purpose(struct clock *use, struct gate_call *c, const struct value *v,
-                            const struct withdrawal *w, struct fail *f)
+static bool over(const struct withdrawal *w, size_t which, const struct question *q, unsigned field)
 {
-    const struct question *q;
-    unsigned field = policy_find(c->view->policy, DIM_FIELD, v->field);
-    enum err e = field == POLICY_NONE ? OK : question_of(use, v, &q, f);
-    if (e || field == POLICY_NONE || !q || !purpose_over(q, field, w->needs))
-        return e;
-    struct happening over = {.event = SPAN("purpose-ended"),
-                             .field = v->field,
-                             .service = v->from.service,
-                             .purpose = v->from.purpose,
-                             .time = w->scope.time};
-    return clock_start(c, use->subject, &over, NULL, f);
+    const struct policy *p = q->policy;
+    if (w->document != POLICY_NONE &&
+        !policy_document_applies(p, w->document, q->value[DIM_SUBJECT], q->value[DIM_SERVICE]))
+        return false;
+    return which == STORED ? storing_over(q, field, w->needs) : purpose_over(q, field, w->needs);
 }
 
-/* Items of a field lie together: one end is for all that came through one service for one purpose. */
-static bool ended_before(const struct clock *use, const struct withdrawal *w, size_t i)
+/* It was not withdrawn already, or had ended otherwise: right before this act, the newest there is. */
+static bool held_before(const struct withdrawal *w, const struct question *q, unsigned field)
 {
-    const struct value *v = use->held;
-    for (size_t j = i; j-- > 0 && span_eq(v[j].field, v[i].field);)
-        if (concerns(&w->scope, &v[j]) && span_eq(v[j].from.service, v[i].from.service) &&
-            span_eq(v[j].from.purpose, v[i].from.purpose))
+    struct question before = *q;
+    bool held = false;
+    before.n_events -= before.n_events > 0;
+    for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_NEED); i++)
+        if (w->needs & 1ull << i)
+            held |= q->call->view->sources->need[i]->held(&before, field, i) == CONSENT_HOLDS;
+    return held;
+}
+
+static bool runs_already(const struct withdrawal *w, const struct happening *h, struct instant last)
+{
+    for (size_t i = 0; i < w->n_past; i++)
+        if (same_scope(&w->past[i], h) && last.ms <= w->past[i].time.ms)
             return true;
     return false;
 }
 
-/* What was collected for a purpose that rested on what was withdrawn has served it. */
-static enum err end_purposes(struct gate_call *c, const struct subject *s, const struct withdrawal *w,
-                             struct fail *f)
+/* Who withdraws what does not hold any more withdraws nothing: a clock that runs goes on. */
+static enum err end_one(struct withdrawal *w, const struct value *v, struct instant last, const char *event,
+                        bool held, struct fail *f)
 {
-    struct clock use;
-    enum err e = begin(&use, c, s, SPAN("use"), f);
-    for (size_t i = 0; !e && i < use.n_held; i++)
-        if (concerns(&w->scope, &use.held[i]) && !ended_before(&use, w, i))
-            e = end_purpose(&use, c, &use.held[i], w, f);
-    drop(&use);
+    struct happening h = {.event = span_str(event),
+                          .field = v->field,
+                          .service = v->from.service,
+                          .purpose = v->from.purpose,
+                          .time = w->scope.time};
+    if (!held && runs_already(w, &h, last))
+        return OK;
+    return clock_start(w->clock[STORED].call, w->clock[STORED].subject, &h, NULL, f);
+}
+
+/* `last`: when the newest of those it speaks for came. */
+static enum err end_value(struct withdrawal *w, const struct value *v, struct instant last, struct fail *f)
+{
+    unsigned field = policy_find(w->clock[STORED].call->view->policy, DIM_FIELD, v->field);
+    bool rests[RESTS] = {false}, any = false, held = false;
+    enum err e = OK;
+    for (size_t i = 0; !e && field != POLICY_NONE && i < RESTS; i++) {
+        const struct question *q = NULL;
+        e = question_of(&w->clock[i], v, &q, f);
+        rests[i] = !e && q && over(w, i, q, field);
+        held |= rests[i] && held_before(w, q, field);
+        any |= rests[i];
+    }
+    if (!e && any)
+        e = end_one(w, v, last, "consent-withdrawn", held, f);
+    if (!e && any && w->guardian)
+        e = end_one(w, v, last, "guardian-withdrew", held, f);
+    if (!e && rests[USED] && w->purposes)
+        e = end_one(w, v, last, "purpose-ended", held, f);
     return e;
 }
 
-static enum err withdrawn(struct gate_call *c, const struct subject *s, const struct consent_event *e,
-                          struct happening h, bool purposes, struct fail *f)
+static bool together(const struct withdrawal *w, const struct value *a, const struct value *b)
 {
-    h.event = SPAN("consent-withdrawn");
-    enum err err = clock_start(c, s, &h, NULL, f);
-    h.event = SPAN("guardian-withdrew");
-    if (!err && e->actor == CONSENT_BY_GUARDIAN)
-        err = clock_start(c, s, &h, NULL, f);
+    return concerns(&w->scope, a) && span_eq(a->from.service, b->from.service) &&
+           span_eq(a->from.purpose, b->from.purpose) && span_eq(a->from.source, b->from.source);
+}
+
+/* Items of a field lie together: one end is for all that came through one service for one purpose. False: a
+ * former one spoke for them; else *last is set to when the newest of them came. */
+static bool first_of_them(const struct withdrawal *w, size_t i, struct instant *last)
+{
+    const struct clock *k = &w->clock[STORED];
+    const struct value *v = k->held;
+    for (size_t j = i; j-- > 0 && span_eq(v[j].field, v[i].field);)
+        if (together(w, &v[j], &v[i]))
+            return false;
+    *last = v[i].from.time;
+    for (size_t j = i + 1; j < k->n_held && span_eq(v[j].field, v[i].field); j++)
+        if (together(w, &v[j], &v[i]) && v[j].from.time.ms > last->ms)
+            *last = v[j].from.time;
+    return concerns(&w->scope, &v[i]);
+}
+
+static enum err end_values(struct withdrawal *w, struct gate_call *c, const struct subject *s, struct fail *f)
+{
+    static const char *const operation[RESTS] = {[STORED] = "", [USED] = "use", [COLLECTED] = "collect"};
+    struct clock *k = w->clock;
+    enum err e = begin(&k[STORED], c, s, SPAN_EMPTY, f);
+    if (!e)
+        e = happening_list(c->st, s->sid, c->arena, &w->past, &w->n_past, f);
+    for (size_t i = 1; !e && i < RESTS; i++) {
+        k[i] = k[STORED];
+        k[i].operation = span_str(operation[i]);
+    }
+    struct instant last;
+    for (size_t i = 0; !e && i < k->n_held; i++)
+        if (first_of_them(w, i, &last))
+            e = end_value(w, &k->held[i], last, f);
+    for (size_t i = 0; i < RESTS; i++)
+        drop(&k[i]);
+    return e;
+}
+
+/* Those that an agreement is asked for. */
+static uint64_t needs_of_agreement(const struct gate_call *c)
+{
+    static const char *const from[] = {"agreement", "deemed", "guardian-agreement"};
+    uint64_t needs = 0;
+    for (unsigned i = 0; i < policy_kind_count(c->view->policy, KIND_NEED); i++)
+        for (size_t k = 0; k < sizeof from / sizeof from[0]; k++)
+            needs |= strcmp(c->view->sources->need[i]->name, from[k]) == 0 ? 1ull << i : 0;
+    return needs;
+}
+
+static void withdrawal_of(struct withdrawal *w, struct gate_call *c, const struct consent_event *e,
+                          struct span source)
+{
+    bool agreement = e->kind == CONSENT_AGREEMENT;
     unsigned need = policy_kind_find(c->view->policy, KIND_NEED, e->name);
-    const struct withdrawal w = {h, need == POLICY_NONE ? 0 : 1ull << need};
-    return err || !purposes ? err : end_purposes(c, s, &w, f);
+    *w = (struct withdrawal){.document = POLICY_NONE, .guardian = e->actor == CONSENT_BY_GUARDIAN};
+    w->scope = (struct happening){.service = e->service, .purpose = e->purpose, .time = e->time};
+    w->needs = agreement ? needs_of_agreement(c) : need == POLICY_NONE ? 0 : 1ull << need;
+    if (agreement)
+        w->document = policy_document_find(c->view->policy, e->name);
+    /* One recipient, channel or device less ends no purpose. */
+    w->purposes = (span_is(source, "consent") || span_is(source, "guardian")) &&
+                  e->party.len + e->topic.len + e->device.len == 0;
 }
 
 enum err clock_withdrawn(struct gate_call *c, const struct subject *s, const struct consent_event *e,
                          struct span source, struct fail *f)
 {
-    struct happening h = {.service = e->service, .purpose = e->purpose, .time = e->time};
-    struct span rest = e->fields, one = SPAN_EMPTY;
-    /* One recipient, channel or device less ends no purpose. */
-    bool purposes = (span_is(source, "consent") || span_is(source, "guardian")) &&
-                    e->party.len + e->topic.len + e->device.len == 0;
+    struct withdrawal *w = ARENA_NEW(c->arena, struct withdrawal);
+    struct span rest = e->fields;
     enum err err = OK;
+    withdrawal_of(w, c, e, source);
     do {
         if (rest.len)
-            span_cut(&rest, ',', &one);
-        h.field = one;
-        err = withdrawn(c, s, e, h, purposes, f);
+            span_cut(&rest, ',', &w->scope.field);
+        err = end_values(w, c, s, f);
     } while (!err && rest.len);
     return err;
 }
@@ -348,6 +437,18 @@ static struct instant latest(const struct clock *k, const struct value *v, const
     return end;
 }
 
+/* With the account everything goes that no law keeps (B5.3): what was there then and is there yet was left
+ * for a duty alone, whatever its own time would be. */
+static struct instant left_since(const struct since *own, const struct value *v)
+{
+    struct instant at = INSTANT_FOREVER;
+    for (size_t i = 0; i < own->n; i++)
+        if (span_is(own->list[i].event, "account-closed") && concerns(&own->list[i], v) &&
+            own->list[i].time.ms < at.ms)
+            at = own->list[i].time;
+    return at;
+}
+
 static enum err settle_value(struct clock *k, const struct value *v, const struct since *own,
                              const struct since *all, size_t *set, struct fail *f)
 {
@@ -355,11 +456,11 @@ static enum err settle_value(struct clock *k, const struct value *v, const struc
     struct happening collected = {.event = SPAN("collected"), .time = v->from.time};
     struct since first = {&collected, 1};
     enum err e = rule_of(k, v, &d, f);
-    if (e || d.until_event == POLICY_NONE)
+    if (e)
         return e;
-    struct instant end = latest(k, v, &d, &first);
-    struct instant ends[] = {latest(k, v, &d, own), latest(k, v, &d, all)};
-    for (size_t i = 0; i < 2; i++)
+    struct instant end = left_since(own, v);
+    struct instant ends[] = {latest(k, v, &d, &first), latest(k, v, &d, own), latest(k, v, &d, all)};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         end = ends[i].ms < end.ms ? ends[i] : end;
     if (end.ms >= v->from.keep_until.ms)
         return OK;

@@ -128,6 +128,8 @@ static enum err start_clocks(struct closing *k, struct fail *f)
 {
     struct happening h = {.event = SPAN("account-closed"), .service = k->service, .time = k->call->now};
     enum err e = clock_start(k->call, k->s, &h, NULL, f);
+    if (!e) /* whether or not the policy counts from it: what is left was left then (clock_settle) */
+        e = happening_put(k->call->st, k->s->sid, &h, f);
     h.event = SPAN("purpose-ended");
     return e ? e : clock_start(k->call, k->s, &h, NULL, f);
 }

@@ -151,10 +151,10 @@ static struct asked_field judge_whole(const struct question *q)
     return best;
 }
 
-/* What the policy says of storing it, by us, for ourselves (B4.0.a). */
-bool storing_rule(const struct question *q, unsigned field, struct policy_decision *d)
+/* Storing it, by us, for ourselves (B4.0.a). */
+static bool storing_request(const struct question *q, unsigned field, const struct standing *s,
+                            struct policy_request *r)
 {
-    struct policy_request r;
     unsigned store = policy_find(q->policy, DIM_OPERATION, SPAN("store"));
     if (store == POLICY_NONE)
         store = policy_find(q->policy, DIM_OPERATION, SPAN("keep"));
@@ -162,12 +162,27 @@ bool storing_rule(const struct question *q, unsigned field, struct policy_decisi
     unsigned service = policy_find(q->policy, DIM_ACTOR, gate_actor(q->policy));
     if (store == POLICY_NONE || own == POLICY_NONE || service == POLICY_NONE)
         return false;
+    question_request(q, field, s, r);
+    r->value[DIM_OPERATION] = (uint16_t)store;
+    r->value[DIM_PARTY] = (uint16_t)own;
+    r->value[DIM_ACTOR] = (uint16_t)service;
+    return true;
+}
+
+/* What is lacking now was there when it was stored: the time it may stay is the one it was stored with. */
+bool storing_rule(const struct question *q, unsigned field, struct policy_decision *d)
+{
+    struct policy_request r;
     struct standing s = question_standing(q, field);
-    question_request(q, field, &s, &r);
-    r.value[DIM_OPERATION] = (uint16_t)store;
-    r.value[DIM_PARTY] = (uint16_t)own;
-    r.value[DIM_ACTOR] = (uint16_t)service;
+    if (!storing_request(q, field, &s, &r))
+        return false;
     policy_decide(q->policy, &r, d);
+    uint64_t more = s.ended & ~r.needs ? s.ended : d->missing;
+    while (d->answer == ANSWER_NEEDS && more) {
+        r.needs |= more;
+        policy_decide(q->policy, &r, d);
+        more = d->missing & ~r.needs;
+    }
     return true;
 }
 
@@ -179,14 +194,30 @@ struct instant storing_until(const struct question *q, unsigned field, const cha
     return keep_until(q->policy, &d, event, from, q->call->gate->offset_minutes);
 }
 
+/* Whether one of the ways to be allowed it is closed for want of these. */
+static bool lacks(const struct question *q, const struct policy_request *r, uint64_t needs)
+{
+    struct policy_decision d;
+    policy_decide(q->policy, r, &d);
+    uint64_t wanted = d.missing;
+    for (unsigned i = 0; i < d.n_alternatives; i++)
+        wanted |= d.alternatives[i];
+    return d.answer == ANSWER_NEEDS && (wanted & needs);
+}
+
 bool purpose_over(const struct question *q, unsigned field, uint64_t needs)
 {
     struct policy_request r;
-    struct policy_decision d;
     struct standing s = question_standing(q, field);
     question_request(q, field, &s, &r);
-    policy_decide(q->policy, &r, &d);
-    return d.answer == ANSWER_NEEDS && (d.missing & s.ended & needs);
+    return lacks(q, &r, s.ended & needs);
+}
+
+bool storing_over(const struct question *q, unsigned field, uint64_t needs)
+{
+    struct policy_request r;
+    struct standing s = question_standing(q, field);
+    return storing_request(q, field, &s, &r) && lacks(q, &r, s.ended & needs);
 }
 
 static void judge_all(struct question *q, struct gate_answer *out)

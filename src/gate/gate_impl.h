@@ -203,10 +203,12 @@ void question_request(const struct question *q, unsigned field, const struct sta
 struct instant storing_until(const struct question *q, unsigned field, const char *event,
                              struct instant from);
 
-/* What the policy says of keeping it; false: it has no word for that. */
+/* What the policy says of keeping it, as if all were held that it asks for; false: it has no word for that. */
 bool storing_rule(const struct question *q, unsigned field, struct policy_decision *d);
 /* What the question asks for may not be done any more, because one of `needs`, on which it rested, ended. */
 bool purpose_over(const struct question *q, unsigned field, uint64_t needs);
+/* The same of storing it. */
+bool storing_over(const struct question *q, unsigned field, uint64_t needs);
 
 /* gate_hold.c: turns an allowed answer into a refusal (hold_only) where something under a legal hold would
  * go: a field with all its items, or one item of each. */

@@ -190,6 +190,29 @@ class Clocks(Publisher):
         self.at("2026-11-24T00:00:00Z")
         self.assertIn('"deleted":1', self.sweep())
 
+    def test_R110_a_hold_that_ends_sooner_ends_what_a_closed_account_left(self):
+        """Also what nothing else would end: an order that was never closed, a field that the policy has no clock for any more."""
+        person, other = self.adult(contact_phone=self.phone()), self.adult()
+        self.joins_music(person)
+        for one in (person, other):
+            self.put_values(one, "order-payment", {"order-items": {"value": "two lamps", "item": "o1"}})
+            hold = {"fields": ["order-items", "contact-email"], "reference": "tax law, file 9", "until": "2028-01-01"}
+            self.operator("POST", f"/v1/subjects/{one}/holds", hold, status=201)
+        self.expect(self.post(f"/v1/subjects/{person}/closure", {}, token="shop"), 200)
+        self.sweep()
+        self.assertEqual(self.keeps(person), {("order-items", "o1"): "2028-01-01", ("contact-email", ""): "open"})
+        # Longer, and sooner: nothing but the duty keeps it; of who has the account yet it keeps nothing.
+        for until, left, at in (("2029-01-01", "2029-01-01", "2026-11-24"), ("2027-01-01", "2027-01-01", "2026-11-25")):
+            for one in (person, other):
+                self.operator("POST", f"/v1/subjects/{one}/holds", {**hold, "until": until}, status=201)
+            self.at(at + "T00:00:00Z")
+            self.sweep()
+            self.assertEqual(self.keeps(person), {("order-items", "o1"): left, ("contact-email", ""): "open"})
+            self.assertEqual(self.keeps(other), {("order-items", "o1"): "open"})
+        self.at("2027-01-02T00:00:00Z")
+        self.assertIn('"deleted":1', self.sweep())
+        self.assertEqual(self.keeps(person), {("contact-email", ""): "open"})
+
     def test_R110_what_a_law_keeps_is_neither_deleted_nor_replaced(self):
         person = self.adult(contact_phone=self.phone())
         self.collect(person, contact_email=self.phone()[1:] + "@example.org")
