@@ -55,13 +55,17 @@ class Clock:
             f.write("%d-%s-15T00:00:00Z\n" % (2027 + year, QUARTERS[part]))
         os.rename(self.path + ".new", self.path)
 
+    def born(self):
+        """The birth date of an adult, whatever year has come."""
+        return "%d-01-01" % (1990 + self.quarter // 4)
+
     def turn(self):
         self.quarter += 1
         self.write()
 
 
-def line(n):
-    return {"service": "shop", "birth_date": "1990-01-01",
+def line(n, born):
+    return {"service": "shop", "birth_date": born,
             "consents": [{"document": "group", "state": "given", "language": "en"}],
             "data": [{"purpose": "order-payment", "values": {"order-items": "goods %d" % n}}]}
 
@@ -79,13 +83,13 @@ class Keeper:
     # ---- Tasks
 
     def take_in(self):
-        lines = [line(self.asked + i) for i in range(LINES)]
+        lines = [line(self.asked + i, self.clock.born()) for i in range(LINES)]
         first = self.asked + 1
         self.asked += LINES
         answer = ask(self.data, "POST", "/v1/import", {"name": self.name, "from": first, "lines": lines})
         now = time.monotonic_ns()
         if answer["done"] != self.asked or None in answer["ids"]:
-            self.faults.append("the import answered %s" % answer)
+            raise Refused("the import answered %s" % answer)
         self.taken += [(now, first + i, person) for i, person in enumerate(answer["ids"])]
 
     def rotate(self):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""killloop.py [--kills N] [--seed S]: kill -9 a working daemon N times; what it acknowledged must be there (R116).
+"""killloop.py [--kills N] [--each N] [--seed S]: kill -9 a working daemon N times; what it acknowledged must be there (R116).
 
-One folder lives through all the kills, so that every recovery starts from what the last one left. Beside the callers an operator
+One folder lives through --each kills, so that every recovery starts from what the last one left. Beside the callers an operator
 is at work (keeper.py): the kill meets an import, a change of keys, a backup, the end of a quarter or a pruning. Segments of the
 record are small, so that each run passes the end of some.
 """
@@ -17,6 +17,7 @@ AT_MOST_S = 0.4  # until the kill
 
 def one(data, token, journal, rng, first, persons, keep, task, clock):
     d = fault_daemon.Daemon(data, clock=clock)
+    journal.born = clock.born()
     threads, stop = workload.run(d.port, token, journal, first, persons)
     threads.append(keep.start(task, stop))
     wanted, end = rng.randint(1, 100), time.monotonic() + AT_MOST_S
@@ -37,37 +38,52 @@ def look_after(data, token, journal, keep, clock):
     return faults
 
 
+class Campaign:
+    def __init__(self, rng, persons):
+        self.rng, self.persons, self.kills = rng, persons, 0
+        self.faults, self.acks, self.reads, self.proved, self.tasks = [], 0, 0, 0, dict.fromkeys(keeper.TASKS, 0)
+
+    def kill(self, data, token, folder, clock, verify):
+        journal, task, name = workload.Journal(), keeper.TASKS[self.kills % len(keeper.TASKS)], f"kill {self.kills}"
+        keep = keeper.Keeper(data, folder, clock, "kill-%d" % self.kills)
+        one(data, token, journal, self.rng, self.kills * self.persons, self.persons, keep, task, clock)
+        self.faults += [f"{name} ({task}): {x}" for x in look_after(data, token, journal, keep, clock)]
+        self.acks += len(journal.acks) + len(journal.reads) + len(keep.taken)
+        self.reads += len(journal.reads)
+        self.proved += journal.proved
+        self.tasks[task] += len(keep.taken) + len(keep.generations) + len(keep.copies) + len(keep.minimums)
+        if verify:
+            self.faults += [f"{name}: {x}" for x in fault_daemon.verify(data)]
+        self.kills += 1
+
+    def folder(self, kills):
+        with tempfile.TemporaryDirectory(prefix="troth-kill-") as folder:
+            data = os.path.join(folder, "data")
+            token = fault_daemon.init(data)
+            fault_daemon.small_segments(data)
+            clock = keeper.Clock(os.path.join(folder, "clock"))
+            for i in range(kills):
+                self.kill(data, token, folder, clock, i % 10 == 9 or i == kills - 1)
+                if sys.stderr.isatty():
+                    print(f"\r{self.kills} kills", end="", file=sys.stderr)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--kills", type=int, default=30)
+    ap.add_argument("--each", type=int, default=250)
     ap.add_argument("--persons", type=int, default=400)
     ap.add_argument("--seed", type=int, default=1)
     args = ap.parse_args()
-    rng, faults, acks, reads, proved, tasks = random.Random(args.seed), [], 0, 0, 0, dict.fromkeys(keeper.TASKS, 0)
-    with tempfile.TemporaryDirectory(prefix="troth-kill-") as folder:
-        data = os.path.join(folder, "data")
-        token = fault_daemon.init(data)
-        fault_daemon.small_segments(data)
-        clock = keeper.Clock(os.path.join(folder, "clock"))
-        for i in range(args.kills):
-            journal, task = workload.Journal(), keeper.TASKS[i % len(keeper.TASKS)]
-            keep = keeper.Keeper(data, folder, clock, "kill-%d" % i)
-            one(data, token, journal, rng, i * args.persons, args.persons, keep, task, clock)
-            faults += [f"kill {i} ({task}): {x}" for x in look_after(data, token, journal, keep, clock)]
-            acks += len(journal.acks) + len(journal.reads) + len(keep.taken)
-            reads += len(journal.reads)
-            proved += journal.proved
-            tasks[task] += len(keep.taken) + len(keep.generations) + len(keep.copies) + len(keep.minimums)
-            if i % 10 == 9 or i == args.kills - 1:
-                faults += [f"kill {i}: {x}" for x in fault_daemon.verify(data)]
-            if sys.stderr.isatty():
-                print(f"\r{i + 1}/{args.kills} kills", end="", file=sys.stderr)
-    for x in sorted(faults, key=lambda x: "lost:" not in x and "phantom:" not in x)[:20]:
+    c = Campaign(random.Random(args.seed), args.persons)
+    while c.kills < args.kills:
+        c.folder(min(args.each, args.kills - c.kills))
+    for x in sorted(c.faults, key=lambda x: "lost:" not in x and "phantom:" not in x)[:20]:
         print("  " + x)
-    lost = [sum(x.count(word) for x in faults) for word in ("lost:", "phantom:")]
-    print(f"{args.kills} kills, {acks} acknowledgements ({reads} reads), {proved} receipts, {tasks}, "
-          f"lost {lost[0]}, phantom {lost[1]}, {len(faults)} faults")
-    bad = faults or not acks or not proved or not reads
+    lost = [sum(x.count(word) for x in c.faults) for word in ("lost:", "phantom:")]
+    print(f"{c.kills} kills, {c.acks} acknowledgements ({c.reads} reads), {c.proved} receipts, {c.tasks}, "
+          f"lost {lost[0]}, phantom {lost[1]}, {len(c.faults)} faults")
+    bad = c.faults or not c.acks or not c.proved or not c.reads
     print(f"{'FAIL' if bad else 'ok'} R116_kill_9_loses_nothing_acknowledged")
     return 1 if bad else 0
 

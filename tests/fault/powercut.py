@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""powercut.py [--cuts N] [--seed S]: cut the power N times and see whether anything acknowledged is lost (R116, B4.1.p1).
+"""powercut.py [--cuts N] [--each N] [--seed S]: cut the power N times and see whether anything acknowledged is lost (R116, B4.1.p1).
 
 A daemon works under rec.c's eyes. From the recording the disk is rebuilt as it may look after a cut at a random moment:
 what was synced is there; of what was not, everything, nothing, or a random part torn at 512 bytes. A fresh daemon opens
 each disk, the record is verified, and every acknowledged stage, read and deed of the operator (keeper.py) must hold. Names
 that were made, changed or removed are there once their folder was synced; of those that were not, all, none or the first few.
 Writes through mmap are not seen (see rec.c). Segments of the record are small, so that the run passes the end of some.
+A recording serves for --each cuts, then another is made. Cuts that leave the same disk are looked at once: as the latest of
+them, by which most was acknowledged.
 """
 import argparse, os, random, shutil, struct, subprocess, sys, tempfile, threading, time
 
@@ -197,33 +199,61 @@ def cut_one(disk, mode, rng, ns, journal, token, keep, faults, label, thorough):
         faults += [f"{label}: {x}" for x in fault_daemon.verify(root)]
 
 
-def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--cuts", type=int, default=200)
-    ap.add_argument("--persons", type=int, default=16)
-    ap.add_argument("--seed", type=int, default=1)
-    args = ap.parse_args()
-    rng, faults = random.Random(args.seed), []
-    with tempfile.TemporaryDirectory(prefix="troth-power-") as folder:
-        disk, ops, journal, token, keep = record(folder, args.persons)
-        cuts = sorted(rng.randrange(1, len(ops)) for _ in range(args.cuts))
-        done, modes = 0, {"drop": 0, "keep": 0, "tear": 0}
-        for i, cut in enumerate(cuts):
+def disks(ops, count, rng):
+    """(cut, mode) in order of the cuts, without those that leave the same disk as a later one; and how many of each mode."""
+    cuts = [(cut, ("drop", "keep", "tear")[i % 3]) for i, cut in enumerate(sorted(rng.randrange(1, len(ops)) for _ in range(count)))]
+    syncs, n, last = [], 0, {}
+    for op in ops:
+        syncs.append(n)  # before it
+        n += op[0] == "s"
+    for i, (cut, mode) in enumerate(cuts):
+        last[mode, {"drop": syncs[cut], "keep": cut, "tear": -i}[mode]] = (cut, mode)
+    return sorted(last.values()), {mode: sum(m == mode for _, m in cuts) for mode in ("drop", "keep", "tear")}
+
+
+class Campaign:
+    def __init__(self, rng):
+        self.rng, self.faults, self.modes, self.cuts, self.disks, self.operations, self.acks, self.reads = rng, [], {}, 0, 0, 0, 0, 0
+        self.nothing_done = False
+
+    def recorded(self, folder, persons, count, name):
+        disk, ops, journal, token, keep = record(folder, persons)
+        wanted, modes = disks(ops, count, self.rng)
+        done = 0
+        for i, (cut, mode) in enumerate(wanted):
             for op, path, _, offset, data in ops[done:cut]:
                 disk.apply(op, path, offset, data)
             done = max(done, cut)
-            mode = ("drop", "keep", "tear")[i % 3]
-            modes[mode] += 1
-            cut_one(disk, mode, rng, ops[cut][2], journal, token, keep, faults, f"cut {i} before operation {cut} ({mode})", i % 8 == 0)
+            label = f"{name}: before operation {cut} ({mode})"
+            cut_one(disk, mode, self.rng, ops[cut][2], journal, token, keep, self.faults, label, i % 8 == 0)
             if sys.stderr.isatty():
-                print(f"\r{i + 1}/{args.cuts} cuts", end="", file=sys.stderr)
-    for x in sorted(faults, key=lambda x: "lost:" not in x and "phantom:" not in x)[:20]:
+                print(f"\r{name}: {i + 1}/{len(wanted)} disks", end="", file=sys.stderr)
+        self.modes = {m: self.modes.get(m, 0) + n for m, n in modes.items()}
+        self.cuts, self.disks, self.operations = self.cuts + count, self.disks + len(wanted), self.operations + len(ops)
+        self.acks += len(journal.acks) + len(journal.reads) + len(keep.taken)
+        self.reads += len(journal.reads)
+        self.nothing_done |= not journal.acks or not journal.reads
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--cuts", type=int, default=200)
+    ap.add_argument("--each", type=int, default=1000)
+    ap.add_argument("--persons", type=int, default=16)
+    ap.add_argument("--seed", type=int, default=1)
+    args = ap.parse_args()
+    c, left, number = Campaign(random.Random(args.seed)), args.cuts, 0
+    while left > 0:
+        number += 1
+        with tempfile.TemporaryDirectory(prefix="troth-power-") as folder:
+            c.recorded(folder, args.persons, min(left, args.each), f"recording {number}")
+        left -= args.each
+    for x in sorted(c.faults, key=lambda x: "lost:" not in x and "phantom:" not in x)[:20]:
         print("  " + x)
-    acks = len(journal.acks) + len(journal.reads) + len(keep.taken)
-    lost = [sum(x.count(word) for x in faults) for word in ("lost:", "phantom:")]
-    print(f"{args.cuts} power cuts {modes}, {len(ops)} operations, {acks} acknowledgements ({len(journal.reads)} reads), "
-          f"lost {lost[0]}, phantom {lost[1]}, {len(faults)} faults")
-    bad = faults or not journal.acks or not journal.reads
+    lost = [sum(x.count(word) for x in c.faults) for word in ("lost:", "phantom:")]
+    print(f"{c.cuts} power cuts {c.modes} of {number} recordings, {c.disks} different disks, {c.operations} operations, "
+          f"{c.acks} acknowledgements ({c.reads} reads), lost {lost[0]}, phantom {lost[1]}, {len(c.faults)} faults")
+    bad = c.faults or c.nothing_done
     print(f"{'FAIL' if bad else 'ok'} R116_power_cuts_lose_nothing_acknowledged")
     return 1 if bad else 0
 

@@ -24,6 +24,7 @@ class Journal:
         self.subject = {}    # key -> subject id
         self.entries = []    # (ns, entry, what)
         self.reads = []      # (ns, key, entry)
+        self.born = "1990-01-01"
 
     def ask(self, key, stage):
         with self.lock:
@@ -76,7 +77,7 @@ def step(client, journal, key, stage):
     sid = journal.subject.get(key)
     journal.ask(key, stage)
     if stage == 0:
-        got = client.call("POST", "/v1/subjects", {"birth_date": "1990-01-01"})
+        got = client.call("POST", "/v1/subjects", {"birth_date": journal.born})
     elif stage == 1:
         got = client.call("POST", f"/v1/subjects/{sid}/consents", {"document": "group", "state": "given", "language": "en"})
     elif stage == 2:

@@ -11,7 +11,7 @@ class Cuts(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_R116_power_cuts_lose_nothing_acknowledged(self):
-        self.campaign("powercut.py", "--cuts", os.environ.get("TROTH_CUTS", "100"))
+        self.campaign("powercut.py", "--cuts", os.environ.get("TROTH_CUTS", "200"))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Kills(unittest.TestCase):
             daemon.stop()
 
     def test_R116_kill_9_loses_nothing_acknowledged(self):
-        self.campaign("killloop.py", "--kills", os.environ.get("TROTH_KILLS", "50"))
+        self.campaign("killloop.py", "--kills", os.environ.get("TROTH_KILLS", "100"))
 
 
 if __name__ == "__main__":
