@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define WATERMARK       "pending" /* ENGINE_WATERMARK; the gate does not include the engine */
 #define RECONCILE_TRIES 10
@@ -23,10 +24,64 @@ struct missing {
     struct audit *au;
     struct epoch_table *pseudonyms;
     struct arena *scratch;
+    uint8_t (*gone)[16]; /* pseudonyms of who was erased after the copy, as of the quarter of the erasure */
+    size_t n_gone, cap_gone;
+    size_t erased; /* here: the ledger does not name them */
     bool any;
     struct instant from, until;
     uint64_t again[AUDIT_KINDS], lost[AUDIT_KINDS];
 };
+
+/* ---- The erased: what was done to them before has nothing left that it could be done to */
+
+static bool of_nobody(const struct audit_leaf *l)
+{
+    static const uint8_t nobody[sizeof l->subject];
+    return memcmp(l->subject, nobody, sizeof nobody) == 0;
+}
+
+static enum err note_gone(void *ctx, uint64_t index, struct span leaf, struct span sealed, struct fail *f)
+{
+    struct missing *m = ctx;
+    struct audit_leaf l;
+    (void)index, (void)sealed, (void)f;
+    if (!audit_leaf_get(leaf, &l) || l.kind != AUDIT_ERASE || of_nobody(&l))
+        return OK;
+    if (m->n_gone == m->cap_gone) {
+        m->cap_gone = m->cap_gone ? m->cap_gone * 2 : 64;
+        m->gone = realloc(m->gone, m->cap_gone * sizeof *m->gone);
+        if (!m->gone)
+            abort(); /* as arena.h: out of memory ends the process */
+    }
+    memcpy(m->gone[m->n_gone++], l.subject, sizeof *m->gone);
+    return OK;
+}
+
+static int pseudonym_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof((struct audit_leaf *)0)->subject);
+}
+
+static bool erased_later(const struct missing *m, const struct audit_leaf *l)
+{
+    return m->n_gone && bsearch(l->subject, m->gone, m->n_gone, sizeof *m->gone, pseudonym_cmp);
+}
+
+/* Whom the ledger names is gone by now; it may be older than the record, or lost. */
+static enum err erase_again(struct missing *m, const struct audit_leaf *l, struct fail *f)
+{
+    const struct gate_call *c = m->call;
+    struct subject_id id;
+    struct subject s;
+    struct fail gone = {0};
+    if (of_nobody(l) || !epoch_find(&m->pseudonyms, m->gate->vault, c->st, l, &id) ||
+        subject_get(c->st, id, c->now, &s, &gone))
+        return OK;
+    struct vault_person person = vault_of(&s);
+    enum err e = subject_erase(c->st, &s, c->now, f);
+    m->erased += !e;
+    return e ? e : vault_key_destroy(m->gate->vault, c->st, &person, f);
+}
 
 /* ---- One entry */
 
@@ -34,11 +89,10 @@ struct missing {
 static bool entry_key(struct missing *m, const struct audit_leaf *l, struct subject *s,
                       struct person_key **key)
 {
-    static const uint8_t nobody[sizeof l->subject];
     struct subject_id id;
     struct fail gone = {0};
     *key = NULL;
-    if (memcmp(l->subject, nobody, sizeof nobody) == 0)
+    if (of_nobody(l))
         return true;
     if (!epoch_find(&m->pseudonyms, m->gate->vault, m->call->st, l, &id) ||
         subject_get(m->call->st, id, m->call->now, s, &gone))
@@ -102,9 +156,9 @@ static enum err take(struct missing *m, const struct audit_leaf *l, struct span 
     case AUDIT_PRUNE:
         *fate = FATE_NOTHING;
         return OK;
-    case AUDIT_ERASE: /* the ledger */
+    case AUDIT_ERASE:
         *fate = FATE_AGAIN;
-        return OK;
+        return erase_again(m, l, f);
     case AUDIT_CONSENT:
     case AUDIT_WITHDRAW:
         return apply_consent(m, entry_event(m, l, sealed, &s), &s, fate, f);
@@ -126,7 +180,8 @@ static enum err take_entry(void *ctx, uint64_t index, struct span leaf, struct s
     enum fate fate = FATE_NOTHING;
     if (!audit_leaf_get(leaf, &l))
         return fail_set(f, ERR_CORRUPT, "entry %" PRIu64 " of the record cannot be read", index);
-    enum err e = take(m, &l, sealed, &fate, f);
+    bool past = l.kind != AUDIT_ERASE && !of_nobody(&l) && erased_later(m, &l);
+    enum err e = past ? OK : take(m, &l, sealed, &fate, f);
     arena_reset(m->scratch);
     if (e || fate == FATE_NOTHING)
         return e;
@@ -270,6 +325,16 @@ static enum err keep_loss(const struct gate_call *c, struct audit *au, struct sp
     return e ? e : meta_put(c, WATERMARK, mark, none, f);
 }
 
+static enum err take_entries(struct missing *m, uint64_t mark, struct fail *f)
+{
+    enum err e = audit_after_pending(m->au, mark, note_gone, m, f);
+    if (e)
+        return e;
+    if (m->n_gone)
+        qsort(m->gone, m->n_gone, sizeof *m->gone, pseudonym_cmp);
+    return audit_after_pending(m->au, mark, take_entry, m, f);
+}
+
 static enum err compare(struct missing *m, bool accept, struct text *other, struct fail *f)
 {
     bool known = false;
@@ -281,7 +346,7 @@ static enum err compare(struct missing *m, bool accept, struct text *other, stru
     if (mark > have && waiting < mark)
         e = record_older(mark, have, accept, other, f);
     else if (have > mark)
-        e = audit_after_pending(m->au, mark, take_entry, m, f);
+        e = take_entries(m, mark, f);
     if (!e && total(m->lost) && !accept)
         e = refuse(a, m, f);
     struct span members = loss_members(a, m, text_span(other));
@@ -311,6 +376,7 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
     for (unsigned tries = 0; tries < RECONCILE_TRIES; tries++) { /* another daemon may be at work */
         struct fail why = {0};
         m.any = false;
+        m.n_gone = m.erased = 0;
         memset(m.again, 0, sizeof m.again);
         memset(m.lost, 0, sizeof m.lost);
         more = text_new(a, 128);
@@ -327,6 +393,13 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
                  "the database is older than the record: %" PRIu64 " changes were done again, %" PRIu64
                  " are lost",
                  total(m.again), total(m.lost));
+    if (!e && m.erased) {
+        g->erased_again += m.erased;
+        log_line(LOG_LVL_WARN, "gate",
+                 "the ledger of the erased lacks what the record knows: %zu persons were erased again",
+                 m.erased);
+    }
+    free(m.gone);
     epoch_free(m.pseudonyms);
     arena_free(m.scratch);
     gate_release(g, call.view);

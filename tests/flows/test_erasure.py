@@ -62,6 +62,33 @@ class Restored(People):
         self.expect(self.delete(f"/v1/subjects/{stays}", token="shop"), 200)
         self.assertEqual(len(self.lines()), 2)
 
+    @on_files
+    def test_R145_the_record_brings_nobody_back_whom_a_lost_ledger_no_longer_names(self):
+        phone = self.phone()
+        gone, stays, later = self.adult(contact_phone=phone), self.adult(contact_phone=self.phone()), self.adult()
+        self.expect(self.delete(f"/v1/subjects/{later}", token="shop"), 200)
+        self.daemon.stop()
+        place = self.keep("troth.db", "keys.db", "erased.ledger")
+        self.daemon.start()
+        self.expect(self.delete(f"/v1/subjects/{gone}", token="shop"), 200)
+        self.daemon.stop()
+        for ledger in (None, "erased.ledger"):  # lost, and as old as the databases
+            self.restore(place, "troth.db", "keys.db")
+            os.remove(self.path("erased.ledger"))
+            if ledger:
+                shutil.copy2(os.path.join(place, ledger), self.path(ledger))
+            self.daemon.start()
+            self.assertEqual((self.status(gone), self.status(stays), self.status(later)), (410, 200, 410), ledger)
+            self.assertEqual(self.get("/healthz").json["erased_again"], 1)
+            self.assertEqual(len(self.lines()), 2)
+            self.daemon.stop()
+            with open(self.path("keys.db"), "rb") as f:
+                self.assertNotIn(bytes.fromhex(gone), f.read())
+        self.daemon.start()
+        self.assertEqual((self.status(gone), self.get("/healthz").json["erased_again"]), (410, 0))
+        self.adult(contact_phone=phone)  # free again
+        self.daemon.cli("audit", "verify", self.daemon.data)
+
     def test_R145_a_lost_or_torn_ledger_is_made_again_from_the_databases(self):
         people = [self.adult() for _ in range(3)]
         for p in people:

@@ -75,6 +75,25 @@ class Older(People):
         self.assertEqual(self.daemon.stderr().count("done again"), 1)
         self.daemon.cli("audit", "verify", self.daemon.data)
 
+    def test_R145_what_was_done_to_the_erased_is_no_loss(self):
+        """They agreed, gave values, came anew, all after the copy; and then they wished to be forgotten."""
+        gone, stays = self.adult(), self.adult()
+        self.keep()
+        self.daemon.start()
+        self.consent(gone, "consent", purpose="direct-marketing")
+        self.collect(gone, contact_phone=self.phone())
+        self.consent(stays, "consent", purpose="direct-marketing")
+        new = self.adult(contact_phone=self.phone())
+        for person in (gone, new):
+            self.expect(self.delete(f"/v1/subjects/{person}", token="shop"), 200)
+        self.back_databases()
+        self.daemon.start()
+        self.assertIn("3 changes were done again, 0 are lost", self.daemon.stderr())
+        self.assertEqual([self.get(f"/v1/subjects/{p}", token="shop").status for p in (gone, stays)], [410, 200])
+        self.assertEqual(self.states(stays), ["ConsentGiven"])
+        self.assertIn(self.get(f"/v1/subjects/{new}", token="shop").status, (404, 410))
+        self.daemon.cli("audit", "verify", self.daemon.data)
+
     def test_R116_a_start_that_would_lose_changes_is_refused(self):
         person = self.adult()
         self.consent(person, "consent", purpose="direct-marketing")
