@@ -34,6 +34,7 @@ static void put_out(struct gate_out *out, const struct value *v)
                              .region = v->from.region,
                              .time = v->from.time,
                              .keep_until = v->from.keep_until};
+    memcpy(out->mark, v->mark, sizeof out->mark);
 }
 
 /* What its time is over for is treated as gone, though the sweep has not come by yet; unless a law makes us

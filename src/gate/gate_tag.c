@@ -23,15 +23,16 @@ struct span token_make(const struct question *q, const struct value *v)
 
 /* ---- Tags of a conditional read */
 
-/* What makes a difference to the caller: which items there are, in which version, written when, and what of
- * them is shown. Nothing of the values themselves. */
+/* What makes a difference to the caller: which items there are, which writing of them, and what of them is
+ * shown. Nothing of the values themselves. The version alone begins anew when a value is deleted, and an
+ * instant may come twice. */
 static void tag_value(struct text *t, const struct gate_out *v)
 {
     text_put(t, v->item);
     text_char(t, '\0');
     text_i64(t, v->version);
     text_char(t, ' ');
-    text_i64(t, v->time.ms);
+    text_put(t, span_of(v->mark, sizeof v->mark));
     text_char(t, v->masked ? 'm' : 'w');
 }
 
