@@ -124,6 +124,8 @@ typedef bool (*store_key_fn)(void *ctx, struct span subject);
 void store_forget_key(struct store *st, struct span subject, store_key_fn done, void *ctx);
 /* Queues: tell `done` after the commit that the key row of this subject was written anew. */
 void store_key_written(struct store *st, struct span subject, store_key_fn done, void *ctx);
+/* Whether the open group has queued either for this subject: what it reads of it is not committed. */
+bool store_key_queued(const struct store *st, struct span subject);
 /* The commit also empties the WALs: what this group deleted or wrote over must be in no file. */
 void store_truncate_after(struct store *st);
 /* For who keeps opened keys: how often this process has changed key rows, and how often it had when the

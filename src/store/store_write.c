@@ -455,6 +455,14 @@ void store_key_written(struct store *st, struct span subject, store_key_fn done,
     queue_key(st, subject, false, done, ctx);
 }
 
+bool store_key_queued(const struct store *st, struct span subject)
+{
+    for (size_t i = 0; i < st->n_forget; i++)
+        if (span_eq(span_of(st->forget[i].subject, st->forget[i].len), subject))
+            return true;
+    return false;
+}
+
 void store_truncate_after(struct store *st)
 {
     st->truncate_due = true;

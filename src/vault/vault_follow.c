@@ -36,8 +36,16 @@ static enum err open_newest(struct vault *v, enum key_class c, const struct stor
 {
     struct key *master = NULL;
     struct bind b = bind_class_key(c);
+    const struct span wrapped = span_of(s->wrapped[s->n - 1], WRAPPED_LEN);
     enum err e = master_read(&(struct vault_master){v->master_file, v->master_command}, &master, f);
-    if (!e && key_unwrap(master, bind_span(&b), span_of(s->wrapped[s->n - 1], WRAPPED_LEN), out, NULL))
+    bool opened = !e && key_unwrap(master, bind_span(&b), wrapped, out, NULL) == OK;
+    if (!e && !opened) { /* it was changed in this very group, maybe */
+        key_free(master);
+        master = NULL;
+        opened =
+            master_coming(v, &master) == OK && key_unwrap(master, bind_span(&b), wrapped, out, NULL) == OK;
+    }
+    if (!e && !opened)
         e = fail_set(f, ERR_NO_KEY,
                      "another node changed the key of class '%s', and the master key here does "
                      "not open it: the master key was changed, too; copy the new one here",
@@ -91,7 +99,8 @@ enum err vault_follow(struct vault *v, struct store *st, struct fail *f)
 {
     enum err e = OK;
     for (enum key_class c = 0; !e && c < CLASS_COUNT; c++)
-        e = follow_class(v, st, c, f);
+        if (!store_key_queued(st, span_str(class_names[c]))) /* of this very group: it comes with the commit */
+            e = follow_class(v, st, c, f);
     return e;
 }
 

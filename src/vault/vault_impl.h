@@ -30,9 +30,11 @@ struct vault {
     int64_t next_number[CLASS_COUNT];   /* its generation */
     char *master_file, *master_command; /* one of them */
     struct ledger *ledger;              /* null: a folder that is only looked at */
-    char *next_master;                  /* takes the place of master_file with the commit */
-    struct key *index;                  /* blind index */
-    struct key *record;                 /* actors' pseudonyms, details of entries that concern no person */
+    char
+        *next_master; /* under `lock`: the file of the one that this group changes to, or an undone one did */
+    bool next_in_place; /* it takes the place of master_file with the commit */
+    struct key *index;  /* blind index */
+    struct key *record; /* actors' pseudonyms, details of entries that concern no person */
 };
 
 /* One data key does all sealing for the person (what is bound tells values and details apart); its subkey
@@ -64,6 +66,9 @@ enum err master_read(const struct vault_master *m, struct key **out, struct fail
 bool master_next_path(char out[MASTER_PATH_MAX], const char *file);
 /* Renames durably; nonzero if it failed. */
 int master_replace(const char *from, const char *to);
+/* The one that a group under way changes to, if one does; any thread. Who finds that it opens nothing was not
+ * in that group. */
+enum err master_coming(struct vault *v, struct key **out);
 
 /* ---- vault_ledger.c */
 void ledger_free(struct ledger *l);

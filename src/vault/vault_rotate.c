@@ -114,6 +114,11 @@ static enum err master_again(struct vault *v, struct store *st, enum key_class c
     if (opens_class(st, *out, c))
         return OK;
     key_free(*out);
+    if (master_coming(v, out) == OK) {
+        if (opens_class(st, *out, c))
+            return OK;
+        key_free(*out);
+    }
     return fail_set(f, ERR_NO_KEY, "the master key is not the one this data folder was opened with");
 }
 
@@ -125,7 +130,8 @@ enum err vault_rotate_begin(struct vault *v, struct store *st, struct span class
     enum err e = find_class(class_name, &c, f);
     if (e)
         return e;
-    *resumed = v->class_keys[c].n > 1;
+    /* Who comes with the one that begins or ends a change joins it: what the database shows is not yet so. */
+    *resumed = v->class_keys[c].n > 1 || store_key_queued(st, class_name);
     *generation = newest(v, c) + !*resumed;
     if (!*resumed) {
         e = master_again(v, st, c, &master, f);
@@ -284,17 +290,35 @@ int master_replace(const char *from, const char *to)
     return file_sync_dir(dir[0] ? dir : "/", NULL) == OK ? 0 : -1;
 }
 
+enum err master_coming(struct vault *v, struct key **out)
+{
+    struct fail none = {0};
+    pthread_rwlock_rdlock(&v->lock);
+    enum err e = v->next_master ? key_read_file(v->next_master, out, &none) : ERR_NO_KEY;
+    pthread_rwlock_unlock(&v->lock);
+    return e;
+}
+
+/* Takes over the path. */
+static void coming(struct vault *v, char *path, bool in_place)
+{
+    pthread_rwlock_wrlock(&v->lock);
+    free(v->next_master);
+    v->next_master = path;
+    v->next_in_place = in_place;
+    pthread_rwlock_unlock(&v->lock);
+}
+
 /* A store_key_fn. Until here the old file opens the folder, from here on the new one; after a crash between
  * commit and rename the start looks beside (vault_open). */
 static bool master_changed(void *ctx, struct span none)
 {
     struct vault *v = ctx;
     (void)none;
-    if (v->next_master && master_replace(v->next_master, v->master_file))
+    if (v->next_master && v->next_in_place && master_replace(v->next_master, v->master_file))
         log_line(LOG_LVL_ERROR, "vault", "the new master key stays at %s: %s", v->next_master,
                  strerror(errno));
-    free(v->next_master);
-    v->next_master = NULL;
+    coming(v, NULL, false);
     return true;
 }
 
@@ -356,8 +380,7 @@ enum err vault_rotate_master(struct vault *v, struct store *st, const char *new_
     key_free(master);
     if (e)
         return e;
-    free(v->next_master);
-    v->next_master = in_place ? strdup(next) : NULL;
+    coming(v, strdup(in_place ? next : new_file), in_place);
     store_key_written(st, SPAN("master"), master_changed, v);
     store_truncate_after(st);
     return OK;

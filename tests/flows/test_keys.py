@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys change under a daemon that serves, and nothing that was readable stops being so."""
-import os, shutil, unittest
+import os, shutil, sqlite3, threading, unittest
 
+from troth_flow import SERVER
 from troth_people import People
 
 
@@ -74,6 +75,71 @@ class Rotation(People):
         self.assertEqual(self.daemon.process.wait(), 1)
         self.daemon.start("--master-key-command", command + ".new")
         self.all_readable(people)
+
+    # ---- All at once
+
+    def turning(self, key, rounds, faults):
+        """The changes of one key, to the end each."""
+        for _ in range(rounds):
+            body = {"key": key}
+            while True:
+                got = self.operator("POST", "/v1/keys/rotate", body)
+                if got.status != 200:
+                    faults.append((key, got))
+                    return
+                if got.json["finished"]:
+                    break
+                body["after"] = got.json["after"]
+
+    def coming_and_going(self, phones, stays, gone, faults):
+        """Each comes, is read, and one of three goes again; one of three turns out to be a child, whose key changes class."""
+        for i, phone in enumerate(phones):
+            person = self.adult(contact_phone=phone)
+            got = self.post(f"/v1/subjects/{person}/read", {"purpose": "registration-login", "fields": ["contact-phone"]},
+                            token="shop")
+            if got.status != 200 or got.json["values"]["contact-phone"]["value"] != phone:
+                faults.append(got)
+            if i % 3 == 0:
+                self.expect(self.delete(f"/v1/subjects/{person}", token="shop"), 200)
+                gone.append(person)
+            else:
+                if i % 3 == 1:
+                    self.expect(self.post(f"/v1/subjects/{person}/age", {"birth_date": "2014-01-01"}, token="shop"), 200)
+                stays[person] = phone
+
+    def test_R118_all_keys_change_at_once_under_those_who_come_and_go(self):
+        before, stays, gone, faults = self.people(30), {}, [], []
+        phones = [[self.phone() for _ in range(18)] for _ in range(4)]
+        ways = [(self.turning, ("adult", 6, faults)), (self.turning, ("adult", 6, faults)), (self.turning, ("child", 6, faults)),
+                (self.turning, ("child", 6, faults)), (self.turning, ("master", 4, faults))]
+        ways += [(self.coming_and_going, (some, stays, gone, faults)) for some in phones]
+        done = []
+        threads = [threading.Thread(target=lambda w=way, a=args: (w(*a), done.append(1))) for way, args in ways]
+        for t in threads:
+            t.start()
+        while any(t.is_alive() for t in threads):
+            self.all_readable(dict(list(before.items())[:3]))
+        for t in threads:
+            t.join()
+        self.assertEqual((faults, len(done)), ([], len(ways)))
+        self.rotate("--class", "adult")
+        self.rotate("--class", "child")
+        for _ in range(2):
+            self.all_readable(before)
+            for person in stays:  # a child's values wait for a guardian, but its key opens what is on record
+                self.assertGreater(len(self.expect(self.get(f"/v1/subjects/{person}/history", token="shop"), 200)["history"]), 2)
+            self.daemon.restart()
+        self.daemon.stop()
+        if not SERVER:
+            with sqlite3.connect(os.path.join(self.daemon.data, "keys.db")) as db:
+                self.assertEqual(db.execute("SELECT count(*), count(DISTINCT class) FROM class_key").fetchone(), (2, 2))
+                self.assertEqual(db.execute("SELECT count(*) FROM person_key p WHERE NOT EXISTS (SELECT 1 FROM class_key c "
+                                            "WHERE c.class = p.class AND c.generation = p.generation)").fetchone(), (0,))
+                kept = {row[0].hex() for row in db.execute("SELECT subject FROM person_key")}
+            db.close()
+            self.assertEqual(kept, set(before) | set(stays))
+        self.daemon.start()
+        self.daemon.cli("audit", "verify", self.daemon.data)
 
     def test_what_is_wrong_is_said(self):
         self.assertIn("--class", self.rotate(code=2).stderr)
