@@ -649,6 +649,76 @@ TEST(a_rotation_that_is_undone_did_not_begin)
     teardown();
 }
 
+/* As somebody comes to the open group who wants the key changed (gate_keys.c). */
+static bool one_more_begins(void)
+{
+    struct fail f = {0};
+    int64_t generation;
+    uint64_t left;
+    bool resumed;
+    scratch_must(vault_follow(vault, scratch_st, &f), &f);
+    scratch_must(vault_rotate_begin(vault, scratch_st, SPAN("adult"), &generation, &resumed, &left, &f), &f);
+    return !resumed;
+}
+
+static bool one_more_step(void)
+{
+    struct fail f = {0};
+    bool finished;
+    scratch_must(vault_rotate_step(vault, scratch_st, SPAN("adult"), 100, &(struct subject_id){{0}},
+                                   &(int64_t){0}, &(uint64_t){0}, &finished, &f),
+                 &f);
+    return finished;
+}
+
+TEST(R118_who_changes_a_key_in_one_group_with_its_change_joins_it)
+{
+    setup();
+    int64_t newest = 0;
+    struct vault_person last = {.id = {{200, 9}}, .sid = 109};
+    adults(9);
+    scratch_begin();
+    EXPECT(one_more_begins());
+    EXPECT(!one_more_begins());
+    scratch_commit();
+    EXPECT_INT(class_keys("adult", &newest), 2);
+    scratch_begin();
+    EXPECT(one_more_step());
+    EXPECT(!one_more_begins()); /* the end of one is not the beginning of the next */
+    EXPECT(!one_more_begins());
+    EXPECT(one_more_step());
+    scratch_must(vault_key_create(vault, scratch_st, &last, &(struct fail){0}), &(struct fail){0});
+    scratch_commit();
+    EXPECT_INT(class_keys("adult", &newest), 1);
+    EXPECT_INT(newest, 2);
+    scratch_begin();
+    EXPECT(one_more_begins());
+    scratch_commit();
+    EXPECT_INT(class_keys("adult", &newest), 2);
+    EXPECT_INT(newest, 3);
+    for (int i = 0; i < 2; i++, reopen()) {
+        for (uint8_t k = 0; k < 10; k++)
+            EXPECT_INT(open_in(scratch_st, &(struct vault_person){.id = {{200, k}}, .sid = 100 + k}), OK);
+    }
+    teardown();
+}
+
+TEST(R118_a_class_key_begun_in_the_group_of_a_new_master_key_is_under_that)
+{
+    setup();
+    struct fail f = {0};
+    int64_t newest = 0;
+    adults(1);
+    scratch_begin();
+    scratch_must(vault_rotate_master(vault, scratch_st, NULL, &f), &f);
+    EXPECT(one_more_begins());
+    scratch_commit();
+    reopen();
+    EXPECT_INT(class_keys("adult", &newest), 2);
+    EXPECT_INT(open_in(scratch_st, &(struct vault_person){.id = {{200, 0}}, .sid = 100}), OK);
+    teardown();
+}
+
 static void change_master(void)
 {
     struct fail f = {0};
@@ -850,6 +920,8 @@ int main(void)
         CASE(a_snapshot_from_before_a_rotation_still_opens),
         CASE(an_old_class_key_stays_while_one_row_needs_it),
         CASE(a_rotation_that_is_undone_did_not_begin),
+        CASE(R118_who_changes_a_key_in_one_group_with_its_change_joins_it),
+        CASE(R118_a_class_key_begun_in_the_group_of_a_new_master_key_is_under_that),
         CASE(R118_the_master_key_is_changed_and_the_old_one_opens_nothing),
         CASE(the_master_key_may_come_from_a_command),
         CASE(identifiers_are_unique_and_tell_nothing),
