@@ -19,6 +19,7 @@ struct declaration {
     struct span words, source, reason;
     size_t group; /* its number in the dimension, when has_items */
     bool filled;
+    bool told; /* something is wrong with it, and was said: one error for each sentence */
 };
 
 /* The form of each declaration, by its first word. */
@@ -247,15 +248,20 @@ static bool read_declaration(struct parse *s)
 
 /* ---- Declaring. */
 
-static bool say_twice(struct load *l, const struct token *t, struct place before)
+static void say_twice(struct load *l, struct declaration *d, const struct token *t, struct place before)
 {
-    return policy_say(l, MSG_NAME, t->place, "'%.*s' is declared already at %.*s", SPAN_F(t->text),
-                      SPAN_F(policy_place_text(l, before)));
+    if (!d->told)
+        policy_say(l, MSG_NAME, t->place, "'%.*s' is declared already at %.*s", SPAN_F(t->text),
+                   SPAN_F(policy_place_text(l, before)));
+    d->told = true;
 }
 
-static bool say_full(struct load *l, const struct token *t, const char *what, unsigned max)
+static void say_full(struct load *l, struct declaration *d, const struct token *t, const struct row *row)
 {
-    return policy_say(l, MSG_NAME, t->place, "this would be more than %u of the kind '%s'", max, what);
+    if (!d->told)
+        policy_say(l, MSG_NAME, t->place, "this would be more than %u of the kind '%s'", row->max,
+                   policy_word_text(row->word));
+    d->told = true;
 }
 
 static void add_group(struct load *l, struct declaration *d, const struct row *row)
@@ -264,9 +270,9 @@ static void add_group(struct load *l, struct declaration *d, const struct row *r
     const struct group *before = policy_group_find(l->p, (enum policy_dimension)row->dimension, d->name.text);
     d->has_items = !before && dim->n_groups < GROUPS_MAX;
     if (before)
-        say_twice(l, &d->name, before->place);
+        say_twice(l, d, &d->name, before->place);
     else if (dim->n_groups == GROUPS_MAX)
-        say_full(l, &d->name, policy_word_text(row->word), GROUPS_MAX);
+        say_full(l, d, &d->name, row);
     if (!d->has_items)
         return;
     d->group = dim->n_groups;
@@ -285,41 +291,41 @@ static unsigned member_find(const struct dimension *dim, struct span name)
 }
 
 /* `explicit`: a declaration of its own, which may stand once; items of groups may stand in several groups. */
-static void add_member(struct load *l, const struct row *row, const struct token *t, bool explicit)
+static void add_member(struct load *l, struct declaration *d, const struct row *row, const struct token *t,
+                       bool explicit)
 {
     struct dimension *dim = &l->p->dim[row->dimension];
     const struct group *g = policy_group_find(l->p, (enum policy_dimension)row->dimension, t->text);
     unsigned i = member_find(dim, t->text);
     if (g) {
         if (explicit)
-            say_twice(l, t, g->place);
+            say_twice(l, d, t, g->place);
         return;
     }
     if (i != POLICY_NONE) {
         if (explicit && !dim->members[i].implied)
-            say_twice(l, t, dim->members[i].place);
+            say_twice(l, d, t, dim->members[i].place);
         dim->members[i].implied &= !explicit;
         return;
     }
     if (dim->n == POLICY_VALUES_MAX) {
-        say_full(l, t, policy_word_text(row->word), POLICY_VALUES_MAX);
+        say_full(l, d, t, row);
         return;
     }
     *POLICY_PUSH(l->arena, dim->members, dim->n) =
         (struct word){.name = t->text, .place = t->place, .implied = !explicit};
 }
 
-static void add_kind(struct load *l, const struct row *row, const struct token *t,
-                     const struct declaration *d)
+static void add_kind(struct load *l, struct declaration *d, const struct row *row, const struct token *t)
 {
     struct wordlist *w = &l->p->kind[row->kind];
     unsigned before = policy_kind_find(l->p, (enum policy_kind)row->kind, t->text);
     if (before != POLICY_NONE) {
-        say_twice(l, t, w->list[before].place);
+        say_twice(l, d, t, w->list[before].place);
         return;
     }
     if (w->n == row->max) {
-        say_full(l, t, policy_word_text(row->word), row->max);
+        say_full(l, d, t, row);
         return;
     }
     policy_word_add(l->arena, w, t->text, t->place);
@@ -329,31 +335,34 @@ static void add_kind(struct load *l, const struct row *row, const struct token *
     word->reason = d->reason;
 }
 
-static void add_members(struct load *l, const struct declaration *d, const struct row *row)
+static void add_members(struct load *l, struct declaration *d, const struct row *row)
 {
     if (row->form == FORM_WORDS) {
-        add_kind(l, row, &d->name, d);
+        add_kind(l, d, row, &d->name);
         return;
     }
     bool explicit = row->form != FORM_GROUP;
     if (row->form == FORM_GROUP && !d->has_items && d->n_items == 0)
-        add_member(l, row, &d->name, true);
+        add_member(l, d, row, &d->name, true);
     for (size_t i = 0; i < d->n_items && row->form != FORM_DATA; i++) {
         if (row->dimension >= 0)
-            add_member(l, row, &d->items[i], explicit);
+            add_member(l, d, row, &d->items[i], explicit);
         else
-            add_kind(l, row, &d->items[i], d);
+            add_kind(l, d, row, &d->items[i]);
     }
 }
 
 /* ---- Filling the groups. */
 
-static bool say_unknown_item(struct load *l, const struct token *t, enum policy_dimension d)
+static void say_unknown_item(struct load *l, struct declaration *of, const struct token *t,
+                             enum policy_dimension d)
 {
     struct nearest n = policy_nearest(t->text);
     policy_nearest_dimension(&n, l->p, d);
-    return policy_say(l, MSG_NAME, t->place, "no category and no group declares '%.*s'%.*s", SPAN_F(t->text),
-                      SPAN_F(policy_nearest_text(&n, l->arena)));
+    if (!of->told)
+        policy_say(l, MSG_NAME, t->place, "no category and no group declares '%.*s'%.*s", SPAN_F(t->text),
+                   SPAN_F(policy_nearest_text(&n, l->arena)));
+    of->told = true;
 }
 
 static const struct declaration *declaration_of(const struct reading *r, enum policy_dimension dim,
@@ -389,7 +398,7 @@ static void fill(struct load *l, struct declaration *d, enum policy_dimension di
     for (size_t i = 0; i < d->n_items; i++) {
         struct bits item = {{0}};
         if (!policy_name_set(l->p, dim, d->items[i].text, &item))
-            say_unknown_item(l, &d->items[i], dim);
+            say_unknown_item(l, d, &d->items[i], dim);
         bits_join(set, &item);
     }
 }
@@ -429,7 +438,7 @@ static void say_circles(struct load *l, const struct reading *r)
 {
     for (size_t i = 0; i < r->n; i++) {
         const struct declaration *d = &r->list[i];
-        if (!d->has_items || d->filled || row_find(d->word)->form == FORM_LIST)
+        if (!d->has_items || d->filled || d->told || row_find(d->word)->form == FORM_LIST)
             continue;
         policy_say(l, MSG_CYCLE, d->name.place, "the group '%.*s' holds itself", SPAN_F(d->name.text));
         policy_say_other(l, held_in(l, r, d));

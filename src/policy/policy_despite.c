@@ -192,6 +192,8 @@ static void resolve_norm(struct load *l, struct norm *n)
         good = resolve_one(l, n, &n->despite[i]);
     if (good)
         check_waived(l, n);
+    else
+        n->n_targets = 0; /* in no circle, which would be a second error */
 }
 
 /* ---- Order: a norm comes before those it lifts; else by rank of the document, then as written. */

@@ -96,31 +96,55 @@ static struct span stem(struct span file)
     return span_sub(file, 0, span_find(file, '.', 0));
 }
 
-static void read_clause(struct load *l, struct source_file *f, struct block *b)
+bool policy_nothing_follows(struct load *l, const struct block *b)
+{
+    return b->info.len == 0 ||
+           policy_say(l, MSG_SYNTAX, b->info, "nothing may follow the word '%s'", policy_block_word[b->kind]);
+}
+
+static bool room_for_clause(struct load *l, const struct block *b)
+{
+    return l->p->n_clauses < CLAUSES_MAX ||
+           policy_say(l, MSG_SYNTAX, b->fence, "a policy has at most %u clauses", CLAUSES_MAX);
+}
+
+static void read_rule_fence(struct load *l, struct source_file *f, struct block *b)
 {
     struct document *doc = &l->p->documents[f->document];
     struct span info = policy_place_span(l, b->info);
-    bool rule = b->kind == BLOCK_RULE || b->kind == BLOCK_PLAIN;
-    if (!rule && b->info.len > 0)
-        policy_say(l, MSG_SYNTAX, b->info, "nothing may follow the word '%s'", policy_block_word[b->kind]);
-    if (b->kind == BLOCK_WORDS)
-        policy_say(l, MSG_SYNTAX, b->fence, "words stand in a translation, as in %.*s.zh-CN.md",
-                   SPAN_F(stem(f->name)));
-    if (l->p->n_clauses == CLAUSES_MAX) {
-        policy_say(l, MSG_SYNTAX, b->fence, "a policy has at most %u clauses", CLAUSES_MAX);
-        return;
-    }
-    if (rule && !check_id(l, f, b, info))
+    if (!room_for_clause(l, b) || !check_id(l, f, b, info))
         return;
     if (b->kind == BLOCK_RULE && !doc->declared)
         policy_say(l, MSG_SYNTAX, b->fence, "a rule needs a document block in its file");
-    if (rule)
-        add_clause(l, f, b, info);
+    add_clause(l, f, b, info);
     doc->has_rules |= b->kind == BLOCK_RULE;
-    if (b->kind == BLOCK_DOCUMENT && doc->clause == POLICY_NONE) {
-        add_clause(l, f, b, SPAN("document"));
-        doc->clause = b->clause;
-    }
+}
+
+/* The block is read in full whatever follows the word. Of a second one it is said already that it is one. */
+static void read_document_fence(struct load *l, struct source_file *f, struct block *b)
+{
+    struct document *doc = &l->p->documents[f->document];
+    if (doc->clause != POLICY_NONE || !room_for_clause(l, b))
+        return;
+    policy_nothing_follows(l, b);
+    add_clause(l, f, b, SPAN("document"));
+    doc->clause = b->clause;
+}
+
+/* One error for each fence. */
+static void read_fence(struct load *l, struct source_file *f, struct block *b)
+{
+    if (b->told)
+        return;
+    if (b->kind == BLOCK_RULE || b->kind == BLOCK_PLAIN)
+        read_rule_fence(l, f, b);
+    else if (b->kind == BLOCK_DOCUMENT)
+        read_document_fence(l, f, b);
+    else if (b->kind == BLOCK_WORDS)
+        policy_say(l, MSG_SYNTAX, b->fence, "words stand in a translation, as in %.*s.zh-CN.md",
+                   SPAN_F(stem(f->name)));
+    else
+        policy_nothing_follows(l, b);
 }
 
 /* ---- Names of documents, before anything refers to them. */
@@ -153,6 +177,13 @@ static void peek_name(struct load *l, const struct block *b, struct document *do
         doc->pub.title = parse_ahead(&s, 1)->text;
 }
 
+static bool document_is_new(struct load *l, unsigned i, struct place at)
+{
+    struct span name = l->p->documents[i].pub.name;
+    return policy_document_find(l->p, name) == i ||
+           policy_say(l, MSG_NAME, at, "another file declares the document '%.*s' already", SPAN_F(name));
+}
+
 static void add_document(struct load *l, unsigned file)
 {
     struct source_file *f = &l->files[file];
@@ -166,11 +197,10 @@ static void add_document(struct load *l, unsigned file)
         f->n_blocks = 0;
         return;
     }
-    if (policy_document_find(l->p, doc.pub.name) != POLICY_NONE)
-        policy_say(l, MSG_NAME, doc.place, "another file declares the document '%.*s' already",
-                   SPAN_F(doc.pub.name));
     f->document = (unsigned)l->p->n_documents;
     *POLICY_PUSH(l->arena, l->p->documents, l->p->n_documents) = doc;
+    if (!b) /* else told with the sentence that declares it */
+        f->blocks[0].told = !document_is_new(l, f->document, doc.place);
 }
 
 void policy_read_document_names(struct load *l)
@@ -180,7 +210,7 @@ void policy_read_document_names(struct load *l)
             add_document(l, (unsigned)i);
     for (size_t i = 0; i < l->n_files; i++)
         for (size_t b = 0; b < l->files[i].n_blocks; b++)
-            read_clause(l, &l->files[i], &l->files[i].blocks[b]);
+            read_fence(l, &l->files[i], &l->files[i].blocks[b]);
 }
 
 /* ---- The document block in full. */
@@ -198,7 +228,7 @@ static bool read_title(struct parse *s)
     if (s->start > 0)
         return policy_say(s->load, MSG_SYNTAX, name.place, "a document block declares one document");
     return parse_need_kind(s, TOKEN_STRING, "the document's title in quotation marks") &&
-           parse_stop(s, "'.'");
+           parse_stop(s, "'.'") && document_is_new(s->load, s->document, name.place);
 }
 
 static bool read_dimension(struct parse *s, enum policy_dimension *d)
@@ -227,6 +257,34 @@ static bool read_applies(struct parse *s)
     return parse_dimension_list(s, d, WORD_OR, &doc->scope[d]) && parse_stop(s, "',', 'or' or '.'");
 }
 
+/* A request that both documents apply to; false: there is none. */
+static bool request_of_both(const struct policy *p, const struct document *a, const struct document *b,
+                            struct policy_request *q)
+{
+    *q = (struct policy_request){.facts_known = UINT64_MAX};
+    for (int d = 0; d < DIM_COUNT; d++) {
+        size_t v = 0;
+        while (v < p->dim[d].n &&
+               ((a->scoped[d] && !bits_has(&a->scope[d], v)) || (b->scoped[d] && !bits_has(&b->scope[d], v))))
+            v++;
+        if (v == p->dim[d].n && v > 0)
+            return false;
+        q->value[d] = (uint16_t)v;
+    }
+    return true;
+}
+
+static bool say_over_itself(struct parse *s, const struct token *t)
+{
+    const struct document *doc = document_of(s);
+    struct policy_request q;
+    policy_say(s->load, MSG_CYCLE, t->place, "a document cannot prevail over itself");
+    policy_say_other(s->load, doc->place);
+    if (request_of_both(s->load->p, doc, doc, &q))
+        policy_say_witness(s->load, &q);
+    return false;
+}
+
 static bool prevail_over(struct parse *s, const struct token *t)
 {
     struct policy *p = s->load->p;
@@ -238,7 +296,7 @@ static bool prevail_over(struct parse *s, const struct token *t)
         return policy_say(s->load, MSG_NAME, t->place, "there is no document '%.*s'%.*s", SPAN_F(t->text),
                           SPAN_F(policy_nearest_text(&n, s->load->arena)));
     if (other == s->document)
-        return policy_say(s->load, MSG_CYCLE, t->place, "a document cannot prevail over itself");
+        return say_over_itself(s, t);
     document_of(s)->prevails |= 1u << other;
     return true;
 }
@@ -312,7 +370,8 @@ static void read_document_block(struct load *l, const struct source_file *f, con
     struct parse s = policy_parse_open(l, b->body, f->document, b->clause);
     size_t errors = l->m->errors;
     policy_parse_sentences(&s, read_document_sentence);
-    if (l->m->errors == errors && !l->p->documents[f->document].pub.revision)
+    bool fence_told = b->info.len > 0;
+    if (l->m->errors == errors && !fence_told && !l->p->documents[f->document].pub.revision)
         policy_say(l, MSG_SYNTAX, b->fence,
                    "the document does not say 'revision N in force from DATE' (N from 1)");
 }
@@ -325,23 +384,6 @@ static void close_prevails(struct policy *p)
         for (size_t i = 0; i < p->n_documents; i++)
             if (p->documents[i].prevails >> k & 1)
                 p->documents[i].prevails |= p->documents[k].prevails;
-}
-
-/* A request that both documents apply to; false: there is none. */
-static bool request_of_both(const struct policy *p, const struct document *a, const struct document *b,
-                            struct policy_request *q)
-{
-    *q = (struct policy_request){.facts_known = UINT64_MAX};
-    for (int d = 0; d < DIM_COUNT; d++) {
-        size_t v = 0;
-        while (v < p->dim[d].n &&
-               ((a->scoped[d] && !bits_has(&a->scope[d], v)) || (b->scoped[d] && !bits_has(&b->scope[d], v))))
-            v++;
-        if (v == p->dim[d].n && v > 0)
-            return false;
-        q->value[d] = (uint16_t)v;
-    }
-    return true;
 }
 
 static void say_in_circle(struct load *l, size_t i)

@@ -305,6 +305,7 @@ struct block {
     struct place body;
     uint32_t line;   /* of the fence */
     unsigned clause; /* POLICY_NONE for a catalogue */
+    bool told;       /* something is wrong with the fence, and was said */
 };
 
 struct heading {
@@ -409,6 +410,8 @@ void policy_read_catalogues(struct load *l);
 void policy_read_vocabularies(struct load *l);
 void policy_read_document_names(struct load *l);
 void policy_read_documents(struct load *l);
+/* False, and said, if anything follows the word of a block that takes no clause id. */
+bool policy_nothing_follows(struct load *l, const struct block *b);
 void policy_read_rules(struct load *l);
 bool policy_reason_known(struct span reason);
 /* The closed reason nearest to a misspelt one, as policy_nearest_text. */

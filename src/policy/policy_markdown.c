@@ -229,6 +229,7 @@ static void read_fenced(struct lines *s, struct code *code, bool quoted)
         return;
     }
     code->ours = true;
+    code->blamed = quoted || !close; /* that it swallows another besides is no news */
     if (quoted)
         policy_say(s->l, MSG_SYNTAX, line_place(s, code->first),
                    "a %s inside a quotation is not published; move it out of the quotation",

@@ -382,7 +382,7 @@ static void read_rule(struct load *l, unsigned document, const struct block *b)
 {
     struct parse s = policy_parse_open(l, b->body, document, b->clause);
     l->clause = b->clause;
-    if (parse_is_kind(&s, TOKEN_END))
+    if (parse_is_kind(&s, TOKEN_END) && l->p->documents[document].declared)
         policy_say(l, MSG_SYNTAX, b->fence,
                    "this rule holds no sentence; use 'plain' for a clause with nothing to enforce");
     policy_parse_sentences(&s, parse_sentence);

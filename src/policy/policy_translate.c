@@ -81,6 +81,16 @@ static int compare_words(const void *a, const void *b)
     return span_cmp(((const struct word *)a)->name, ((const struct word *)b)->name);
 }
 
+/* Of two of one name the one that was read first. */
+static int compare_places(const void *a, const void *b)
+{
+    const struct word *x = a, *y = b;
+    int order = compare_words(a, b);
+    if (order == 0)
+        order = (x->place.file > y->place.file) - (x->place.file < y->place.file);
+    return order ? order : (x->place.offset > y->place.offset) - (x->place.offset < y->place.offset);
+}
+
 struct span policy_word_in(const struct policy *p, struct span language, struct span name)
 {
     const struct lexicon *x = lexicon_find(p, language);
@@ -150,9 +160,11 @@ static bool read_word(struct parse *s)
         return false;
     if (!name_known(s->load->p, name.text))
         return say_unknown(s->load, &name);
+    if (!parse_stop(s, "'.'"))
+        return false;
     *POLICY_PUSH(s->load->arena, x->list, x->n) =
         (struct word){.name = name.text, .words = words.text, .place = name.place};
-    return parse_stop(s, "'.'");
+    return true;
 }
 
 static void read_words(struct load *l, const struct block *b, struct span language)
@@ -169,14 +181,12 @@ static void read_words(struct load *l, const struct block *b, struct span langua
 static void close_lexicon(struct load *l, struct lexicon *x)
 {
     if (x->n > 1)
-        qsort(x->list, x->n, sizeof *x->list, compare_words);
+        qsort(x->list, x->n, sizeof *x->list, compare_places);
     for (size_t i = 1; i < x->n; i++) {
-        bool later = x->list[i].place.offset > x->list[i - 1].place.offset;
         if (!span_eq(x->list[i].name, x->list[i - 1].name))
             continue;
-        policy_say(l, MSG_NAME, x->list[later ? i : i - 1].place, "'%.*s' has its words already",
-                   SPAN_F(x->list[i].name));
-        policy_say_other(l, x->list[later ? i - 1 : i].place);
+        policy_say(l, MSG_NAME, x->list[i].place, "'%.*s' has its words already", SPAN_F(x->list[i].name));
+        policy_say_other(l, x->list[i - 1].place);
     }
 }
 
@@ -244,21 +254,30 @@ static void read_clause(struct load *l, struct translation *t, const struct bloc
     struct place at = head || id.len == 0 ? b->fence : b->info;
     struct span body = span_trim(policy_place_span(l, b->body));
     unsigned clause = clause_of(l->p, t->pub.document, id);
-    if (body.len && b->kind != BLOCK_PLAIN)
+    bool told = body.len && b->kind != BLOCK_PLAIN;
+    if (told)
         policy_say(l, MSG_SYNTAX, at,
                    "a translation holds no sentences: they stand in %.*s, leave this block empty",
                    SPAN_F(l->p->documents[t->pub.document].pub.file));
-    if (clause == POLICY_NONE) {
+    else if (clause == POLICY_NONE)
         say_no_clause(l, t, at, id);
+    if (clause == POLICY_NONE)
         return;
-    }
-    if (!fits(l, t, b, id, clause) || taken(l, t, at, id, clause))
+    if (!told && (!fits(l, t, b, id, clause) || taken(l, t, at, id, clause)))
         return;
     *POLICY_PUSH(l->arena, t->clauses, t->n_clauses) = (struct translated){clause, body, at};
 }
 
 static void read_block(struct load *l, struct translation *t, const struct block *b)
 {
+    bool takes_id = b->kind == BLOCK_RULE || b->kind == BLOCK_PLAIN;
+    if (takes_id && b->info.len == 0) {
+        policy_say(l, MSG_SYNTAX, b->fence, "a %s needs a clause id after the word '%s'",
+                   policy_block_word[b->kind], policy_block_word[b->kind]);
+        return;
+    }
+    if (!takes_id && !policy_nothing_follows(l, b))
+        return;
     if (b->kind == BLOCK_WORDS)
         read_words(l, b, t->pub.language);
     else if (b->kind != BLOCK_CATALOGUE && b->kind != BLOCK_VOCABULARY)
