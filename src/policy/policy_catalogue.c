@@ -229,16 +229,25 @@ static const char *stop_hint(const struct row *row, const struct declaration *d)
     return row->form == FORM_GROUP ? "':' or '.'" : "'.'";
 }
 
+static bool expect_declaration(struct parse *s)
+{
+    struct nearest near = policy_nearest(parse_peek(s)->text);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        policy_nearest_try(&near, span_str(policy_word_text(rows[i].word)));
+    return parse_unexpected_near(s,
+                                 "a declaration: category, data, purpose, party, actor, subject, service, "
+                                 "jurisdiction, operation, basis, event, need, fact, mask, deed, audience or "
+                                 "channel",
+                                 &near);
+}
+
 static bool read_declaration(struct parse *s)
 {
     struct reading *r = (struct reading *)s;
     const struct row *row = row_find(parse_peek(s)->word);
     struct declaration d = {.word = parse_peek(s)->word};
     if (!row)
-        return parse_unexpected(s,
-                                "a declaration: category, data, purpose, party, actor, subject, service, "
-                                "jurisdiction, operation, basis, event, need, fact, mask, deed, audience or "
-                                "channel");
+        return expect_declaration(s);
     s->at++;
     if (!read_form(s, row, &d) || !parse_stop(s, stop_hint(row, &d)))
         return false;

@@ -348,6 +348,15 @@ static bool read_meaning(struct parse *s)
     return parse_stop(s, "'.'");
 }
 
+static bool expect_opening(struct parse *s)
+{
+    static const enum policy_word openings[] = {WORD_APPLIES, WORD_PREVAILS, WORD_REVISION};
+    struct nearest near = policy_nearest(parse_peek(s)->text);
+    for (size_t i = 0; i < sizeof openings / sizeof openings[0]; i++)
+        policy_nearest_try(&near, span_str(policy_word_text(openings[i])));
+    return parse_unexpected_near(s, "'applies to', 'prevails over', 'revision' or 'WORD means'", &near);
+}
+
 static bool read_document_sentence(struct parse *s)
 {
     if (parse_word(s, WORD_DOCUMENT))
@@ -362,7 +371,7 @@ static bool read_document_sentence(struct parse *s)
         return read_revision(s);
     if (parse_ahead(s, 1)->word == WORD_MEANS)
         return read_meaning(s);
-    return parse_unexpected(s, "'applies to', 'prevails over', 'revision' or 'WORD means'");
+    return expect_opening(s);
 }
 
 static void read_document_block(struct load *l, const struct source_file *f, const struct block *b)

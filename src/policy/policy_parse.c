@@ -119,6 +119,15 @@ bool parse_unexpected(struct parse *s, const char *what)
     return policy_say(s->load, MSG_SYNTAX, t->place, "expected %s, found %.*s", what, SPAN_F(found));
 }
 
+bool parse_unexpected_near(struct parse *s, const char *what, const struct nearest *near)
+{
+    const struct token *t = parse_peek(s);
+    if (t->kind != TOKEN_NAME || near->best.len == 0)
+        return parse_unexpected(s, what);
+    return policy_say(s->load, MSG_SYNTAX, t->place, "expected %s, found %.*s; did you mean '%.*s'?", what,
+                      SPAN_F(found_text(s, t)), SPAN_F(near->best));
+}
+
 bool parse_stop(struct parse *s, const char *could)
 {
     if (parse_kind(s, TOKEN_STOP))
@@ -231,12 +240,13 @@ struct span parse_sentence_text(const struct parse *s)
     return policy_place_span(s->load, parse_sentence_place(s));
 }
 
-/* `share.exc-01` holds a stop that ends nothing: a name or star follows it at once. */
+/* `share.exc-01` and `31.12.2026` hold stops that end nothing: a name, star or number follows at once. */
 static bool ends_sentence(const struct parse *s, size_t i)
 {
     const struct token *t = &s->tokens[i], *next = &s->tokens[i + 1 < s->n ? i + 1 : i];
     bool touches = next->place.offset == t->place.offset + 1;
-    return t->kind == TOKEN_STOP && !(touches && (next->kind == TOKEN_NAME || next->kind == TOKEN_STAR));
+    bool inside = next->kind == TOKEN_NAME || next->kind == TOKEN_STAR || next->kind == TOKEN_NUMBER;
+    return t->kind == TOKEN_STOP && !(touches && inside);
 }
 
 /* U+3002, reported already, was meant as the full stop. */

@@ -78,6 +78,8 @@ bool parse_duration(struct parse *s, uint32_t *number, enum policy_until_unit *u
 bool parse_stop(struct parse *s, const char *could);
 /* "expected WHAT, found 'x'", or the missing full stop when x opens a line. Returns false. */
 bool parse_unexpected(struct parse *s, const char *what);
+/* The same; if the word that stands here was surely meant as another, it is suggested. */
+bool parse_unexpected_near(struct parse *s, const char *what, const struct nearest *near);
 /* In a list joined by `join`: past the separator if the list goes on. */
 bool parse_more(struct parse *s, enum policy_word join);
 struct span parse_sentence_text(const struct parse *s);

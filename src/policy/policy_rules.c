@@ -334,11 +334,24 @@ static bool say_no_may_not(struct parse *s)
                                                 "'may not' is read in two ways; write 'must not'");
 }
 
+/* What the language says for a verb of permission or duty that it does not have; or empty. */
+static struct span verb_meant(struct span word)
+{
+    static const char *const verbs[][2] = {{"can", "may"},        {"could", "may"},   {"might", "may"},
+                                           {"shall", "must"},     {"should", "must"}, {"will", "must"},
+                                           {"cannot", "must not"}};
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (span_is(word, verbs[i][0]))
+            return span_str(verbs[i][1]);
+    return SPAN_EMPTY;
+}
+
 static bool expect_verb(struct parse *s)
 {
     if (parse_is(s, WORD_NEVER))
         return policy_say(s->load, MSG_SYNTAX, parse_peek(s)->place, "a promise is written 'must never'");
-    return parse_unexpected(s, "'may', 'must not' or 'must never'");
+    struct nearest near = {.best = verb_meant(parse_peek(s)->text)};
+    return parse_unexpected_near(s, "'may', 'must not' or 'must never'", &near);
 }
 
 /* ACTORS may | may always | must not | must never */
