@@ -18,6 +18,13 @@ static inline void must(bool condition)
         abort();
 }
 
+/* Where two sentences or documents meet in a request, both places and the request are told. */
+static inline bool meets(enum policy_message_kind k)
+{
+    return k == MSG_CONTRADICTION || k == MSG_SILENT_LIFTING || k == MSG_UNRANKED_OVERLAP ||
+           k == MSG_UNMASKED;
+}
+
 static inline void fuzz_messages(struct arena *a, const struct policy *p, const struct policy_messages *m)
 {
     struct text t = text_new(a, 1024);
@@ -26,6 +33,7 @@ static inline void fuzz_messages(struct arena *a, const struct policy *p, const 
     for (size_t i = 0; i < m->n; i++) {
         must(m->list[i].line >= 1 && m->list[i].column >= 1 && m->list[i].width >= 1);
         must(m->list[i].message.len > 0);
+        must(!meets(m->list[i].kind) || (m->list[i].other.len > 0 && m->list[i].witness.len > 0));
         policy_message_put(&t, &m->list[i]);
     }
     policy_messages_json(&t, m);
