@@ -65,10 +65,11 @@ bool policy_layout_ends(const struct token *tokens, size_t n, size_t i, bool in_
 {
     if (tokens[i].kind != TOKEN_STOP)
         return false;
-    bool joins = in_despite && i > 0 && i + 1 < n && touches(&tokens[i - 1], &tokens[i]) &&
-                 touches(&tokens[i], &tokens[i + 1]) &&
-                 (tokens[i + 1].kind == TOKEN_NAME || tokens[i + 1].kind == TOKEN_STAR);
-    return !joins;
+    if (i == 0 || i + 1 == n || !touches(&tokens[i - 1], &tokens[i]) || !touches(&tokens[i], &tokens[i + 1]))
+        return true;
+    enum token_kind before = tokens[i - 1].kind, after = tokens[i + 1].kind;
+    bool id = in_despite && (after == TOKEN_NAME || after == TOKEN_STAR);
+    return !id && !(before == TOKEN_NUMBER && after == TOKEN_NUMBER); /* 31.12.2026 is not torn */
 }
 
 /* `despite` and its references end where the first keyword stands that is no part of a clause id. */

@@ -240,12 +240,14 @@ struct span parse_sentence_text(const struct parse *s)
     return policy_place_span(s->load, parse_sentence_place(s));
 }
 
-/* `share.exc-01` and `31.12.2026` hold stops that end nothing: a name, star or number follows at once. */
+/* `share.exc-01` and `31.12.2026` hold stops that end nothing: a name, star or further number follows
+ * at once. */
 static bool ends_sentence(const struct parse *s, size_t i)
 {
     const struct token *t = &s->tokens[i], *next = &s->tokens[i + 1 < s->n ? i + 1 : i];
     bool touches = next->place.offset == t->place.offset + 1;
-    bool inside = next->kind == TOKEN_NAME || next->kind == TOKEN_STAR || next->kind == TOKEN_NUMBER;
+    bool number = next->kind == TOKEN_NUMBER && i > 0 && s->tokens[i - 1].kind == TOKEN_NUMBER;
+    bool inside = next->kind == TOKEN_NAME || next->kind == TOKEN_STAR || number;
     return t->kind == TOKEN_STOP && !(touches && inside);
 }
 

@@ -46,6 +46,13 @@ TEST(a_stop_without_a_blank_ends_the_sentence)
                   "```rule a\nwe may use phone.\nwe may use email.\n```\n");
 }
 
+/* What was meant as a date is told as one, and stays as it was written. */
+TEST(stops_between_numbers_tear_nothing)
+{
+    expect_layout("```document\ndocument d \"D\". revision 1 in force from 31.12.2026.\n```\n",
+                  "```document\ndocument d \"D\".\nrevision 1 in force from 31.12.2026.\n```\n");
+}
+
 TEST(long_sentences_break_before_their_parts)
 {
     expect_layout(
@@ -236,11 +243,11 @@ TEST(names_have_terms)
 }
 
 UNIT_MAIN(CASE(a_sentence_stands_on_its_own_line), CASE(clause_ids_stay_together),
-          CASE(a_stop_without_a_blank_ends_the_sentence), CASE(long_sentences_break_before_their_parts),
-          CASE(comments_stay_where_they_stood), CASE(a_comment_may_part_what_would_touch),
-          CASE(declarations_stand_in_columns), CASE(commented_items_stand_below_each_other),
-          CASE(terms_stay_whole), CASE(prose_and_plain_blocks_are_not_touched),
-          CASE(line_ends_and_lists_keep_their_form), CASE(no_byte_is_lost), CASE(empty_blocks_stay_empty),
-          CASE(what_cannot_be_read_is_refused), CASE(policies_decide_alike_when_laid_out),
-          CASE(every_case_says_the_same_when_laid_out), CASE(the_reference_policy_is_laid_out),
-          CASE(names_have_terms))
+          CASE(a_stop_without_a_blank_ends_the_sentence), CASE(stops_between_numbers_tear_nothing),
+          CASE(long_sentences_break_before_their_parts), CASE(comments_stay_where_they_stood),
+          CASE(a_comment_may_part_what_would_touch), CASE(declarations_stand_in_columns),
+          CASE(commented_items_stand_below_each_other), CASE(terms_stay_whole),
+          CASE(prose_and_plain_blocks_are_not_touched), CASE(line_ends_and_lists_keep_their_form),
+          CASE(no_byte_is_lost), CASE(empty_blocks_stay_empty), CASE(what_cannot_be_read_is_refused),
+          CASE(policies_decide_alike_when_laid_out), CASE(every_case_says_the_same_when_laid_out),
+          CASE(the_reference_policy_is_laid_out), CASE(names_have_terms))
