@@ -132,6 +132,28 @@ class Check(unittest.TestCase):
         self.assertEqual((error["kind"], error["file"]), ("syntax", home))
         self.assertIn("4194304", error["message"])
 
+    def test_check_of_more_than_a_million_sentences(self):
+        """As many as a folder may hold bytes for: the first beyond the limit is named, all are counted, and it ends."""
+        home = tempfile.mkdtemp(prefix="troth-bomb-")
+        self.addCleanup(shutil.rmtree, home)
+        names = ("# Words\n\n```catalogue\ncategory c grade 1: b.\noperation a.\nactor us: s.\npurpose u.\nparty own.\n```\n\n")
+        sentences = 0
+        for i in range(4):
+            begin = names if i == 0 else ""
+            begin += '```document\ndocument d%d "D".\nrevision 1 in force from 2026-01-01.\n```\n\n```rule r\n' % i
+            n = ((4 << 20) - len(begin) - 8) // len("we may a b.\n")
+            sentences += n
+            with open(os.path.join(home, "d%d.md" % i), "w", encoding="utf-8") as f:
+                f.write(begin + "we may a b.\n" * n + "```\n")
+        self.assertGreater(sentences, 1000000)
+        out = json.loads(run_troth("policy", "check", home, "--json").stdout)
+        self.assertEqual(out["counts"]["syntax"], sentences - 4096)
+        self.assertEqual(len(out["errors"]), 200)
+        first = out["errors"][0]
+        self.assertEqual((first["file"], first["clause"]), ("d0.md", "d0/r"))
+        self.assertEqual(first["line"], (names + "```document\n\n\n```\n\n```rule r\n").count("\n") + 4097)
+        self.assertIn("a policy has at most 4096 norms", first["message"])
+
     def test_check_names_folder_that_is_not_there(self):
         out = self.expect_schema("/nowhere", unreadable=True)
         self.assertEqual((len(out["errors"]), out["counts"]["syntax"]), (1, 1))
