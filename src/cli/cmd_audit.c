@@ -19,12 +19,12 @@ static const char verify_usage[] =
 static const char checkpoint_usage[] = "usage: troth audit checkpoint DATA\n";
 static const char prove_usage[] = "usage: troth audit prove DATA (INDEX | --receipt FILE)\n";
 static const char receipt_usage[] =
-    "usage: troth audit receipt verify FILE (--key KEY | --trust FILE) [--json]\n";
+    "usage: troth audit receipt verify FILE... (--key KEY | --trust FILE) [--json]\n";
 
 enum { RECEIPT_MAX = 128 << 10 };
 
 struct arguments {
-    const char *word[2]; /* DATA, INDEX */
+    char **word; /* DATA, INDEX; receipts */
     int n;
     bool json, index;
     const char *key, *trust, *receipt;
@@ -68,10 +68,10 @@ static bool take_option(struct arguments *a, int argc, char **argv, int *i)
     return true;
 }
 
-/* Up to `words` of them; how many there were is in `n`. */
+/* Up to `words` of them, moved to the front of argv; how many there were is in `n`. */
 static bool read_some(struct arguments *a, int argc, char **argv, int words)
 {
-    *a = (struct arguments){0};
+    *a = (struct arguments){.word = argv};
     for (int i = 0; i < argc; i++) {
         if (argv[i][0] == '-') {
             if (!take_option(a, argc, argv, &i))
@@ -280,83 +280,132 @@ static enum err read_key(struct arena *a, const char *given, struct merkle_key *
     return e ? e : merkle_key_read(a, text, k, f);
 }
 
-static enum err check_by_key(struct arena *a, const char *given, struct span text, struct audit_receipt *r,
-                             struct fail *f)
+/* Whom to believe. */
+struct judge {
+    struct merkle_key key;
+    struct trust *trust; /* null: the key alone */
+};
+
+/* One file, and what was found out about it. */
+struct finding {
+    const char *file;
+    bool among; /* others: each line names its file */
+    struct audit_receipt r;
+    struct span signers;
+};
+
+static enum err check_by_key(struct arena *a, const struct merkle_key *k, struct span text,
+                             struct audit_receipt *r, struct fail *f)
 {
-    struct merkle_key k;
-    enum err e = read_key(a, given, &k, f);
-    if (!e)
-        e = audit_receipt_check(a, text, k.pk, r, f);
-    if (!e && !span_eq(r->head.origin, k.name))
+    enum err e = audit_receipt_check(a, text, k->pk, r, f);
+    if (!e && !span_eq(r->head.origin, k->name))
         e = fail_set(f, ERR_INTEGRITY, "the receipt is of another log, %.*s", SPAN_F(r->head.origin));
     return e;
 }
 
-static enum err check_by_trust(struct arena *a, const char *path, struct span text, struct audit_receipt *r,
-                               struct span *signers, struct fail *f)
+static enum err check_by_trust(struct arena *a, const struct trust *t, struct span text,
+                               struct audit_receipt *r, struct span *signers, struct fail *f)
 {
-    struct trust *t;
     struct merkle_checkpoint c;
-    enum err e = read_trust(a, path, &t, f);
-    if (!e)
-        e = audit_receipt_check(a, text, NULL, r, f);
+    enum err e = audit_receipt_check(a, text, NULL, r, f);
     return e ? e : trust_check(a, t, r->note, &c, signers, f);
 }
 
-static void receipt_json(struct arena *a, const struct audit_receipt *r, struct span signers)
+static void receipt_json(struct arena *a, const struct finding *x)
 {
     struct text t = text_new(a, 1024);
     json_open(&t, NULL, '{');
     json_bool(&t, "ok", true);
-    json_string(&t, "origin", r->head.origin);
-    json_i64(&t, "entry", (int64_t)r->index);
-    json_i64(&t, "size", (int64_t)r->head.size);
-    json_str(&t, "kind", audit_kind_name(r->leaf.kind));
-    json_instant(&t, "time", r->leaf.time);
-    json_string(&t, "witnesses", signers);
-    if (r->opened)
-        json_raw(&t, "detail", r->detail);
+    if (x->among)
+        json_str(&t, "file", x->file);
+    json_string(&t, "origin", x->r.head.origin);
+    json_i64(&t, "entry", (int64_t)x->r.index);
+    json_i64(&t, "size", (int64_t)x->r.head.size);
+    json_str(&t, "kind", audit_kind_name(x->r.leaf.kind));
+    json_instant(&t, "time", x->r.leaf.time);
+    json_string(&t, "witnesses", x->signers);
+    if (x->r.opened)
+        json_raw(&t, "detail", x->r.detail);
     json_close(&t, '}');
     text_char(&t, '\n');
     put(text_span(&t));
 }
 
-static void receipt_text(struct arena *a, const struct audit_receipt *r, struct span signers)
+static void receipt_text(struct arena *a, const struct finding *x)
 {
     struct text when = text_new(a, 64);
-    json_instant(&when, NULL, r->leaf.time);
-    printf("genuine: entry %llu of %.*s, under a head of %llu entries\n  what   %s\n  when   %.*s\n",
-           (unsigned long long)r->index, SPAN_F(r->head.origin), (unsigned long long)r->head.size,
-           audit_kind_name(r->leaf.kind), SPAN_F(text_span(&when)));
-    if (r->opened)
-        printf("  detail %.*s\n", SPAN_F(r->detail));
+    json_instant(&when, NULL, x->r.leaf.time);
+    printf("%s%sgenuine: entry %llu of %.*s, under a head of %llu entries\n  what   %s\n  when   %.*s\n",
+           x->among ? x->file : "", x->among ? ": " : "", (unsigned long long)x->r.index,
+           SPAN_F(x->r.head.origin), (unsigned long long)x->r.head.size, audit_kind_name(x->r.leaf.kind),
+           SPAN_F(text_span(&when)));
+    if (x->r.opened)
+        printf("  detail %.*s\n", SPAN_F(x->r.detail));
     else
         printf("  detail not in this proof\n");
-    if (signers.len)
-        printf("  cosigned by %.*s\n", SPAN_F(signers));
+    if (x->signers.len)
+        printf("  cosigned by %.*s\n", SPAN_F(x->signers));
+}
+
+static void receipt_bad(struct arena *a, const struct finding *x, bool json, struct fail *f)
+{
+    struct text t = text_new(a, 512);
+    if (json && x->among) {
+        json_open(&t, NULL, '{');
+        json_bool(&t, "ok", false);
+        json_str(&t, "file", x->file);
+        json_str(&t, "fault", f->detail);
+        json_close(&t, '}');
+        text_char(&t, '\n');
+        put(text_span(&t));
+    }
+    if (x->among)
+        fprintf(stderr, "troth: %s: ", x->file);
+    fprintf(stderr, "%s%s\n", x->among ? "" : "troth: ", f->detail);
+    if (f->hint[0])
+        fprintf(stderr, "  %s\n", f->hint);
+}
+
+static bool receipt_good(struct arena *a, const struct judge *j, struct finding *x, bool json)
+{
+    struct span text;
+    struct fail f = {0};
+    enum err e = file_read(a, x->file, RECEIPT_MAX, &text, &f);
+    if (!e)
+        e = j->trust ? check_by_trust(a, j->trust, text, &x->r, &x->signers, &f)
+                     : check_by_key(a, &j->key, text, &x->r, &f);
+    if (e)
+        receipt_bad(a, x, json, &f);
+    else if (json)
+        receipt_json(a, x);
+    else
+        receipt_text(a, x);
+    return !e;
 }
 
 int cli_audit_receipt_verify(int argc, char **argv)
 {
     struct arguments args;
-    struct audit_receipt r;
+    struct judge j = {0};
     struct fail f = {0};
-    struct span text, signers = SPAN_EMPTY;
-    if (!read_arguments(&args, argc, argv, 1) || args.n_against || !args.key == !args.trust)
+    if (!read_some(&args, argc, argv, argc) || !args.n || args.n_against || args.receipt || args.index ||
+        !args.key == !args.trust)
         return usage(receipt_usage);
-    struct arena *a = arena_new(0);
-    enum err e = file_read(a, args.word[0], RECEIPT_MAX, &text, &f);
-    if (!e)
-        e = args.trust ? check_by_trust(a, args.trust, text, &r, &signers, &f)
-                       : check_by_key(a, args.key, text, &r, &f);
+    struct arena *a = arena_new(0), *one = arena_new(0);
+    enum err e = args.trust ? read_trust(a, args.trust, &j.trust, &f) : read_key(a, args.key, &j.key, &f);
+    int good = 0;
+    for (int i = 0; i < args.n && !e; i++) {
+        struct finding x = {.file = args.word[i], .among = args.n > 1};
+        good += receipt_good(one, &j, &x, args.json);
+        arena_reset(one);
+    }
     if (e)
         failed(&f);
-    else if (args.json)
-        receipt_json(a, &r, signers);
-    else
-        receipt_text(a, &r, signers);
+    else if (args.n > 1 && !args.json)
+        printf("%d of %d receipts are genuine\n", good, args.n);
+    arena_free(one);
     arena_free(a);
-    return e ? CLI_FAILED : CLI_OK;
+    return !e && good == args.n ? CLI_OK : CLI_FAILED;
 }
 
 /* ---- checkpoint, prove */

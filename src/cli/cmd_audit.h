@@ -13,8 +13,8 @@ int cli_audit_checkpoint(int argc, char **argv);
  * usage. */
 int cli_audit_prove(int argc, char **argv);
 
-/* FILE (--key KEY | --trust FILE) [--json]. Checks a receipt offline. 0: genuine, 1: not, or unreadable, 2:
- * usage. */
+/* FILE... (--key KEY | --trust FILE) [--json]. Checks receipts offline; of several, each line names its file.
+ * 0: all are genuine, 1: one is not, or unreadable, 2: usage. */
 int cli_audit_receipt_verify(int argc, char **argv);
 
 #endif

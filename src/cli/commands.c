@@ -549,10 +549,10 @@ const struct cli_command cli_commands[] = {
         prove_record_options,
         "It needs no daemon, so that receipts of a retired node's record can be had from its folder. Exit codes: 0 printed, "
         "1 there is no such entry under the record's published head, or the opening is not this entry's, 2 usage."),
-    RAW("audit receipt verify", "FILE", "check a receipt, without the record and without a connection",
+    RAW("audit receipt verify", "FILE...", "check receipts, without the record and without a connection",
         cli_audit_receipt_verify, receipt_options,
         "Checked are the signature on the head, that the entry is under it, and that the stated detail is what the entry "
-        "commits to. Exit codes: 0 genuine, 1 not genuine or unreadable, 2 usage."),
+        "commits to. Exit codes: 0 all are genuine, 1 one is not, or cannot be read, 2 usage."),
     ASK("audit epochs", "", 0, "epochs of the record: what is closed, what may be pruned when", NULL, GET,
         "/v1/audit/epochs", NULL, NULL),
     ASK("audit retention", "", 0, "say how long closed epochs of the record stay", keep_options, POST,
