@@ -192,7 +192,8 @@ struct span store_migration_pg(struct arena *a, enum store_db db, int version)
 #define LINE_DISTRIBUTED "--   distributed by "
 #define LINE_REFERENCE   "--   reference: "
 
-static void put_call(struct text *t, const char *function, struct span table, struct span key)
+static void put_call(struct text *t, const char *function, struct span table, struct span key,
+                     struct span with)
 {
     text_str(t, "SELECT ");
     text_str(t, function);
@@ -202,14 +203,23 @@ static void put_call(struct text *t, const char *function, struct span table, st
         text_str(t, "', '");
         text_put(t, key);
     }
+    if (with.len) {
+        text_str(t, "', colocate_with => '");
+        text_put(t, with);
+    }
     text_str(t, "');\n");
 }
 
+/* Tables with one key lie together: the rows of a person are on one shard, whatever the cluster's defaults
+ * are. */
 static void put_calls(struct text *t, struct span tables, struct span key)
 {
-    struct span table;
-    while (span_cut(&tables, ' ', &table))
-        put_call(t, key.len ? "create_distributed_table" : "create_reference_table", table, key);
+    struct span table, first = SPAN_EMPTY;
+    while (span_cut(&tables, ' ', &table)) {
+        put_call(t, key.len ? "create_distributed_table" : "create_reference_table", table, key,
+                 key.len ? first : SPAN_EMPTY);
+        first = first.len ? first : table;
+    }
 }
 
 struct span store_schema_citus(struct arena *a, enum store_db db)
