@@ -193,6 +193,25 @@ static enum err make_demo(struct cli *c, const char *folder, struct fail *f)
 
 /* ---- A database server in place of files */
 
+/* A URL may hold a password: it is not repeated. */
+static enum err check_url(const char *option, const char *url, struct fail *f)
+{
+    if (!url || store_url_valid(span_str(url)))
+        return OK;
+    fail_hint(f, "write it as postgresql://ROLE@HOST:PORT/DATABASE?OPTION=VALUE");
+    return fail_set(f, ERR_USAGE, "--%s takes a URL that begins with postgresql://, without blanks.", option);
+}
+
+static enum err check_urls(struct cli *c, const char *people, const char *keys, struct fail *f)
+{
+    enum err err = check_url("database", people, f);
+    if (err == OK)
+        err = check_url("keys-database", keys, f);
+    if (err == OK)
+        err = check_url("listen-database", cli_get(c, "listen-database"), f);
+    return err == OK ? check_url("history-database", cli_get(c, "history-database"), f) : err;
+}
+
 static enum err put_database(struct cli *c, const char *folder, struct fail *f)
 {
     const char *people = cli_or_environment(c, "database", "TROTH_DATABASE");
@@ -212,6 +231,9 @@ static enum err put_database(struct cli *c, const char *folder, struct fail *f)
             f, "The keys lie apart from the data: name a second database, in production on another server.");
         return fail_set(f, ERR_USAGE, "--database and --keys-database go together.");
     }
+    enum err err = check_urls(c, people, keys, f);
+    if (err != OK)
+        return err;
     const struct {
         const char *name, *value;
     } more[] = {{"listen", cli_get(c, "listen-database")},

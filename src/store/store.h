@@ -232,6 +232,8 @@ enum store_db store_query_db(enum store_query_id q);
 /* Types of a statement as in queries.def. */
 const char *store_query_in(enum store_query_id q);
 const char *store_query_out(enum store_query_id q);
+/* postgresql://… or postgres://…, without blanks or control characters. */
+bool store_url_valid(struct span url);
 /* The schema of a database with PostgreSQL's type names (BLOB -> BYTEA, INTEGER -> BIGINT, no WITHOUT ROWID,
  * STRICT). */
 struct span store_schema_pg(struct arena *a, enum store_db db);

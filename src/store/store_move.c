@@ -59,14 +59,6 @@ bool move_done(const char *data, const char *people, const char *keys)
     return done;
 }
 
-static bool url_valid(struct span url)
-{
-    bool ok = span_starts(url, "postgresql://") || span_starts(url, "postgres://");
-    for (size_t i = 0; i < url.len; i++)
-        ok &= url.p[i] > ' ' && url.p[i] != 0x7f;
-    return ok;
-}
-
 static enum err state_damaged(const char *path, struct fail *f)
 {
     fail_hint(f, "put it back from a backup of the folder; without it the migration cannot go on");
@@ -94,7 +86,7 @@ static enum err state_read(struct move *m, struct fail *f)
     if (err != OK)
         return err;
     bool copy = span_is(step, step_words[MOVE_COPY]);
-    if (!hex_get(id, raw, sizeof raw) || !url_valid(people) || !url_valid(keys) ||
+    if (!hex_get(id, raw, sizeof raw) || !store_url_valid(people) || !store_url_valid(keys) ||
         (!copy && !span_is(step, step_words[MOVE_SWITCH])))
         return state_damaged(path, f);
     hex_put(m->id, raw, sizeof raw);
@@ -162,9 +154,9 @@ static enum err take_urls(struct move *m, const char *people, const char *keys, 
                   "The keys lie apart from the data: --to URL --keys-to URL, in production on two servers.");
         return fail_set(f, ERR_USAGE, "--to and --keys-to go together.");
     }
-    if (!url_valid(span_str(people)) || !url_valid(span_str(keys)))
+    if (!store_url_valid(span_str(people)) || !store_url_valid(span_str(keys)))
         return fail_set(f, ERR_USAGE, "%s takes a URL that begins with postgresql://, without blanks.",
-                        url_valid(span_str(people)) ? "--keys-to" : "--to");
+                        store_url_valid(span_str(people)) ? "--keys-to" : "--to");
     m->people = arena_str(m->arena, span_str(people));
     m->keys = arena_str(m->arena, span_str(keys));
     return OK;

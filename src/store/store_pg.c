@@ -50,7 +50,9 @@ static const struct {
     {"25006", ERR_BUSY, "this server only reads: it is a replica; try again when the switch-over is done"},
     {"28", ERR_IO, "let the role of the URL log in: check its name, its password and pg_hba.conf"},
     {"3D", ERR_IO, "make the database first: createdb"},
-    {"42501", ERR_IO, "give the role the right to create and use tables in this database"},
+    {"42501", ERR_IO,
+     "give the role the right to create and use tables in this database, best by making it the owner: ALTER "
+     "DATABASE … OWNER TO …"},
     {"XX", ERR_CORRUPT, "the database reports damage; see its own log"},
 };
 
@@ -143,6 +145,10 @@ static const struct {
     enum err code;
     const char *detail, *hint;
 } refusals[] = {
+    {"translate host name", ERR_BUSY, "the host of its URL is not known",
+     "check the host of the URL, and that this machine can look its name up"},
+    {"permission denied for database", ERR_IO, "the server does not let the role into it",
+     "let it connect: GRANT CONNECT ON DATABASE … TO …"},
     {"certificate", ERR_IO, "the server's certificate was not accepted",
      "check `sslrootcert` of the URL, and that the certificate names the host of the URL"},
     {"pg_hba.conf", ERR_IO, "the server refused the login",

@@ -120,24 +120,16 @@ static struct span mark_of(struct arena *a, const struct store_pg *pg, const cha
     return arena_fmt(a, "%s %s", id, pg->which == STORE_KEYS ? "keys" : "main");
 }
 
-static enum err not_empty(const struct store_pg *pg, const char *what, struct fail *f)
-{
-    fail_hint(f, "name an empty database: createdb");
-    return fail_set(f, ERR_CONFLICT, "%s %s", pg_name(pg), what);
-}
-
 /* The mark that is there; empty: none. */
 static enum err mark_read(struct store_pg *pg, struct arena *a, struct span *mark, bool *tables,
                           struct fail *f)
 {
     struct span count = SPAN_EMPTY;
     *mark = SPAN_EMPTY;
-    enum err err =
-        ask(pg,
-            "SELECT count(*) || CASE WHEN bool_or(relname = '" PG_HALF_TABLE "') THEN 'm' ELSE '' END"
-            " FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', "
-            "'v', 'm', 'f', 'S')",
-            a, &count, f);
+    enum err err = ask(pg,
+                       "SELECT count(*) || CASE WHEN bool_or(relname = '" PG_HALF_TABLE
+                       "') THEN 'm' ELSE '' END" PG_RELATIONS,
+                       a, &count, f);
     *tables = !span_is(count, "0");
     if (err == OK && count.len && count.p[count.len - 1] == 'm')
         err = ask(pg, "SELECT name FROM " PG_HALF_TABLE " WHERE rows < 0", a, mark, f);
@@ -157,7 +149,7 @@ enum err pg_move_find(struct store_pg *pg, const char *id, enum pg_move_found *o
         fail_hint(f, "finish that one first, or name an empty database");
         err = fail_set(f, ERR_CONFLICT, "%s holds another half-finished migration", pg_name(pg));
     } else if (err == OK && tables && !mark.len && version == 0) {
-        err = not_empty(pg, "is not empty, and holds no installation", f);
+        err = pg_not_empty(pg, f);
     }
     *out = err != OK || !tables ? PG_MOVE_NOTHING
            : !mark.len          ? PG_MOVE_INSTALLED

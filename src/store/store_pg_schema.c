@@ -28,6 +28,14 @@ static enum err bad_line(const char *path, struct span line, struct fail *f)
     return err;
 }
 
+bool store_url_valid(struct span url)
+{
+    bool ok = span_starts(url, "postgresql://") || span_starts(url, "postgres://");
+    for (size_t i = 0; i < url.len; i++)
+        ok &= url.p[i] > ' ' && url.p[i] != 0x7f;
+    return ok;
+}
+
 static enum err read_line(struct span line, const char *path, struct pg_urls *out, struct fail *f)
 {
     struct span rest = line, key;
@@ -41,7 +49,7 @@ static enum err read_line(struct span line, const char *path, struct pg_urls *ou
                         : span_is(key, "listen")  ? &out->listen
                         : span_is(key, "history") ? &out->history
                                                   : NULL;
-    bool well = into && (span_starts(rest, "postgresql://") || span_starts(rest, "postgres://"));
+    bool well = into && store_url_valid(rest);
     if (span_is(key, "node")) {
         into = &out->node;
         well = node_name_valid(rest);
@@ -174,6 +182,24 @@ enum err pg_installed(const char *url, enum store_db which, bool *out, struct fa
     return err;
 }
 
+enum err pg_not_empty(const struct store_pg *pg, struct fail *f)
+{
+    fail_hint(f, "name an empty database: createdb");
+    return fail_set(f, ERR_CONFLICT, "%s is not empty, and holds no installation", pg_name(pg));
+}
+
+/* Whose tables they are nobody knows: nothing of ours is put beside them. */
+static enum err check_empty(struct store_pg *pg, struct fail *f)
+{
+    PGresult *r = pg_exec(pg, "SELECT count(*)" PG_RELATIONS);
+    bool told = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
+    bool empty = told && strcmp(PQgetvalue(r, 0, 0), "0") == 0;
+    PQclear(r);
+    if (!told)
+        return pg_fail_state(pg, "08006", "look what is there", f);
+    return empty ? OK : pg_not_empty(pg, f);
+}
+
 enum err pg_create(const char *url, enum store_db which, struct fail *f)
 {
     struct store_pg *pg = pg_new(url, which);
@@ -186,6 +212,8 @@ enum err pg_create(const char *url, enum store_db which, struct fail *f)
     }
     if (err == OK)
         err = half_migrated(pg, f);
+    if (err == OK)
+        err = check_empty(pg, f);
     if (err == OK)
         err = apply(
             pg, a, store_schema_pg(a, which),

@@ -134,7 +134,11 @@ class Reaching(unittest.TestCase):
             self.refused("its URL is not understood", [wrong, wrong.replace("/x", "/y")])
         self.refused("does not answer", ["postgresql://keeper:%s@localhost:1/x" % PASSWORD, "postgresql://localhost:1/y"])
         self.refused("does not answer", ["postgresql://localhost:1/%s@localhost/x" % PASSWORD, "postgresql://localhost:1/y"])
-        self.refused("a line that begins with 'main' is not understood", ["mysql://x:%s@y/z" % PASSWORD, "postgresql:///y"])
+        self.refused("the host of its URL is not known", ["postgresql:///x", "postgresql://keeper:%s@invalid.invalid/y" % PASSWORD])
+        for option, urls in (("--database", ["mysql://x:%s@y/z" % PASSWORD, "postgresql:///y"]),
+                             ("--database", ["postgresql://x:%s 1@y/z" % PASSWORD, "postgresql:///y"]),
+                             ("--keys-database", ["postgresql:///y", "jdbc:postgresql://y/z?password=" + PASSWORD])):
+            self.refused("%s takes a URL that begins with postgresql://, without blanks" % option, urls)
 
     def test_a_server_that_is_too_old(self):
         """It greets as PostgreSQL 14 does (postgresql.org/docs/15/protocol-flow.html)."""
