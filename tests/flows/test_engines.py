@@ -82,6 +82,29 @@ class Pool(Engines):
         self.assertIn("listen = postgresql://", a.stderr())
 
 
+    def test_a_migration_goes_past_the_pool_which_comes_in_between_afterwards(self):
+        d = Daemon(files=True)
+        d.name = "1"
+        self.addCleanup(self.end, d)
+        direct = self.server.pair()
+        pooled = [self.pool.url(url) for url in direct]
+
+        def tables():
+            return [pg_server.ask(self.server.home, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'",
+                                  database=pg_server.database_of(url)).strip() for url in direct]
+        for people, keys in (pooled[0], direct[1]), (direct[0], pooled[1]), pooled:
+            said = d.cli("migrate", "--from", d.data, "--to", people, "--keys-to", keys, *d.here()[2:], code=1).stderr
+            self.assertIn("a connection pool is in between, which keeps no lock", said)
+            self.assertIn("name the server itself", said)
+            self.assertFalse(os.path.exists(d.data + "/migration"))
+            self.assertTrue(os.path.exists(d.data + "/troth.db"))
+            self.assertEqual(tables(), ["0", "0"])
+        d.cli("migrate", "--from", d.data, "--to", direct[0], "--keys-to", direct[1], *d.here()[2:])
+        with open(d.data + "/database", "w") as f:
+            f.write("main = %s\nkeys = %s\nlisten = %s\n" % (*pooled, direct[0]))
+        d.start()
+        self.ok(self.read(d, self.someone(d)))
+
 class Replica(Engines):
     def setUp(self):
         self.standby = None

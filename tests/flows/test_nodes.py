@@ -3,7 +3,7 @@
 import json, os, re, shutil, subprocess, time, unittest
 
 import pg_server
-from troth_flow import Daemon, POLICY, TROTH, run_troth
+from troth_flow import Daemon, POLICY, SANITIZER, TROTH, run_troth
 from troth_nodes import READ, Bridge, Load, Node, OnServer, Watch
 from troth_places import Places, Refused
 
@@ -111,6 +111,39 @@ class Pair(OnServer):
 
 
 class Alone(OnServer):
+    """What one daemon shows, another one beside it now and then. All tests have one daemon and one database, which each leaves as it
+    found them: it runs, or starts when it is asked for."""
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shared = Daemon(urls=cls.server.pair())
+        cls.shared.name, cls.shared.last_words = "1", ""
+        cls.addClassCleanup(cls.shared.remove)
+
+    def setUp(self):
+        self.heard = len(self.shared.stderr())
+        self.addCleanup(self.nodes.append, self.shared)
+
+    def first(self):
+        if not self.shared.process or self.shared.process.poll() is not None:
+            self.shared.start()
+        self.shared.last_words = ""
+        return self.shared
+
+    def said(self):
+        """By the shared daemon, in this test."""
+        self.shared.last_words = self.shared.stderr()[self.heard:]
+        self.assertIsNone(SANITIZER.search(self.shared.last_words), self.shared.last_words)
+        return self.shared.last_words
+
+    def tearDown(self):
+        self.said()
+
+    def undone(self, node, *statements):
+        """Statements for the database when the test is over; then the daemon begins anew."""
+        self.addCleanup(self.ask, node, *statements)
+        self.addCleanup(node.kill)
+
     def test_one_name_one_daemon(self):
         a = self.first()
         copy = os.path.join(a.home, "copy")
@@ -121,15 +154,26 @@ class Alone(OnServer):
         self.assertIn("a daemon runs as node '1' already; it was last seen at 20", done.stderr)
         self.ok(self.call(a, "GET", "/healthz"))
 
+    def holding(self, node, statement):
+        """A psql that did the statement, and keeps what it locks until its input ends."""
+        psql = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", self.server.home, "-U", pg_server.USER, "-d",
+                                 pg_server.database_of(node.urls[0])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(psql.communicate)
+        psql.stdin.write("BEGIN;\n%s;\n\\echo held\n" % statement)
+        psql.stdin.flush()
+        while psql.stdout.readline() != "held\n":
+            self.assertIsNone(psql.poll())
+        return psql
+
     def test_the_lock_of_a_killed_daemon_is_waited_for(self):
         a = self.first()
         a.kill()
-        lock = "SELECT pg_advisory_lock(7238530, 1), pg_sleep(3)"  # as if the server had not noticed yet
-        with subprocess.Popen(["psql", "-X", "-q", "-h", self.server.home, "-U", pg_server.USER, "-d", pg_server.database_of(a.urls[0]),
-                               "-c", lock], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
-            self.until(60, lambda: self.ask(a, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)' "
-                                               "AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'") == "1")
-            a.start()
+        held = self.holding(a, "SELECT pg_advisory_lock(7238530, 1)")  # as if the server had not noticed yet
+        a.launch()
+        tried = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT seen FROM node%'"
+        self.until(60, lambda: self.ask(a, tried) != "0")
+        held.communicate()
+        self.assertTrue(a.wait_ready(), self.said())
         self.ok(self.call(a, "GET", "/healthz"))
 
     def test_joining_is_refused_whole(self):
@@ -140,6 +184,7 @@ class Alone(OnServer):
             f.write("ab" * 32 + "\n")
         os.chmod(wrong, 0o600)
         place = os.path.join(a.home, "other")
+        nodes = self.ask(a, "SELECT count(*) FROM node")
         database = ["--database", a.urls[0], "--keys-database", a.urls[1]]
         for words, options in (("further node needs the master key", ["--node", "b"]),
                                ("does not open the keys", ["--node", "b", "--master-key", wrong]),
@@ -154,7 +199,7 @@ class Alone(OnServer):
         self.addCleanup(self.server.drop, *empty)
         done = run_troth("init", place, "--database", a.urls[0], "--keys-database", empty[1], "--node", "b", "--master-key", key)
         self.assertIn("that of the keys does not", done.stderr)
-        self.assertEqual(self.ask(a, "SELECT count(*) FROM node"), "1")
+        self.assertEqual(self.ask(a, "SELECT count(*) FROM node"), nodes)
 
     def server_clock(self, node, seconds):
         """The server's clock is wrong, for who asks in this database."""
@@ -162,14 +207,15 @@ class Alone(OnServer):
         self.ask(node, "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS"
                        " $$SELECT pg_catalog.clock_timestamp() + interval '%d s'$$" % seconds,
                  "ALTER DATABASE %s SET search_path = public, pg_catalog" % database)
+        self.undone(node, "ALTER DATABASE %s RESET search_path" % database, "DROP FUNCTION public.clock_timestamp()")
 
     def test_a_clock_that_is_wrong_does_not_start(self):
         a = self.first()
         a.stop()
         self.server_clock(a, 4)
         self.assertEqual(a.launch().wait(60), 1)
-        self.assertIn("ms behind the database server's", a.stderr())
-        self.assertIn("up to 500 ms are borne", a.stderr())
+        self.assertIn("ms behind the database server's", self.said())
+        self.assertIn("up to 500 ms are borne", self.said())
 
     def test_a_clock_that_drifts_allows_nothing(self):
         a = self.first()
@@ -177,29 +223,64 @@ class Alone(OnServer):
         self.server_clock(a, -4)
         self.ask(a, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
                     " AND pid <> pg_backend_pid()")
-        self.until(60, lambda: "too far apart" in a.stderr())
+        self.until(60, lambda: "too far apart" in self.said())
         self.assertEqual(a.request("POST", "/v1/subjects/%s/read" % person, READ, token="shop").status, 503)
         self.assertFalse(self.ok(a.request("GET", "/healthz"))["node"]["hearing"])
 
-    def test_rights_and_versions(self):
+    def test_a_database_of_a_newer_troth(self):
         a = self.first()
         a.stop()
-        self.ask(a, "UPDATE schema_version SET version = 99")
-        self.assertEqual(a.launch().wait(60), 1)
-        self.assertIn("schema version 99", a.stderr())
-        self.assertIn("a newer troth wrote it", a.stderr())
+        place, key = os.path.join(a.home, "other"), os.path.join(a.data, "master-key")
+        nodes = self.ask(a, "SELECT count(*) FROM node")
+        for url in a.urls:
+            name = pg_server.database_of(url)
+            version = pg_server.ask(self.server.home, "SELECT version FROM schema_version", database=name).strip()
+            pg_server.ask(self.server.home, "UPDATE schema_version SET version = 99", database=name)
+            words = "%s has schema version 99, this program wants %s" % (name, version)
+            before = len(self.said())
+            self.assertEqual(a.launch().wait(60), 1)
+            joins = run_troth("init", place, "--database", a.urls[0], "--keys-database", a.urls[1], "--node", "b", "--master-key", key)
+            listed = run_troth("service", "list", "--data", a.data)
+            for said in self.said()[before:], joins.stderr, listed.stderr:
+                self.assertIn(words, said)
+                self.assertIn("a newer troth wrote it; run that one", said)
+            self.assertFalse(os.path.exists(place))
+            pg_server.ask(self.server.home, "UPDATE schema_version SET version = %s" % version, database=name)
+        self.assertEqual(self.ask(a, "SELECT count(*) FROM node"), nodes)
+
+    def test_a_role_without_rights(self):
+        a = self.first()
         people, keys = self.server.pair()
-        self.addCleanup(self.server.drop, people, keys)
         pg_server.ask(self.server.home, "DROP ROLE IF EXISTS weak", "CREATE ROLE weak LOGIN")
         place = os.path.join(a.home, "other")
-        done = run_troth("init", place, "--policy", POLICY, "--database", people.replace("troth@", "weak@"), "--keys-database",
-                         keys.replace("troth@", "weak@"))
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("right to create", done.stderr)
-        self.assertFalse(os.path.exists(place))
+        weak = [url.replace("troth@", "weak@") for url in (people, keys)]
+        for urls in weak, (people, weak[1]), (weak[0], keys):
+            done = run_troth("init", place, "--policy", POLICY, "--database", urls[0], "--keys-database", urls[1])
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("cannot make its tables (SQLSTATE 42501)", done.stderr)
+            self.assertIn("give the role the right to create and use tables in this database", done.stderr)
+            self.assertFalse(os.path.exists(place))
+            for url in people, keys:
+                self.assertEqual(pg_server.ask(self.server.home, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'",
+                                               database=pg_server.database_of(url)).strip(), "0")
+        # One that may log in, and nothing more, where all is there already.
+        a.stop()
+        path = os.path.join(a.data, "database")
+        with open(path) as f:
+            good = f.read()
+        self.addCleanup(self.written, path, good)
+        self.written(path, good.replace("troth@", "weak@"))
+        self.assertEqual(a.launch().wait(60), 1)
+        self.assertIn("cannot read its version (SQLSTATE 42501)", self.said())
+        self.assertIn("give the role the right to create and use tables in this database", self.said())
+
+    @staticmethod
+    def written(path, text):
+        with open(path, "w") as f:
+            f.write(text)
 
     def test_retiring(self):
-        a = self.first()
+        a = OnServer.first(self)
         b = self.joined(a, "b")
         person = self.someone(b)
         listed = json.loads(a.cli("node", "list", "--json", *a.here()).stdout)["nodes"]
@@ -250,7 +331,7 @@ class Alone(OnServer):
         bridge = Bridge(self.server)
         self.addCleanup(bridge.close)
         a = self.first()
-        b = self.joined(a, "b", [a.urls[0], bridge.url(a.urls[1])])
+        b = self.joined(a, "far", [a.urls[0], bridge.url(a.urls[1])])
         person = self.someone(b)
         self.ok(self.read(b, person))
         bridge.cut()
@@ -261,33 +342,44 @@ class Alone(OnServer):
         bridge.heal()
         self.ok(self.read(b, fresh))
 
-    def test_nothing_is_lost_with_a_disk_if_decisions_are_in_the_database(self):
+    def test_a_lost_disk_takes_what_was_not_copied_and_nothing_if_decisions_are_in_the_database(self):
+        """Copies are held up; what two nodes acknowledge then is on their disks alone, unless the setting is on."""
         a = self.first()
-        b = Node(a, "b")
+        person = self.someone(a)
+        b, c = Node(a, "lost-1"), self.joined(a, "lost-2")
         self.addCleanup(self.end, b)
         with open(os.path.join(b.data, "database"), "a") as f:
             f.write("decisions = database\n")
         b.start()
-        person = self.someone(a)
+        self.ok(self.read(c, person))
+        self.until(60, lambda: ("lost-2", "read") in self.history(a, person))
+        held = self.holding(a, "LOCK TABLE entry_copy IN EXCLUSIVE MODE")
         for _ in range(5):
-            self.ok(self.call(b, "POST", "/v1/subjects/%s/read" % person, READ, token="shop"))
-        b.kill()
-        shutil.rmtree(b.data)
-        self.until(60, lambda: a.cli("node", "retire", "b", *a.here(), code=None).returncode == 0)
-        self.until(60, lambda: self.history(a, person).count(("b", "read")) + self.history(a, person).count(("1", "read")) >= 5)
+            self.ok(self.read(b, person))
+            self.ok(self.read(c, person))
+        self.assertGreaterEqual(self.ok(c.request("GET", "/healthz"))["node"]["copy_lag"], 5)
+        for node in b, c:
+            node.kill()
+            shutil.rmtree(node.data)
+        held.communicate()
+        for name in "lost-1", "lost-2":
+            self.until(60, lambda: a.cli("node", "retire", name, *a.here(), code=None).returncode == 0)
+        rows = self.ok(self.call(a, "GET", "/v1/subjects/%s/history" % person, token="shop"))["history"]
+        read = [row["node"] for row in rows if row["kind"] == "read" and row["detail"].get("purpose") == "delivery"]
+        self.assertEqual(sorted(read), ["1"] * 5 + ["lost-2"])  # lost-1's, adopted; of the other's the first
+        self.verified(a)
 
     def test_a_database_file_with_other_lines(self):
         a = self.first()
         a.stop()
+        path = os.path.join(a.data, "database")
+        with open(path) as f:
+            good = f.read()
+        self.addCleanup(self.written, path, good)
         for line in "node = Big", "decisions = later":
-            with open(os.path.join(a.data, "database")) as f:
-                text = f.read()
-            with open(os.path.join(a.data, "database"), "w") as f:
-                f.write(text + line + "\n")
+            self.written(path, good + line + "\n")
             self.assertEqual(a.launch().wait(60), 1)
-            self.assertIn("a line that begins with '%s' is not understood" % line.split()[0], a.stderr())
-            with open(os.path.join(a.data, "database"), "w") as f:
-                f.write(text)
+            self.assertIn("a line that begins with '%s' is not understood" % line.split()[0], self.said())
 
 
 class Storm(OnServer):
