@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines around PostgreSQL, each in a temporary folder and as an ordinary user: a connection pool, a streaming replica, a
 cluster that switches over by itself. Their settings are those that docs/operating.md shows."""
-import contextlib, json, os, pwd, shutil, signal, socket, subprocess, tempfile, time, urllib.request
+import contextlib, json, os, shutil, signal, socket, subprocess, time, urllib.request
 
 import pg_server
 from troth_flow import ROOT
@@ -46,13 +46,6 @@ postgresql:
 """
 
 
-def folder(prefix):
-    home = tempfile.mkdtemp(prefix=prefix)
-    if os.geteuid() == 0:
-        os.chown(home, pwd.getpwnam("postgres").pw_uid, -1)
-    return home
-
-
 def owner():
     return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
@@ -79,7 +72,7 @@ def until(seconds, true, what):
 class Programs:
     """Processes that end with the test, each with its log in the folder."""
     def __init__(self, prefix):
-        self.home, self.running = folder(prefix), []
+        self.home, self.running = pg_server.owned_folder(prefix), []
 
     def start(self, name, *command, env=None):
         log = open(os.path.join(self.home, name + ".out"), "ab")
@@ -138,7 +131,7 @@ class Standby(pg_server.Server):
         self.primary, self.name = primary, name
 
     def __enter__(self):
-        self.home, self.bin = folder("troth-pg-"), pg_server.programs()
+        self.home, self.bin = pg_server.owned_folder("troth-pg-"), pg_server.programs()
         pg_server.as_owner(self.bin + "/pg_basebackup", "-D", self.home + "/db", "-R", "-X", "stream", "-c", "fast", "--no-sync",
                            "-d", "postgresql://%s@/?host=%s&application_name=%s" % (pg_server.USER, self.primary.home, self.name))
         self.start()

@@ -5,9 +5,10 @@
         people, keys = server.pair()      # URLs of two fresh databases
         server.drop(people, keys)
 
-TROTH_FLOW_SERVER names the folder of one that runs already: then Daemon makes its databases there.
+TROTH_FLOW_SERVER names the folder of one that runs already: then Daemon makes its databases there. TROTH_PG_TEMPLATE names a
+folder, the server's own user's, in which the first server's cluster is kept: all others are copies of it.
 """
-import contextlib, glob, itertools, os, pwd, shutil, subprocess, tempfile
+import contextlib, fcntl, glob, itertools, os, pwd, shutil, subprocess, tempfile
 
 USER = "troth"
 NUMBER = itertools.count(1)
@@ -30,13 +31,38 @@ def as_owner(*command):
         raise RuntimeError("%s: %s" % (" ".join(command), done.stdout[-2000:]))
 
 
+def owned_folder(prefix):
+    """One in which the server's user may write."""
+    home = tempfile.mkdtemp(prefix=prefix)
+    with contextlib.suppress(KeyError):  # it is not installed: nothing will be made there
+        if os.geteuid() == 0:
+            os.chown(home, pwd.getpwnam("postgres").pw_uid, -1)
+    return home
+
+
+def initdb(place):
+    as_owner(programs() + "/initdb", "-D", place, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+
+
+def cluster(place):
+    kept = os.environ.get("TROTH_PG_TEMPLATE", "")
+    if not kept:
+        initdb(place)
+        return
+    with open(kept + "/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(kept + "/db"):
+            initdb(kept + "/db")
+    as_owner("cp", "-r", kept + "/db", place)
+
+
 def url(home, name):
     return "postgresql://%s@/%s?host=%s" % (USER, name, home)
 
 
 def ask(home, *statements, database="postgres", port=5432):
-    """Runs each statement by itself; returns what psql prints, one row a line."""
-    command = ["psql", "-X", "-q", "-A", "-t", "-h", home, "-p", str(port), "-U", USER, "-d", database]
+    """Runs each statement by itself, up to the first that fails; returns what psql prints, one row a line."""
+    command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", home, "-p", str(port), "-U", USER, "-d", database]
     for statement in statements:
         command += ["-c", statement]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -66,12 +92,8 @@ class Server:
         self.options, self.hosts, self.where = options, hosts, where
 
     def __enter__(self):
-        self.home = tempfile.mkdtemp(prefix="troth-pg-")
-        if os.geteuid() == 0:
-            os.chown(self.home, pwd.getpwnam("postgres").pw_uid, -1)
-        self.bin = programs()
-        as_owner(self.bin + "/initdb", "-D", self.home + "/db", "-U", USER, "-A", "trust", "-E", "UTF8",
-                 "--locale=C.UTF-8", "--no-sync")
+        self.home, self.bin = owned_folder("troth-pg-"), programs()
+        cluster(self.home + "/db")
         if self.hosts:
             with open(self.home + "/db/pg_hba.conf", "a") as f:
                 f.write("host all all %s trust\n" % self.hosts)
