@@ -56,6 +56,8 @@ void segment_name(char out[NAME_MAX_LEN], uint64_t number);
 void segment_head_put(const struct segment_head *h, uint8_t out[SEGMENT_HEAD]);
 /* Null if good, else what is wrong. */
 const char *segment_head_get(const uint8_t in[SEGMENT_HEAD], struct segment_head *h);
+/* The head of a segment's file. False: there is no such file, or no head. */
+bool segment_head_read(int dir, uint64_t number, struct segment_head *h);
 /* Returns the length written; out holds RECORD_MAX. */
 size_t record_put(const struct record *r, uint8_t *out);
 
@@ -193,7 +195,7 @@ bool floor_covers(const struct floor *fl, unsigned level, uint64_t index);
 
 struct segment {
     struct segment_head head;
-    uint32_t *sparse; /* offsets of entries first, first + 16, ... */
+    uint32_t *sparse; /* offsets of entries first, first + 16, ...; null in one that an open has passed */
     size_t n_sparse, cap_sparse;
 };
 
@@ -240,10 +242,9 @@ enum { CURSOR_SCAN = 256 << 10, CURSOR_POINT = 8 << 10, NOTE_FILE_MAX = 64 << 10
 
 /* Registers a segment, and the offset of an entry in the last one. */
 void segments_add(struct audit *au, const struct segment_head *h);
-/* The last one gets the offsets a summary kept. */
-void segments_offsets(struct audit *au, const uint32_t *sparse, size_t n);
 void segments_note(struct audit *au, uint64_t index, uint64_t offset);
-/* A cursor standing at entry `index`, which the log holds. */
+/* A cursor standing at entry `index`, which the log holds. The first to ask for an entry of a segment that
+ * the open has passed reads its summary, or without one the segment. */
 enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct cursor *c, struct fail *f);
 /* Makes and syncs an empty segment. */
 struct segment_make {
@@ -299,6 +300,7 @@ struct recovery {
     struct merkle_checkpoint published; /* `checkpoint` */
     struct span note;                   /* of goal */
     uint64_t n_segments;                /* number behind the last one */
+    bool passing;        /* segments that are not read: the next begins at au->next or behind it */
     struct tiles *start; /* the tree up to the end of the last summary; null: none, begin at nothing */
     struct tile_fault fault;
     uint64_t end; /* offset behind the last good record */

@@ -40,7 +40,8 @@ static enum err open_segment(struct recovery *r, uint64_t number, bool write, st
         why = segment_head_get(head, h);
     if (!why && h->number != number)
         why = "it is the segment of another place";
-    if (!why && h->first != r->au->next)
+    /* Of one that is passed it is not known where it ends. */
+    if (!why && (r->passing ? h->first < r->au->next : h->first != r->au->next))
         why = "it does not begin where the one before ends";
     if (!why) {
         *out = fd;
@@ -54,35 +55,6 @@ static enum err open_segment(struct recovery *r, uint64_t number, bool write, st
 static bool may_cut(const struct recovery *r, uint64_t number, uint64_t index)
 {
     return index >= r->goal.size && number + 1 == r->n_segments;
-}
-
-/* What the summary vouches for is not read again: the cursor goes on behind it. A summary that claims more
- * than was signed, or that does not fit the file, is left alone, and the segment is read from its beginning.
- */
-static void take_summary(struct recovery *r, const struct segment_head *h, struct cursor *c)
-{
-    struct summary s;
-    if (h->number + 1 == r->n_segments)
-        return;
-    if (!summary_read(r->au->dir, r->id.pk, h, &s)) {
-        if (r->au->key)
-            summary_drop(r->au->dir, h->number);
-        return;
-    }
-    if (s.end <= r->goal.size && summary_fits(r->au->dir, &s)) {
-        segments_offsets(r->au, s.sparse, s.n_sparse);
-        c->index = s.end;
-        c->offset = s.end_offset;
-        if (s.tree->pending_max > r->au->pending_max)
-            r->au->pending_max = s.tree->pending_max;
-        free(r->start);
-        r->start = s.tree;
-        s.tree = NULL;
-    } else {
-        log_line(LOG_LVL_WARN, "audit", "the summary of segment %llu does not fit it: reading the segment",
-                 (ull)h->number);
-    }
-    summary_free(&s);
 }
 
 static uint64_t file_bytes(int fd)
@@ -106,7 +78,6 @@ static enum err scan_segment(struct recovery *r, uint64_t number, struct fail *f
     segment_name(name, number);
     segments_add(au, &h);
     cursor_start(&c, fd, &h, CURSOR_SCAN);
-    take_summary(r, &h, &c);
     while ((step = cursor_next(&c, &rec)) == STEP_RECORD) {
         segments_note(au, rec.index, rec.offset);
         if (rec.pending_id > au->pending_max)
@@ -126,16 +97,81 @@ static enum err scan_segment(struct recovery *r, uint64_t number, struct fail *f
     return e;
 }
 
+/* ---- What the last summary vouches for is not read again */
+
+/* A summary that claims more than was signed, or that does not fit the file, is left alone, and the segment
+ * is read from its beginning. */
+static bool summary_holds(struct recovery *r, uint64_t number, struct summary *s)
+{
+    struct segment_head h;
+    if (!segment_head_read(r->au->dir, number, &h))
+        return false; /* whoever reads the segment says what is wrong */
+    if (!summary_read(r->au->dir, r->id.pk, &h, s)) {
+        if (r->au->key)
+            summary_drop(r->au->dir, number);
+        return false;
+    }
+    if (s->end <= r->goal.size && summary_fits(r->au->dir, s))
+        return true;
+    log_line(LOG_LVL_WARN, "audit", "the summary of segment %llu does not fit it: reading the segment",
+             (ull)number);
+    summary_free(s);
+    return false;
+}
+
+/* Only the head is looked at. Where entries lie is found out when one is asked for (segments_seek). */
+static enum err pass_segment(struct recovery *r, uint64_t number, struct fail *f)
+{
+    struct segment_head h;
+    int fd;
+    enum err e = open_segment(r, number, false, &h, &fd, f);
+    if (e)
+        return e;
+    if (file_bytes(fd) < h.bytes)
+        e = fail_set(f, ERR_CORRUPT, "audit/segment-%08llu: the file is shorter than its head says",
+                     (ull)number);
+    close(fd);
+    segments_add(r->au, &h);
+    r->passing = true;
+    r->au->next = h.first;
+    return e;
+}
+
+/* Segments up to the newest one with a summary that holds; *behind is the number of the next. */
+static enum err pass_segments(struct recovery *r, uint64_t from, uint64_t *behind, struct fail *f)
+{
+    struct summary s;
+    enum err e = OK;
+    uint64_t last = r->n_segments - 1; /* it is not finished */
+    while (last > from && !summary_holds(r, last - 1, &s))
+        last--;
+    *behind = last;
+    if (last == from)
+        return OK;
+    for (uint64_t i = from; i < last && !e; i++)
+        e = pass_segment(r, i, f);
+    r->passing = false;
+    r->au->next = s.end;
+    if (s.tree->pending_max > r->au->pending_max)
+        r->au->pending_max = s.tree->pending_max;
+    r->start = s.tree;
+    s.tree = NULL;
+    summary_free(&s);
+    return e;
+}
+
 static enum err scan_segments(struct recovery *r, struct fail *f)
 {
     const struct floor *fl = atomic_load(&r->au->floor);
-    uint64_t from = fl ? fl->number : 0;
+    uint64_t from = fl ? fl->number : 0, behind = from;
     enum err e = segments_count(r->a, r->au->path, from, &r->n_segments, f);
     if (!e && r->n_segments == from)
         e = fail_set(f, ERR_CORRUPT, "audit/segment-%08llu is missing", (ull)from);
     r->au->next = fl ? fl->size : 0;
     r->au->pending_max = fl ? fl->tree.pending_max : 0;
-    for (uint64_t i = from; i < r->n_segments && !e; i++)
+    if (!e)
+        e = pass_segments(r, from, &behind, f);
+    for (uint64_t i = behind; i < r->n_segments && !e; i++)
         e = scan_segment(r, i, f);
     return e;
 }
@@ -260,6 +296,7 @@ static enum err recover(struct recovery *r, struct tiles *t, struct fail *f)
 {
     struct audit *au = r->au;
     enum err e = identity_read(r->a, au->dir, &r->id, f);
+    memcpy(au->pk, r->id.pk, SIGN_PK_LEN);
     if (!e && au->key)
         e = check_key(au, &r->id, f);
     if (!e)
@@ -275,7 +312,6 @@ static enum err recover(struct recovery *r, struct tiles *t, struct fail *f)
     if (e)
         return e;
     au->origin = arena_copy(au->arena, r->id.origin);
-    memcpy(au->pk, r->id.pk, SIGN_PK_LEN);
     au->synced = au->next;
     atomic_store(&au->sealed, au->next);
     atomic_store(&au->bytes, au->segments[au->n_segments - 1].head.bytes);

@@ -244,26 +244,13 @@ static void remove_tiles(int dir, uint64_t first, uint64_t end)
             remove_tile(dir, level, i);
 }
 
-static bool head_of(int dir, uint64_t number, struct segment_head *h)
-{
-    char name[NAME_MAX_LEN];
-    uint8_t head[SEGMENT_HEAD];
-    segment_name(name, number);
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    bool ok =
-        fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && !segment_head_get(head, h);
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
 /* The segment last: as long as it is there, the rest is looked for. */
 static enum err remove_segment(struct audit *au, uint64_t number, const struct floor *fl, struct fail *f)
 {
     char name[NAME_MAX_LEN], summary[NAME_MAX_LEN];
     struct segment_head h, next;
-    if (head_of(au->dir, number, &h)) {
-        bool last = number + 1 == fl->number || !head_of(au->dir, number + 1, &next);
+    if (segment_head_read(au->dir, number, &h)) {
+        bool last = number + 1 == fl->number || !segment_head_read(au->dir, number + 1, &next);
         remove_tiles(au->dir, h.first, last ? fl->size : next.first);
     }
     segment_name(name, number);

@@ -42,18 +42,17 @@ void segments_note(struct audit *au, uint64_t index, uint64_t offset)
     pthread_mutex_unlock(&au->lock_segments);
 }
 
-void segments_offsets(struct audit *au, const uint32_t *sparse, size_t n)
+bool segment_head_read(int dir, uint64_t number, struct segment_head *h)
 {
-    struct segment *s = &au->segments[au->n_segments - 1];
-    uint32_t *copy = malloc(n * sizeof *copy + 1);
-    if (!copy)
-        abort();
-    memcpy(copy, sparse, n * sizeof *copy);
-    pthread_mutex_lock(&au->lock_segments);
-    free(s->sparse);
-    s->sparse = copy;
-    s->n_sparse = s->cap_sparse = n;
-    pthread_mutex_unlock(&au->lock_segments);
+    char name[NAME_MAX_LEN];
+    uint8_t head[SEGMENT_HEAD];
+    segment_name(name, number);
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool ok =
+        fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && !segment_head_get(head, h);
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 /* The last segment that begins at or before index. */
@@ -85,28 +84,119 @@ static enum err skip_to(struct cursor *c, uint64_t index, const char *name, stru
     return OK;
 }
 
-enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct cursor *c, struct fail *f)
+static enum err segment_cursor(const struct audit *au, const struct segment_head *h, size_t window,
+                               struct cursor *c, struct fail *f)
 {
     char name[NAME_MAX_LEN];
-    pthread_mutex_lock(&au->lock_segments);
-    const struct segment *s = segment_of(au, index);
-    struct segment_head head = s->head;
-    if (index < head.first) { /* it was pruned since the caller looked */
-        pthread_mutex_unlock(&au->lock_segments);
-        return entry_pruned(f, index);
-    }
-    size_t slot = (size_t)(index - head.first) / SPARSE_EVERY;
-    uint64_t offset = slot < s->n_sparse ? s->sparse[slot] : SEGMENT_HEAD;
-    uint64_t at = slot < s->n_sparse ? head.first + slot * SPARSE_EVERY : head.first;
-    pthread_mutex_unlock(&au->lock_segments);
-
-    segment_name(name, head.number);
+    segment_name(name, h->number);
     int fd = openat(au->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return io_fail(f, "opening", name);
-    cursor_start(c, fd, &head, window);
-    c->offset = offset;
-    c->index = at;
+    cursor_start(c, fd, h, window);
+    return OK;
+}
+
+/* ---- Offsets of a segment that the open has passed */
+
+/* Up to its end, or to where it is damaged: whoever goes on from there is told. */
+static enum err offsets_read(const struct audit *au, const struct segment_head *h, struct segment *out,
+                             struct fail *f)
+{
+    struct cursor c;
+    struct record r;
+    enum err e = segment_cursor(au, h, CURSOR_SCAN, &c, f);
+    if (e)
+        return e;
+    while (cursor_next(&c, &r) == STEP_RECORD) {
+        if ((r.index - h->first) % SPARSE_EVERY != 0)
+            continue;
+        out->sparse = grown(out->sparse, out->n_sparse, &out->cap_sparse, sizeof *out->sparse);
+        out->sparse[out->n_sparse++] = (uint32_t)r.offset;
+    }
+    cursor_close(&c);
+    return OK;
+}
+
+/* A summary is believed if its segment ends where it says. */
+static bool offsets_kept(const struct audit *au, const struct segment_head *h, struct segment *out)
+{
+    struct summary s;
+    if (!summary_read(au->dir, au->pk, h, &s))
+        return false;
+    bool fits = summary_fits(au->dir, &s);
+    if (fits) {
+        out->sparse = s.sparse;
+        out->n_sparse = out->cap_sparse = s.n_sparse;
+        s.sparse = NULL;
+    }
+    summary_free(&s);
+    return fits;
+}
+
+/* Two may do it at the same time: the second finds the place taken. */
+static enum err offsets_load(struct audit *au, const struct segment_head *h, struct fail *f)
+{
+    struct segment found = {0};
+    enum err e = offsets_kept(au, h, &found) ? OK : offsets_read(au, h, &found, f);
+    pthread_mutex_lock(&au->lock_segments);
+    for (size_t i = 0; !e && i < au->n_segments; i++) {
+        struct segment *s = &au->segments[i];
+        if (s->head.number != h->number || s->sparse)
+            continue;
+        s->sparse = found.sparse;
+        s->n_sparse = found.n_sparse;
+        s->cap_sparse = found.cap_sparse;
+        found.sparse = NULL;
+    }
+    pthread_mutex_unlock(&au->lock_segments);
+    free(found.sparse);
+    return e;
+}
+
+/* ---- Finding an entry */
+
+struct place {
+    struct segment_head head;
+    uint64_t index, offset; /* of an entry at or before the one that is sought */
+    bool unknown;           /* nobody asked for an entry of this segment yet */
+};
+
+/* False: it was pruned since the caller looked. */
+static bool place_of(struct audit *au, uint64_t index, struct place *p)
+{
+    pthread_mutex_lock(&au->lock_segments);
+    const struct segment *s = segment_of(au, index);
+    *p = (struct place){.head = s->head, .index = s->head.first, .offset = SEGMENT_HEAD};
+    bool there = index >= s->head.first;
+    size_t slot = there ? (size_t)(index - s->head.first) / SPARSE_EVERY : 0;
+    p->unknown = slot > 0 && !s->sparse;
+    if (slot > 0 && slot < s->n_sparse) {
+        p->offset = s->sparse[slot];
+        p->index += slot * SPARSE_EVERY;
+    }
+    pthread_mutex_unlock(&au->lock_segments);
+    return there;
+}
+
+enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct cursor *c, struct fail *f)
+{
+    char name[NAME_MAX_LEN];
+    struct place p;
+    bool there = place_of(au, index, &p);
+    if (there && p.unknown) {
+        enum err e = offsets_load(au, &p.head, f);
+        if (e)
+            return e;
+        there = place_of(au, index, &p);
+    }
+    if (!there)
+        return entry_pruned(f, index);
+    enum err e = segment_cursor(au, &p.head, window, c, f);
+    if (e)
+        return e;
+    c->offset = p.offset;
+    c->index = p.index;
+    segment_name(name, p.head.number);
     return skip_to(c, index, name, f);
 }
 

@@ -183,7 +183,8 @@ void summary_keep(struct audit *au, uint64_t number, const struct tiles *t)
     s.n_sparse = g->n_sparse;
     s.sparse = (uint32_t *)(uintptr_t)arena_copy(a, span_of(g->sparse, g->n_sparse * sizeof *g->sparse)).p;
     pthread_mutex_unlock(&au->lock_segments);
-    if (find_end(au, t->size - 1, &s.end_offset))
+    bool whole = s.n_sparse == (s.end - s.head.first - 1) / SPARSE_EVERY + 1;
+    if (whole && find_end(au, t->size - 1, &s.end_offset))
         write_summary(au, a, &s, NULL);
     arena_free(a);
 }

@@ -410,8 +410,8 @@ static bool check_summary(struct verifier *v, const struct segment_head *h)
     }
     summary_free(&s);
     return ok || fault(v,
-                       "audit/summary-%08llu: not the summary of its segment; without the file the next "
-                       "start makes it again",
+                       "audit/summary-%08llu: not the summary of its segment; without the file its "
+                       "segment is read instead",
                        (ull)h->number);
 }
 

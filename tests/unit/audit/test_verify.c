@@ -125,6 +125,89 @@ TEST(finished_segments_end_where_their_summary_says)
     fx_end();
 }
 
+/* ---- Segments before the last summary: an open only looks at their heads */
+
+enum { PASSED_ENTRIES = 130 }; /* five segments of 4 KiB */
+
+static void make_long(void)
+{
+    fx_new(SMALL);
+    struct audit *au = fx_open();
+    fx_fill(au, 0, PASSED_ENTRIES);
+    fx_publish(au);
+    EXPECT(au->n_segments >= 4);
+    audit_close(au);
+}
+
+static size_t segments_known(const struct audit *au)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < au->n_segments; i++)
+        n += au->segments[i].sparse != NULL;
+    return n;
+}
+
+TEST(what_a_later_summary_vouches_for_is_read_when_it_is_asked_for)
+{
+    make_long();
+    for (unsigned without = 0; without < 3; without++) { /* as it is; a summary damaged; gone */
+        if (without == 1)
+            fx_byte("audit/summary-00000001", 60, 4);
+        if (without == 2)
+            EXPECT(unlink(fx_path("audit/summary-00000001")) == 0);
+        struct audit *au = fx_open();
+        EXPECT_INT(segments_known(au), 1);
+        EXPECT(fx_same(au, au->segments[1].head.first + SPARSE_EVERY + 1));
+        EXPECT_INT(segments_known(au), 2);
+        EXPECT(au->segments[1].n_sparse ==
+               (au->segments[2].head.first - au->segments[1].head.first - 1) / SPARSE_EVERY + 1);
+        for (uint64_t i = 0; i < PASSED_ENTRIES; i++)
+            EXPECT(fx_same(au, i));
+        EXPECT_INT(segments_known(au), au->n_segments);
+        audit_close(au);
+    }
+    EXPECT(fx_verify()[0] == 0);
+    EXPECT_INT(sealed_after_open(), PASSED_ENTRIES);
+    fx_end();
+}
+
+TEST(damage_in_a_passed_segment_is_named_by_a_read_and_by_verify)
+{
+    struct span leaf, detail;
+    make_long();
+    struct arena *a = arena_new(0);
+    struct audit *au = fx_open();
+    uint64_t first = au->segments[1].head.first;
+    audit_close(au);
+    fx_byte(files[1], SEGMENT_HEAD + RECORD_HEAD, 4); /* its first entry */
+    au = fx_open();
+    EXPECT_INT(audit_read(au, first, a, &leaf, &detail, NULL), ERR_CORRUPT);
+    EXPECT(fx_same(au, first + SPARSE_EVERY)); /* by the summary; without one the way to it is barred */
+    audit_close(au);
+    EXPECT(unlink(fx_path("audit/summary-00000001")) == 0);
+    au = fx_open();
+    EXPECT_INT(audit_read(au, first + SPARSE_EVERY, a, &leaf, &detail, NULL), ERR_CORRUPT);
+    EXPECT(fx_same(au, first - 1));
+    audit_close(au);
+    EXPECT(strstr(fx_verify(), files[1]) != NULL);
+    arena_free(a);
+    fx_end();
+}
+
+/* Each segment must be there, whole, in its place. */
+TEST(a_passed_segment_of_another_place_is_refused)
+{
+    struct audit *au = NULL;
+    make_long();
+    open_refuses(files[0], 0, SEGMENT_HEAD);
+    open_refuses(files[1], 0, SEGMENT_HEAD);
+    EXPECT(truncate(fx_path(files[1]), SMALL - 1) == 0);
+    EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
+    EXPECT(unlink(fx_path(files[1])) == 0);
+    EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
+    fx_end();
+}
+
 /* Puts a good checksum over whatever the record now holds. */
 static void forge_crc(off_t at, uint64_t index)
 {
@@ -328,7 +411,8 @@ static void breathe(void)
     nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 }
 
-// Far more often than a daemon publishes, yet not without a pause: the lock is not fair, and readers are to get it.
+// Far more often than a daemon publishes, yet not without a pause: the lock is not fair, and readers are to
+// get it.
 static void *publish_along(void *arg)
 {
     struct race *r = arg;
@@ -395,6 +479,8 @@ TEST(report_says_what_was_checked)
 
 UNIT_MAIN(CASE(every_flipped_byte_is_found), CASE(open_refuses_what_verify_finds),
           CASE(summaries_are_only_a_short_cut), CASE(finished_segments_end_where_their_summary_says),
-          CASE(a_forged_leaf_is_named), CASE(damages_are_named), CASE(damages_with_the_key_in_place),
-          CASE(full_tiles_are_checked), CASE(readers_publisher_and_verifier_beside_the_committer),
-          CASE(report_says_what_was_checked))
+          CASE(what_a_later_summary_vouches_for_is_read_when_it_is_asked_for),
+          CASE(damage_in_a_passed_segment_is_named_by_a_read_and_by_verify),
+          CASE(a_passed_segment_of_another_place_is_refused), CASE(a_forged_leaf_is_named),
+          CASE(damages_are_named), CASE(damages_with_the_key_in_place), CASE(full_tiles_are_checked),
+          CASE(readers_publisher_and_verifier_beside_the_committer), CASE(report_says_what_was_checked))
