@@ -203,7 +203,8 @@ void question_request(const struct question *q, unsigned field, const struct sta
 struct instant storing_until(const struct question *q, unsigned field, const char *event,
                              struct instant from);
 
-/* What the policy says of keeping it, as if all were held that it asks for; false: it has no word for that. */
+/* What the policy says of keeping it, as if all were held that it asks for; false: it has no word for that.
+ */
 bool storing_rule(const struct question *q, unsigned field, struct policy_decision *d);
 /* What the question asks for may not be done any more, because one of `needs`, on which it rested, ended. */
 bool purpose_over(const struct question *q, unsigned field, uint64_t needs);
