@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Taking everything along, and closing an account, each with a receipt that proves it."""
-import os, subprocess, time, unittest
+import json, os, shutil, subprocess, time, unittest
 
 from troth_people import People
 
@@ -50,6 +50,32 @@ class Leaving(People):
         self.assertIn("consent", [c["name"] for c in got["consents"]])
         self.assertEqual((got["shares"], got["person"]["band"]), ([], "adult"))
         self.assertEqual(self.kind_of(got["receipt"]), "export")
+
+    def test_of_many_receipts_each_is_told_and_one_that_does_not_hold_is_named(self):
+        person, home = self.adult(), self.daemon.home
+        for name in "good", "bad":
+            self.assertEqual(self.kind_of(self.consent(person, "consent", purpose="direct-marketing")["receipt"]), "consent")
+            shutil.move(os.path.join(home, "receipt"), os.path.join(home, name))
+        good, bad, key = [os.path.join(home, name) for name in ("good", "bad", "key")]
+        self.assertIn("2 of 2 receipts are genuine", self.daemon.cli("audit", "receipt", "verify", good, bad, "--key", key).stdout)
+        with open(bad) as f:
+            text = f.read()
+        with open(bad, "w") as f:
+            f.write(text.replace("index ", "index 1", 1))
+        for files in (good, bad), (bad, good):  # whichever comes first, the other one is looked at
+            done = self.daemon.cli("audit", "receipt", "verify", *files, "--key", key, code=1)
+            self.assertIn(good + ": genuine: entry", done.stdout)
+            self.assertIn("1 of 2 receipts are genuine", done.stdout)
+            self.assertNotIn(bad, done.stdout)
+            self.assertIn("troth: %s: " % bad, done.stderr)
+            self.assertNotIn(good, done.stderr)
+        told = self.daemon.cli("audit", "receipt", "verify", good, bad, "--key", key, "--json", code=1).stdout
+        rows = [json.loads(line) for line in told.splitlines()]
+        self.assertEqual([(row["file"], row["ok"]) for row in rows], [(good, True), (bad, False)])
+        self.assertTrue(rows[1]["fault"])
+        self.daemon.cli("audit", "receipt", "verify", good, home + "/none", "--key", key, code=1)
+        self.daemon.cli("audit", "receipt", "verify", good, bad, code=2)
+        self.daemon.cli("audit", "receipt", "verify", "--key", key, code=2)
 
     def test_an_export_without_proof_of_identity_is_refused_and_on_record(self):
         person = self.adult(contact_phone=self.phone())
