@@ -46,7 +46,7 @@ may_backup  := base crypto merkle store audit
 may_cli     := base crypto policy merkle store http audit subject consent share gate engine web backup
 
 # ---- Libraries of Debian 12, by the part that uses them.
-LIBS := -lsodium -lcrypto -lsqlite3 -lcmark -lcjson -lpthread -lm# libpq and libcurl: src/base/late.h; libmicrohttpd: GROUP
+LIBS := -lsodium -lcrypto -lsqlite3 -lmicrohttpd -lcmark -lcjson -lpthread -lm# libpq and libcurl: src/base/late.h
 INC_store := -I/usr/include/postgresql
 TEST_LIBS_store := -lpq
 TEST_LIBS_policy := -lbdd# BuDDy: an oracle of the tests, never linked into a program
@@ -99,8 +99,7 @@ $(B)/gen/store/schema_text.c: tools/embed $(wildcard src/store/*.sql)
 
 $(foreach p,$(PARTS),$(eval $(call part_rules,$p)))
 LIB_ALL := $(foreach p,$(PARTS),$(B)/lib$p.a)
-# libmicrohttpd as an archive, which finds in libhttp.a what it refers to: src/http/http_no_tls.c.
-GROUP    = -Wl,--start-group $1 -l:libmicrohttpd.a -Wl,--end-group
+GROUP    = -Wl,--start-group $1 -Wl,--end-group
 
 # --version names the commit it was built from: its object follows the stamp, which changes only with the commit.
 $(shell mkdir -p $(B)/gen; echo '$(COMMIT)' | cmp -s - $(B)/gen/commit || echo '$(COMMIT)' > $(B)/gen/commit)
