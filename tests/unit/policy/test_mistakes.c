@@ -6,116 +6,79 @@
  */
 #include "policy_random.h"
 
-#define LINES_MAX  160
-#define SLIPS_MAX  5
-#define WORDS_MAX  40
-#define DRAFTS     3000
-#define SOURCES    4
-#define FENCE(f)   "```" f "\n"
-#define FENCE_ENDS "```\n\n"
+#define LINES_MAX 160
+#define SLIPS_MAX 5
+#define WORDS_MAX 40
+#define DRAFTS    3000
+#define SOURCES   4
 
-static const char terms[] = "# Terms\n\n" FENCE(
-    "document") "document terms \"The terms\".\n"
-                "applies to service shop, forum.\n"
-                "revision 1 in force from 2026-01-01.\n"
-                "soon means 3 days.\n" FENCE_ENDS FENCE(
-                    "rule keeping") "we may keep any until 2 years after purpose-ended.\n" FENCE_ENDS
-                    FENCE("rule use") "we may collect, use contact of adult for delivery, marketing only "
-                                      "with consent.\n"
-                                      "we may share phone with carrier for delivery only with consent and "
-                                      "paper.\n" FENCE_ENDS
-                                          FENCE("rule stop") "despite use, keeping, we must not use any for "
-                                                             "marketing when opted-out as "
-                                                             "unsubscribed.\n" FENCE_ENDS FENCE("rule sold") "we must not share any when for-profit.\n" FENCE_ENDS FENCE("rule asked") "despite sold, stop, staff may share grade 3 or above with carrier when asked.\n" FENCE_ENDS
-                                                                 FENCE(
-                                                                     "rule conditions") "to share any with "
-                                                                                        "carrier, we must "
-                                                                                        "have paper and "
-                                                                                        "log.\n"
-                                                                                        "to display "
-                                                                                        "identity, we must "
-                                                                                        "mask as initial and "
-                                                                                        "have (consent or "
-                                                                                        "paper).\n" FENCE_ENDS
-                                                                                            FENCE("rule "
-                                                                                                  "waiver") "despite conditions, to share phone with carrier, we need not have paper and log.\n" FENCE_ENDS
-                                                                                                FENCE(
-                                                                                                    "rule "
-                                                                                                    "promise"
-                                                                                                    "s") "we "
-                                                                                                         "mus"
-                                                                                                         "t "
-                                                                                                         "nev"
-                                                                                                         "er "
-                                                                                                         "sha"
-                                                                                                         "re "
-                                                                                                         "ide"
-                                                                                                         "nti"
-                                                                                                         "ty "
-                                                                                                         "of "
-                                                                                                         "chi"
-                                                                                                         "ld "
-                                                                                                         "wit"
-                                                                                                         "h "
-                                                                                                         "car"
-                                                                                                         "rie"
-                                                                                                         "r "
-                                                                                                         "unl"
-                                                                                                         "ess"
-                                                                                                         " gu"
-                                                                                                         "ard"
-                                                                                                         "ian"
-                                                                                                         "-co"
-                                                                                                         "nse"
-                                                                                                         "nt."
-                                                                                                         "\n"
-                                                                                                         "gua"
-                                                                                                         "rdi"
-                                                                                                         "an "
-                                                                                                         "may"
-                                                                                                         " al"
-                                                                                                         "way"
-                                                                                                         "s "
-                                                                                                         "use"
-                                                                                                         " co"
-                                                                                                         "nta"
-                                                                                                         "ct "
-                                                                                                         "of "
-                                                                                                         "chi"
-                                                                                                         "ld "
-                                                                                                         "for"
-                                                                                                         " de"
-                                                                                                         "liv"
-                                                                                                         "ery"
-                                                                                                         ".\n"
-                                                                                                         "eve"
-                                                                                                         "ry "
-                                                                                                         "all"
-                                                                                                         "owe"
-                                                                                                         "d "
-                                                                                                         "sha"
-                                                                                                         "re "
-                                                                                                         "any"
-                                                                                                         " mu"
-                                                                                                         "st "
-                                                                                                         "log"
-                                                                                                         "."
-                                                                                                         "\n" FENCE_ENDS FENCE(
-                                                                                                             "rule duties") "when request-received, staff must answer the person to everybody by letter soon.\n"
-                                                                                                                            "when request-received and asked, staff must answer within 15 days, otherwise log it.\n" FENCE_ENDS
-                                                                                                                                FENCE(
-                                                                                                                                    "plain why") "Nothing is enforced here.\n" FENCE_ENDS;
-static const char annex[] =
-    "# Annex\n\n" FENCE("document") "document annex \"The annex\".\n"
-                                    "applies to subject child.\n"
-                                    "prevails over terms.\n"
-                                    "revision 1 in force from 2026-01-01.\n" FENCE_ENDS FENCE(
-                                        "rule child") "despite terms/stop, terms/sold, guardian may use any "
-                                                      "except id-card in shop.\n" FENCE_ENDS;
-static const char chinese[] = "# Terms again\n\n" FENCE("document") FENCE_ENDS FENCE("rule keeping")
-    FENCE_ENDS FENCE("rule use") FENCE_ENDS FENCE("words") "phone \"a telephone\".\n"
-                                                           "email \"a letter\".\n"
-                                                           "delivery \"bringing it\".\n" FENCE_ENDS;
+static const char terms[] =
+    "# Terms\n\n"
+    "```document\n"
+    "document terms \"The terms\".\n"
+    "applies to service shop, forum.\n"
+    "revision 1 in force from 2026-01-01.\n"
+    "soon means 3 days.\n"
+    "```\n\n"
+    "```rule keeping\n"
+    "we may keep any until 2 years after purpose-ended.\n"
+    "```\n\n"
+    "```rule use\n"
+    "we may collect, use contact of adult for delivery, marketing only with consent.\n"
+    "we may share phone with carrier for delivery only with consent and paper.\n"
+    "```\n\n"
+    "```rule stop\n"
+    "despite use, keeping, we must not use any for marketing when opted-out as unsubscribed.\n"
+    "```\n\n"
+    "```rule sold\n"
+    "we must not share any when for-profit.\n"
+    "```\n\n"
+    "```rule asked\n"
+    "despite sold, stop, staff may share grade 3 or above with carrier when asked.\n"
+    "```\n\n"
+    "```rule conditions\n"
+    "to share any with carrier, we must have paper and log.\n"
+    "to display identity, we must mask as initial and have (consent or paper).\n"
+    "```\n\n"
+    "```rule waiver\n"
+    "despite conditions, to share phone with carrier, we need not have paper and log.\n"
+    "```\n\n"
+    "```rule promises\n"
+    "we must never share identity of child with carrier unless guardian-consent.\n"
+    "guardian may always use contact of child for delivery.\n"
+    "every allowed share any must log.\n"
+    "```\n\n"
+    "```rule duties\n"
+    "when request-received, staff must answer the person to everybody by letter soon.\n"
+    "when request-received and asked, staff must answer within 15 days, otherwise log it.\n"
+    "```\n\n"
+    "```plain why\n"
+    "Nothing is enforced here.\n"
+    "```\n\n";
+
+static const char annex[] = "# Annex\n\n"
+                            "```document\n"
+                            "document annex \"The annex\".\n"
+                            "applies to subject child.\n"
+                            "prevails over terms.\n"
+                            "revision 1 in force from 2026-01-01.\n"
+                            "```\n\n"
+                            "```rule child\n"
+                            "despite terms/stop, terms/sold, guardian may use any except id-card in shop.\n"
+                            "```\n\n";
+
+static const char chinese[] = "# Terms again\n\n"
+                              "```document\n"
+                              "```\n\n"
+                              "```rule keeping\n"
+                              "```\n\n"
+                              "```rule use\n"
+                              "```\n\n"
+                              "```words\n"
+                              "phone \"a telephone\".\n"
+                              "email \"a letter\".\n"
+                              "delivery \"bringing it\".\n"
+                              "```\n\n";
 
 /* All lines of one text, with room to change them. */
 struct draft {
