@@ -327,6 +327,35 @@ def backups(server, table, seconds):
     shutil.rmtree(place)
 
 
+def processes_of(pg):
+    """CPU nanoseconds of each process of a server."""
+    with open(pg.home + "/db/postmaster.pid") as f:
+        first = int(f.readline())
+    spent = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % pid) as f:
+                parent = int(f.read().rsplit(")", 1)[1].split()[1])
+            if first in (parent, int(pid)):
+                with open("/proc/%s/schedstat" % pid) as f:
+                    spent[pid] = int(f.read().split()[0])
+        except OSError:
+            pass  # it ended meanwhile
+    return spent
+
+
+def server_cpu(pg, table, name, ask):
+    """The rows of a load, and beside them what the server's processes spent on each request (and on half a second of
+    warm-up, whose requests are not counted)."""
+    before = processes_of(pg)
+    rows = ask()
+    spent = sum(v - before.get(pid, 0) for pid, v in processes_of(pg).items())
+    _, p99 = table.load("pg-" + name, rows)
+    table.add("pg-server-cpu" + ("" if name == "audited-read-128" else "-" + name), [spent / 1e3 / sum(r[0] for r in rows)], "us",
+              "PostgreSQL's processes, for each of %s" % name)
+    return p99
+
+
 def on_postgresql(build, table, n, seconds):
     """The same on a PostgreSQL of our own, its data synced as a server's should be, over a local socket."""
     sys.path.insert(0, os.path.join(ROOT, "tests", "flows"))
@@ -343,12 +372,13 @@ def on_postgresql(build, table, n, seconds):
         table.add("pg-import", [n / took_in(server, PERSON, n)], "1/s", "one run")
         server.start()
         for c in (128, 512):
-            _, p99 = table.load("pg-audited-read-%d" % c, server.ask(READ, connections=c, seconds=seconds, runs=RUNS, ids=server.ids))
+            p99 = server_cpu(pg, table, "audited-read-%d" % c,
+                             lambda: server.ask(READ, connections=c, seconds=seconds, runs=RUNS, ids=server.ids))
             if c == 128:
                 table.hidden("pg-audited-read-p99", p99, "ms")
-        table.load("pg-create", server.ask(CREATE, seconds=seconds, runs=RUNS))
-        table.load("pg-consent", server.ask(CONSENT, seconds=seconds, runs=RUNS, ids=server.ids))
-        table.load("pg-collect", server.ask(COLLECT, seconds=seconds, runs=RUNS, ids=server.ids))
+        server_cpu(pg, table, "create", lambda: server.ask(CREATE, seconds=seconds, runs=RUNS))
+        server_cpu(pg, table, "consent", lambda: server.ask(CONSENT, seconds=seconds, runs=RUNS, ids=server.ids))
+        server_cpu(pg, table, "collect", lambda: server.ask(COLLECT, seconds=seconds, runs=RUNS, ids=server.ids))
         server.stop()
         shutil.rmtree(server.data)
 

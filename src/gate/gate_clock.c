@@ -497,6 +497,9 @@ enum err clock_settle(struct gate_call *c, const struct subject *s, size_t *set,
 
 #define MARK SPAN("keep-times") /* meta: for what it was done last, and up to whom; DONE: to the end */
 #define DONE (-1)
+/* On a server a person's statements are a round trip each, and all who read wait for the group to be sealed:
+ * so many persons are fetched together. A change to one of them ends that for the others. */
+#define AHEAD 16
 
 struct follow {
     uint8_t cause[32];
@@ -575,9 +578,12 @@ enum err clock_follow(struct gate_call *c, size_t most, bool *more, struct fail 
     e = vault_persons(c->st, w.at, most, sids, &n, f);
     for (size_t i = 0; !e && i < n; i++) {
         size_t before_it = set;
+        if (i % AHEAD == 0)
+            store_ahead_keeping(c->st, sids + i, n - i < AHEAD ? n - i : AHEAD);
         e = settle_of(c, sids[i], &w, &set, f);
         persons += set > before_it;
     }
+    store_ahead_end(c->st);
     *more = n == most;
     if (!e)
         e = note(c, persons, set, f);

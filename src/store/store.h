@@ -90,6 +90,10 @@ struct store_memo_stats store_memo_stats(const struct store *st);
 void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n);
 /* The same for the ids of small keys alone, instead of what was fetched before. */
 void store_ahead_sids(struct store *st, const int64_t *sids, size_t n);
+/* The same in a group of writes, for who looks at the times to keep of these persons: their rows, values,
+ * consents, holds and what happened. It holds until the group changes anything; who began it ends it. */
+void store_ahead_keeping(struct store *st, const int64_t *sids, size_t n);
+void store_ahead_end(struct store *st);
 
 /* A group of writes: begin, then for each handler a savepoint that is released or rolled back, then commit.
  * Commit order makes every crash safe: keys.db first (an orphan key is harmless), then troth.db, then the key

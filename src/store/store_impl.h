@@ -97,6 +97,9 @@ struct store_ahead {
     size_t n, n_sids, n_any; /* persons asked for by id; by small key, or found; either way */
     uint8_t id[STORE_AHEAD_MAX][STORE_ID_LEN];
     int64_t sid[STORE_AHEAD_MAX]; /* of those that were found */
+    bool keeping;                 /* in a group, store_ahead_keeping: what was not asked for is not asked */
+    bool keys_used;               /* somebody's key was asked for */
+    bool stale;                   /* something was changed since */
     bool asked[AHEAD_COUNT];
     void *rows[AHEAD_COUNT]; /* of libpq */
 };
@@ -134,6 +137,7 @@ struct store {
     struct store_memo *memo;        /* null: nothing was kept yet */
     size_t memo_most;               /* 0: nothing is kept */
     struct store_ahead ahead;
+    bool keys_beside; /* the last snapshot with persons asked ahead needed keys */
 };
 
 /* As tools/embed writes it. */
@@ -195,7 +199,8 @@ void store_close_rows(struct store *st);
 /* ---- store_pg_ahead.c */
 /* True: the rows of this statement were fetched ahead, and `rows` is set to them. */
 bool store_ahead_find(struct store *st, const struct store_arg *args, size_t n, struct store_rows *rows);
-void store_ahead_end(struct store *st);
+/* A statement that changes something was run: nothing is found any more. */
+void store_ahead_changed(struct store *st);
 /* True if these rows are its own. */
 bool store_ahead_lent(const struct store *st, const void *rows);
 

@@ -194,10 +194,12 @@ enum err pg_check_version(int version, const char *name, struct fail *f)
 /* What stays with the session; through a pool it goes with each transaction (pg_enter). bytea_output and the
  * rest do not matter: results are binary.
  * - A sequential scan of a small table would meet every other daemon's change of it (SERIALIZABLE).
+ * - A bitmap of the few rows of a person costs more than going to them.
  * - Statements are short and prepared once: planned anew, or compiled, that would be most of what they cost.
  * - A server notices within ten seconds that this machine is gone, with what its transactions had locked. */
 static const char SETTINGS[] =
     "SET synchronous_commit = on; SET client_min_messages = error; SET enable_seqscan = off;"
+    "SET enable_bitmapscan = off;"
     "SET idle_in_transaction_session_timeout = 60000;"
     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 5;"
     "SET tcp_user_timeout = 10000; SET plan_cache_mode = force_generic_plan; SET jit = off";
@@ -294,7 +296,7 @@ static enum err connect_now(struct store_pg *pg, struct fail *f)
     pg->renew = false;
     memset(pg->prepared, PG_UNKNOWN, sizeof pg->prepared);
     pg->unanswered = 0;
-    pg->ending = false;
+    pg->ending = pg->marked = false;
     pg->wanted = -1;
     pg->c = PQconnectdbParams(keys, values, 1);
     if (PQstatus(pg->c) != CONNECTION_OK)
@@ -339,10 +341,57 @@ void pg_sent(struct store_pg *pg, int ok, bool wanted)
     pg->unanswered++;
 }
 
+void pg_room(struct store_pg *pg, unsigned n)
+{
+    if (pg->marked || pg->unanswered + n > PG_UNANSWERED_MAX)
+        pg_collect(pg, NULL, NULL);
+}
+
+void pg_mark(struct store_pg *pg)
+{
+    if (!pg->unanswered || pg->marked || pg->lost.code)
+        return;
+    pg->marked = PQpipelineSync(pg->c) == 1;
+    if (!pg->marked)
+        lose(pg, "08006", "send a command");
+}
+
+static const struct {
+    const char *name, *sql;
+} controls[PG_CONTROLS] = {
+    /* Several daemons may write: "look, then act" is safe because a reader of what another changed fails. */
+    [PG_BEGIN_WRITE] = {"BEGIN_WRITE", "BEGIN ISOLATION LEVEL SERIALIZABLE"},
+    [PG_BEGIN_READ] = {"BEGIN_READ", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
+    [PG_SAVE] = {"SAVE", "SAVEPOINT handler"},
+    [PG_KEEP] = {"KEEP", "RELEASE handler"},
+    [PG_UNDO] = {"UNDO", "ROLLBACK TO handler"},
+    [PG_CLASH_SAVE] = {"CLASH_SAVE", "SAVEPOINT clash"},
+    [PG_CLASH_KEEP] = {"CLASH_KEEP", "RELEASE clash"},
+    [PG_CLASH_UNDO] = {"CLASH_UNDO", "ROLLBACK TO clash"},
+    [PG_COMMIT] = {"COMMIT", "COMMIT"},
+    [PG_ROLLBACK] = {"ROLLBACK", "ROLLBACK"},
+};
+
+void pg_control(struct store_pg *pg, enum pg_control c)
+{
+    unsigned place = Q_COUNT + AHEAD_COUNT + (unsigned)c;
+    if (pg->pooled) {
+        pg_send(pg, controls[c].sql);
+        return;
+    }
+    pg_room(pg, 2);
+    if (pg->prepared[place] == PG_UNKNOWN) {
+        pg_sent(pg, PQsendPrepare(pg->c, controls[c].name, controls[c].sql, 0, NULL), false);
+        if (pg->unanswered)
+            pg->makes[pg->unanswered - 1] = (uint16_t)(place + 1);
+        pg->prepared[place] = PG_SENT;
+    }
+    pg_sent(pg, PQsendQueryPrepared(pg->c, controls[c].name, 0, NULL, NULL, NULL, 1), false);
+}
+
 void pg_send(struct store_pg *pg, const char *sql)
 {
-    if (pg->unanswered >= PG_UNANSWERED_MAX)
-        pg_collect(pg, NULL, NULL);
+    pg_room(pg, 1);
     pg_sent(pg, PQsendQueryParams(pg->c, sql, 0, NULL, NULL, NULL, NULL, 1), false);
 }
 
@@ -451,15 +500,17 @@ void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
 {
     unsigned n = pg->unanswered;
     int wanted = pg->wanted;
+    bool marked = pg->marked;
     if (out)
         *out = NULL;
     if (state)
         state[0] = 0;
     pg->unanswered = 0;
     pg->wanted = -1;
+    pg->marked = false;
     if (pg->lost.code && PQstatus(pg->c) == CONNECTION_BAD)
         return;
-    if (PQpipelineSync(pg->c) != 1) {
+    if (!marked && PQpipelineSync(pg->c) != 1) {
         lose(pg, "08006", "send a command");
         return;
     }
@@ -543,14 +594,12 @@ void pg_enter(struct store_pg *pg)
     if (pg->state != PG_DUE)
         return;
     pg->state = PG_BEGUN;
-    /* Several daemons may write: "look, then act" is safe because a reader of what another changed fails. */
     if (pg->pooled && !pg->aside)
         enter_pooled(pg);
     else
-        pg_send(pg, pg->write ? "BEGIN ISOLATION LEVEL SERIALIZABLE"
-                              : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        pg_control(pg, pg->write ? PG_BEGIN_WRITE : PG_BEGIN_READ);
     for (; pg->saving; pg->saving--, pg->saved++)
-        pg_send(pg, "SAVEPOINT handler");
+        pg_control(pg, PG_SAVE);
 }
 
 bool pg_looked(const struct store_pg *pg)
@@ -575,7 +624,7 @@ void pg_savepoint(struct store_pg *pg)
         pg->saving++;
         return;
     }
-    pg_send(pg, "SAVEPOINT handler");
+    pg_control(pg, PG_SAVE);
     pg->saved++;
 }
 
@@ -591,15 +640,15 @@ static bool savepoint_ends(struct store_pg *pg)
 void pg_savepoint_keep(struct store_pg *pg)
 {
     if (savepoint_ends(pg))
-        pg_send(pg, "RELEASE handler");
+        pg_control(pg, PG_KEEP);
 }
 
 void pg_savepoint_undo(struct store_pg *pg)
 {
     if (!savepoint_ends(pg))
         return;
-    pg_send(pg, "ROLLBACK TO handler");
-    pg_send(pg, "RELEASE handler");
+    pg_control(pg, PG_UNDO);
+    pg_control(pg, PG_KEEP);
 }
 
 enum err pg_commit(struct store_pg *pg, bool *in_doubt, struct fail *f)
@@ -610,7 +659,7 @@ enum err pg_commit(struct store_pg *pg, bool *in_doubt, struct fail *f)
         pg->committing = !pg->lost.code;
     }
     if (pg->committing) {
-        pg_send(pg, "COMMIT");
+        pg_control(pg, PG_COMMIT);
         pg_collect(pg, NULL, NULL);
     }
     *in_doubt = pg->committing && pg->lost.code && PQstatus(pg->c) == CONNECTION_BAD;
@@ -626,8 +675,8 @@ void pg_rollback(struct store_pg *pg)
     if (pg->state == PG_BEGUN && PQstatus(pg->c) == CONNECTION_OK) {
         if (pg->unanswered)
             pg_collect(pg, NULL, NULL);
-        pg_send(pg, "ROLLBACK");
-        if (pg->write || pg->lost.code || PQpipelineSync(pg->c) != 1)
+        pg_control(pg, PG_ROLLBACK);
+        if (pg->write || pg->lost.code || pg->unanswered != 1 || PQpipelineSync(pg->c) != 1)
             pg_collect(pg, NULL, NULL);
         else
             pg->ending = true;

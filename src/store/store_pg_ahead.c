@@ -3,8 +3,10 @@
  * What a snapshot will be asked about many persons, fetched for all of them: see store.h, store_ahead.
  *
  * The persons are sent with whatever the snapshot asks first and come with its answer; relations, consents
- * and values of all come in a second round trip, keys in a third, if one is asked for. The statements of
- * queries.def then find their rows here.
+ * and values of all come in a second round trip. Keys come in a third, if one is asked for; where the last
+ * snapshot needed one, they are asked for beside the second. The statements of
+ * queries.def then find their rows here. In a group of writes all is asked for at once, and what changes
+ * anything ends it.
  */
 #include "store_pg_impl.h"
 
@@ -85,8 +87,7 @@ static void ask(struct store *st, enum store_ahead_which w, const struct array *
     if (pg->lost.code)
         return;
     pg_enter(pg);
-    if (pg->unanswered + 4 >= PG_UNANSWERED_MAX)
-        pg_collect(pg, NULL, NULL);
+    pg_room(pg, 2);
     if (pg->prepared[place] == PG_UNKNOWN && !pg->pooled) {
         pg_sent(pg, PQsendPrepare(pg->c, ahead[w].name, ahead[w].sql, 1, &type), false);
         if (pg->unanswered)
@@ -139,6 +140,47 @@ void store_ahead_sids(struct store *st, const int64_t *sids, size_t n)
     ask(st, AHEAD_SUBJECT_OF_SID, &a, OID_INT8_ARRAY);
 }
 
+/* The statements that look at the times to keep of a person. */
+static const enum store_ahead_which keeping[] = {AHEAD_CONSENT_HELD, AHEAD_VALUE_LIST, AHEAD_VALUE_ALL,
+                                                 AHEAD_HOLD_LIST, AHEAD_HAPPENING_LIST};
+
+static void ids_take(struct store_ahead *s)
+{
+    const PGresult *r = s->rows[AHEAD_SUBJECT_OF_SID];
+    for (int i = 0; r && i < PQntuples(r); i++) {
+        struct span id = pg_t(r, i, 1);
+        if (id.len == STORE_ID_LEN && s->n < STORE_AHEAD_MAX)
+            memcpy(s->id[s->n++], id.p, STORE_ID_LEN);
+    }
+}
+
+void store_ahead_keeping(struct store *st, const int64_t *sids, size_t n)
+{
+    struct store_ahead *s = &st->ahead;
+    struct array a;
+    store_ahead_end(st);
+    if (!st->pg[STORE_MAIN] || st->mode != STORE_WRITE || !pg_within(st->pg[STORE_MAIN]) || n == 0 ||
+        n > STORE_AHEAD_MAX)
+        return;
+    memcpy(s->sid, sids, n * sizeof s->sid[0]);
+    s->n_sids = s->n_any = n;
+    s->keeping = true;
+    array_sids(&a, s);
+    ask(st, AHEAD_SUBJECT_OF_SID, &a, OID_INT8_ARRAY);
+    for (size_t i = 0; i < sizeof keeping / sizeof keeping[0]; i++)
+        ask(st, keeping[i], &a, OID_INT8_ARRAY);
+    answers(st->pg[STORE_MAIN]);
+    ids_take(s);
+    array_ids(&a, s);
+    ask(st, AHEAD_SUBJECT_GET, &a, OID_BYTEA_ARRAY);
+    answers(st->pg[STORE_MAIN]);
+}
+
+void store_ahead_changed(struct store *st)
+{
+    st->ahead.stale = st->ahead.n_any > 0; /* rows of it may be open */
+}
+
 void store_ahead_end(struct store *st)
 {
     struct store_ahead *s = &st->ahead;
@@ -148,6 +190,8 @@ void store_ahead_end(struct store *st)
         if (s->rows[w])
             PQclear(s->rows[w]);
     }
+    if (s->n && !s->keeping)
+        st->keys_beside = s->keys_used;
     if (s->n_any)
         *s = (struct store_ahead){0};
 }
@@ -195,31 +239,46 @@ static void persons_take(struct store *st)
         s->sid[s->n_sids] = pg_i(s->rows[AHEAD_SUBJECT_GET], (int)s->n_sids, 1);
 }
 
-static void rest_take(struct store *st)
-{
-    struct array a;
-    array_sids(&a, &st->ahead);
-    for (unsigned w = AHEAD_SERVICE_USES; w <= AHEAD_VALUE_BRIEF; w++)
-        ask(st, (enum store_ahead_which)w, &a, OID_INT8_ARRAY);
-    answers(st->pg[STORE_MAIN]);
-}
-
-static void keys_take(struct store *st)
+static void keys_ask(struct store *st)
 {
     struct array a;
     if (store_snapshot_order(st, STORE_KEYS, NULL) != OK)
         return;
     array_ids(&a, &st->ahead);
     ask(st, AHEAD_KEY_GET, &a, OID_BYTEA_ARRAY);
-    answers(st->pg[STORE_KEYS]);
+}
+
+static void rest_take(struct store *st)
+{
+    struct array a;
+    array_sids(&a, &st->ahead);
+    for (unsigned w = AHEAD_SERVICE_USES; w <= AHEAD_VALUE_BRIEF; w++)
+        ask(st, (enum store_ahead_which)w, &a, OID_INT8_ARRAY);
+    if (st->keys_beside) { /* the two servers work at the same time */
+        pg_mark(st->pg[STORE_MAIN]);
+        keys_ask(st);
+        pg_mark(st->pg[STORE_KEYS]);
+    }
+    answers(st->pg[STORE_MAIN]);
+}
+
+static void keys_take(struct store *st)
+{
+    if (!st->ahead.asked[AHEAD_KEY_GET])
+        keys_ask(st);
+    if (!st->ahead.rows[AHEAD_KEY_GET])
+        answers(st->pg[STORE_KEYS]);
+    st->ahead.keys_used = true;
 }
 
 /* The rows of this statement for these persons, if they were asked for; null: the server is to be asked. */
 static PGresult *rows_of(struct store *st, enum store_ahead_which w, const struct store_arg *args)
 {
     struct store_ahead *s = &st->ahead;
-    if (w == AHEAD_COUNT || !s->n_any)
+    if (w == AHEAD_COUNT || !s->n_any || s->stale)
         return NULL;
+    if (s->keeping && w != AHEAD_KEY_GET)
+        return (args[0].type == 'b' ? id_asked(s, args[0].s) : sid_known(s, args[0].i)) ? s->rows[w] : NULL;
     if (w == AHEAD_SUBJECT_OF_SID && s->asked[w])
         answers(st->pg[STORE_MAIN]);
     if (w == AHEAD_SUBJECT_OF_SID || !s->n)
@@ -230,7 +289,7 @@ static PGresult *rows_of(struct store *st, enum store_ahead_which w, const struc
         persons_take(st);
     if (args[0].type == 'i' && !sid_known(s, args[0].i))
         return NULL;
-    if (!s->asked[w] && w == AHEAD_KEY_GET)
+    if (w == AHEAD_KEY_GET)
         keys_take(st);
     else if (!s->asked[w])
         rest_take(st);

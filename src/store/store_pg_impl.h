@@ -18,7 +18,23 @@ enum pg_transaction { PG_NONE, PG_DUE, PG_BEGUN }; /* due: begins with its first
 
 /* A statement is made on each connection when it is first used, in the same round trip. */
 enum pg_prepared { PG_UNKNOWN, PG_SENT, PG_READY };
-_Static_assert(Q_COUNT + AHEAD_COUNT < UINT16_MAX, "numbers of statements");
+/* What begins and ends transactions, made once like all others: to read its text each time is most of what it
+ * costs. */
+enum pg_control {
+    PG_BEGIN_WRITE,
+    PG_BEGIN_READ,
+    PG_SAVE,
+    PG_KEEP,
+    PG_UNDO,
+    PG_CLASH_SAVE,
+    PG_CLASH_KEEP,
+    PG_CLASH_UNDO,
+    PG_COMMIT,
+    PG_ROLLBACK,
+    PG_CONTROLS
+};
+#define PG_MADE (Q_COUNT + AHEAD_COUNT + PG_CONTROLS) /* statements, in this order */
+_Static_assert(PG_MADE < UINT16_MAX, "numbers of statements");
 
 struct store_pg {
     PGconn *c;
@@ -30,9 +46,10 @@ struct store_pg {
     unsigned unanswered;
     uint16_t makes[PG_UNANSWERED_MAX]; /* which statement each of them prepares, from 1; 0: none */
     void **keep[PG_UNANSWERED_MAX];    /* where its rows go, if somebody asked for them ahead; or null */
+    bool marked;                       /* the mark that ends the answers was sent already */
     bool ending;                       /* the end of the last snapshot was sent, its answer is not read */
     int wanted;                        /* which of the unanswered one the caller waits for; -1: none */
-    uint8_t prepared[Q_COUNT + AHEAD_COUNT];
+    uint8_t prepared[PG_MADE];
     struct fail lost;
     bool met_another;
     bool committing;
@@ -47,6 +64,12 @@ struct store_pg {
 enum err pg_again(struct store_pg *pg, struct fail *f);
 /* Sends one command of ours without waiting. */
 void pg_send(struct store_pg *pg, const char *sql);
+/* The same of one of those. */
+void pg_control(struct store_pg *pg, enum pg_control c);
+/* Before up to `n` commands are sent: takes the answers of what was sent, if there is no room for theirs. */
+void pg_room(struct store_pg *pg, unsigned n);
+/* The server begins with what was sent, while the caller does something else before it collects. */
+void pg_mark(struct store_pg *pg);
 /* Counts a command that was sent; ok is what libpq's PQsend… said. */
 void pg_sent(struct store_pg *pg, int ok, bool wanted);
 /* Sends what begins the transaction, if it is due. */

@@ -44,8 +44,7 @@ uint64_t pg_process(void)
 void pg_notify(struct store_pg *pg, const char *payload)
 {
     const char *const values[] = {PG_CHANNEL, payload};
-    if (pg->unanswered >= PG_UNANSWERED_MAX)
-        pg_collect(pg, NULL, NULL);
+    pg_room(pg, 1);
     pg_sent(pg, PQsendQueryParams(pg->c, "SELECT pg_notify($1, $2)", 2, NULL, values, NULL, NULL, 1), false);
 }
 
@@ -56,8 +55,7 @@ enum err pg_node_lock(struct store_pg *pg, int64_t number, bool *taken, struct f
     snprintf(sql, sizeof sql, "SELECT pg_try_advisory_xact_lock(" LOCK_CLASS ", %lld)::int",
              (long long)number);
     pg_enter(pg);
-    if (pg->unanswered + 1 >= PG_UNANSWERED_MAX)
-        pg_collect(pg, NULL, NULL);
+    pg_room(pg, 1);
     pg_sent(pg, PQsendQueryParams(pg->c, sql, 0, NULL, NULL, NULL, NULL, 1), true);
     pg_collect(pg, &r, state);
     if (state[0] && !pg->lost.code)

@@ -108,8 +108,8 @@ static enum err refused(struct store_pg *pg, enum store_query_id q, const char *
     if (clash && pg->state == PG_NONE)
         return pg_fail_state(pg, state, store_query_name(q), f);
     if (clash && wrapped) {
-        pg_send(pg, "ROLLBACK TO clash");
-        pg_send(pg, "RELEASE clash");
+        pg_control(pg, PG_CLASH_UNDO);
+        pg_control(pg, PG_CLASH_KEEP);
         return pg_fail_state(pg, state, store_query_name(q), f);
     }
     if (!pg->lost.code)
@@ -135,15 +135,14 @@ enum err pg_statement(struct store_pg *pg, enum store_query_id q, const struct s
     pg_enter(pg);
     bool within = pg->state == PG_BEGUN, wrapped = within && may_clash(q);
     bool waits = wrapped || gives_rows(q) || changed || !within;
-    if (pg->unanswered + 4 >= PG_UNANSWERED_MAX)
-        pg_collect(pg, NULL, NULL);
+    pg_room(pg, 6);
     if (pg->prepared[q] == PG_UNKNOWN && !pg->pooled)
         prepare(pg, q);
     if (wrapped)
-        pg_send(pg, "SAVEPOINT clash");
+        pg_control(pg, PG_CLASH_SAVE);
     execute(pg, q, args, n, waits);
     if (wrapped)
-        pg_send(pg, "RELEASE clash");
+        pg_control(pg, PG_CLASH_KEEP);
     if (!waits)
         return is_lost(pg, f);
     pg_collect(pg, &r, state);

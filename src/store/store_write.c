@@ -207,6 +207,7 @@ static enum err each(struct store *st, enum err (*does)(struct store *, unsigned
 static void group_end(struct store *st)
 {
     store_close_rows(st);
+    store_ahead_end(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
         db_rollback(st, i);
     st->n_forget = 0;

@@ -7,6 +7,7 @@
 #include "unit.h"
 
 #include "store.h"
+#include "text.h"
 
 #include <ftw.h>
 #include <libpq-fe.h>
@@ -200,32 +201,231 @@ static void outer_is_undone(struct store *st, bool begun, bool kept)
     store_end_read(st);
 }
 
-static void an_outer_savepoint_undoes_what_is_within(void)
+/* A data folder on two fresh databases of the cluster; null: it did not come about. */
+static struct store *fresh(const char *name, char data[128])
 {
-    char data[128], path[160];
+    char path[160], create[128];
     struct store *st = NULL;
     struct fail f = {0};
     PGconn *c = connect_to("postgres");
-    EXPECT(pg_run(c, "CREATE DATABASE saves_main TEMPLATE template0"));
-    EXPECT(pg_run(c, "CREATE DATABASE saves_keys TEMPLATE template0"));
+    for (int keys = 0; keys < 2; keys++) {
+        snprintf(create, sizeof create, "CREATE DATABASE %s_%s TEMPLATE template0", name,
+                 keys ? "keys" : "main");
+        EXPECT(pg_run(c, create));
+    }
     PQfinish(c);
-    snprintf(data, sizeof data, "%s/data", cluster);
+    snprintf(data, 128, "%s/%s", cluster, name);
     snprintf(path, sizeof path, "%s/database", data);
     EXPECT_INT(mkdir(data, 0700), 0);
     FILE *out = fopen(path, "w");
     if (!out)
         abort();
     fprintf(out,
-            "main = postgresql:///saves_main?host=%s&user=postgres\n"
-            "keys = postgresql:///saves_keys?host=%s&user=postgres\n",
-            cluster, cluster);
+            "main = postgresql:///%s_main?host=%s&user=postgres\n"
+            "keys = postgresql:///%s_keys?host=%s&user=postgres\n",
+            name, cluster, name, cluster);
     fclose(out);
     EXPECT_INT(store_create(data, &f), OK);
     EXPECT_INT(store_open(data, STORE_WRITE, &st, &f), OK);
-    for (int i = 0; st && i < 4; i++)
-        outer_is_undone(st, i >= 2, i % 2);
     if (f.code)
         printf("  %s\n", f.detail);
+    return st;
+}
+
+static void an_outer_savepoint_undoes_what_is_within(void)
+{
+    char data[128];
+    struct store *st = fresh("saves", data);
+    for (int i = 0; st && i < 4; i++)
+        outer_is_undone(st, i >= 2, i % 2);
+    store_close(st);
+}
+
+/* ---- Fetched ahead */
+
+#define PERSONS 5 /* the last one holds nothing */
+
+static struct span id_of(int person)
+{
+    static uint8_t id[PERSONS + 1][STORE_ID_LEN];
+    memset(id[person], person + 1, STORE_ID_LEN);
+    return span_of(id[person], STORE_ID_LEN);
+}
+
+static int64_t sid_of(int person)
+{
+    return 100 - person; /* another order than that of the ids */
+}
+
+static void run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n)
+{
+    struct fail f = {0};
+    if (store_run(st, q, args, n, NULL, &f) != OK)
+        printf("  %s: %s\n", store_query_name(q), f.detail);
+    EXPECT_INT(f.code, OK);
+}
+
+static void add_belongings(struct store *st, int person)
+{
+    const struct span t = SPAN("t");
+    int64_t sid = sid_of(person);
+    for (int i = 0; i <= person; i++) {
+        struct span item = span_str(i % 2 ? "b" : "a");
+        run(st, Q_VALUE_PUT,
+            ARGS(ARG_I(sid), ARG_I(1 + i / 2), ARG_T(item), ARG_I(person), ARG_B(t), ARG_T(t), ARG_T(t),
+                 ARG_T(t), ARG_T(t), ARG_T(t), ARG_I(i), ARG_I(1000), ARG_I(1)));
+        run(st, Q_CONSENT_ADD,
+            ARGS(ARG_I(sid), ARG_I(i + 1), ARG_B(t), ARG_I(1), ARG_I(0), ARG_I(0), ARG_T(t), ARG_T(t),
+                 ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_I(person), ARG_I(9), ARG_I(1),
+                 ARG_B(t), ARG_T(t), ARG_B(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t)));
+    }
+    run(st, Q_HOLD_PUT, ARGS(ARG_I(sid), ARG_T(t), ARG_T(t), ARG_I(person), ARG_I(9)));
+    run(st, Q_HAPPENING_PUT,
+        ARGS(ARG_I(sid), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_I(person)));
+    run(st, Q_SERVICE_USED, ARGS(ARG_I(sid), ARG_T(t), ARG_I(person)));
+}
+
+static void add_persons(struct store *st)
+{
+    const struct span t = SPAN("t"), names[] = {SPAN("z"), SPAN("y"), SPAN("x")};
+    struct fail f = {0};
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    for (int i = 0; i < 3; i++)
+        run(st, Q_FIELD_ADD, ARGS(ARG_T(names[i])));
+    run(st, Q_CLASS_KEY_ADD, ARGS(ARG_T(t), ARG_I(1), ARG_B(t)));
+    for (int i = 0; i < PERSONS; i++) {
+        run(st, Q_SUBJECT_ADD,
+            ARGS(ARG_B(id_of(i)), ARG_I(sid_of(i)), ARG_I(i), ARG_I(0), ARG_I(0), ARG_I(0), ARG_T(t)));
+        run(st, Q_KEY_ADD, ARGS(ARG_B(id_of(i)), ARG_T(t), ARG_I(1), ARG_B(id_of(i))));
+        if (i < PERSONS - 1)
+            add_belongings(st, i);
+    }
+    EXPECT_INT(store_commit(st, &f), OK);
+}
+
+/* All rows of a statement about a person as text; *ahead: they were fetched ahead. */
+static struct span answer(struct store *st, enum store_query_id q, int person, struct arena *a, bool *ahead)
+{
+    struct store_rows r;
+    struct fail f = {0};
+    struct text t = text_new(a, 256);
+    bool by_id = store_query_in(q)[0] == 'b', two = store_query_in(q)[1];
+    const struct store_arg args[] = {by_id ? (struct store_arg)ARG_B(id_of(person))
+                                           : (struct store_arg)ARG_I(sid_of(person)),
+                                     ARG_T(SPAN("t"))};
+    EXPECT_INT(store_query(st, q, args, two ? 2 : 1, &r, &f), OK);
+    *ahead = r.lent;
+    while (store_next(&r, &f)) {
+        for (unsigned i = 0; store_query_out(q)[i]; i++)
+            if ((store_query_out(q)[i] | 0x20) == 'i')
+                text_fmt(&t, "%lld ", (long long)store_i(&r, i));
+            else
+                text_put(&t, store_t(&r, i));
+        text_char(&t, '\n');
+    }
+    EXPECT_INT(r.err, OK);
+    return text_span(&t);
+}
+
+static const enum store_query_id read_ahead[] = {Q_SUBJECT_GET, Q_SERVICE_USES, Q_CONSENT_HELD, Q_VALUE_BRIEF,
+                                                 Q_KEY_GET},
+                                 kept_ahead[] = {Q_SUBJECT_OF_SID, Q_SUBJECT_GET, Q_CONSENT_HELD,
+                                                 Q_VALUE_LIST,     Q_VALUE_ALL,   Q_HOLD_LIST,
+                                                 Q_HAPPENING_LIST, Q_KEY_GET};
+
+static void same_ahead(struct store *st, const struct span *alone, const enum store_query_id *q, size_t n,
+                       struct arena *a)
+{
+    bool ahead = false;
+    for (int p = 0; p < PERSONS; p++)
+        for (size_t i = 0; i < n; i++) {
+            struct span got = answer(st, q[i], p, a, &ahead);
+            EXPECT(ahead);
+            if (!span_eq(got, alone[(size_t)p * n + i]))
+                printf("  %s of person %d\n", store_query_name(q[i]), p);
+            EXPECT(span_eq(got, alone[(size_t)p * n + i]));
+        }
+    answer(st, Q_SUBJECT_GET, PERSONS, a, &ahead); /* nobody said that this one would be asked for */
+    EXPECT(!ahead);
+}
+
+static void alone_of(struct store *st, struct span *out, const enum store_query_id *q, size_t n,
+                     struct arena *a)
+{
+    bool ahead = true;
+    for (int p = 0; p < PERSONS; p++)
+        for (size_t i = 0; i < n; i++) {
+            out[(size_t)p * n + i] = answer(st, q[i], p, a, &ahead);
+            EXPECT(!ahead);
+        }
+}
+
+/* The second time round keys are asked for beside the rest. */
+static void a_snapshot_fetched_ahead_says_the_same(const char *data)
+{
+    enum { N = sizeof read_ahead / sizeof read_ahead[0] };
+    struct span alone[PERSONS * N];
+    uint8_t ids[PERSONS][STORE_ID_LEN];
+    struct arena *a = arena_new(0);
+    struct store *st = NULL;
+    struct fail f = {0};
+    EXPECT_INT(store_open(data, STORE_READ, &st, &f), OK);
+    EXPECT_INT(store_begin_read(st, &f), OK);
+    alone_of(st, alone, read_ahead, N, a);
+    store_end_read(st);
+    for (int p = 0; p < PERSONS; p++)
+        memcpy(ids[p], id_of(p).p, STORE_ID_LEN);
+    for (int i = 0; i < 6; i++) {
+        EXPECT_INT(store_begin_read(st, &f), OK);
+        store_ahead(st, (const uint8_t(*)[STORE_ID_LEN])ids, PERSONS);
+        if (i != 3) /* this one needs no keys, and leaves those that were asked for */
+            same_ahead(st, alone, read_ahead, N, a);
+        else
+            EXPECT(span_eq(answer(st, Q_VALUE_BRIEF, 2, a, &(bool){false}), alone[2 * N + 3]));
+        store_end_read(st);
+    }
+    store_close(st);
+    arena_free(a);
+}
+
+static void a_group_fetched_ahead_says_the_same_until_it_changes_something(struct store *st)
+{
+    enum { N = sizeof kept_ahead / sizeof kept_ahead[0] };
+    struct span alone[PERSONS * N];
+    int64_t sids[PERSONS];
+    struct arena *a = arena_new(0);
+    struct fail f = {0};
+    bool ahead = true;
+    for (int p = 0; p < PERSONS; p++)
+        sids[p] = sid_of(p);
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    alone_of(st, alone, kept_ahead, N, a);
+    store_ahead_keeping(st, sids, PERSONS);
+    same_ahead(st, alone, kept_ahead, N, a);
+    run(st, Q_HOLD_PUT, ARGS(ARG_I(sid_of(1)), ARG_T(SPAN("u")), ARG_T(SPAN("u")), ARG_I(3), ARG_I(4)));
+    struct span holds = answer(st, Q_HOLD_LIST, 1, a, &ahead);
+    EXPECT(!ahead);
+    EXPECT_SPAN(holds, "tt1 9 \nuu3 4 \n");
+    store_ahead_keeping(st, sids, PERSONS);
+    EXPECT_SPAN(answer(st, Q_HOLD_LIST, 1, a, &ahead), "tt1 9 \nuu3 4 \n");
+    EXPECT(ahead);
+    store_rollback(st);
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    EXPECT(span_eq(answer(st, Q_HOLD_LIST, 1, a, &ahead), alone[N + 5]));
+    EXPECT(!ahead);
+    store_rollback(st);
+    arena_free(a);
+}
+
+static void what_is_fetched_ahead(void)
+{
+    char data[128];
+    struct store *st = fresh("ahead", data);
+    if (!st)
+        return;
+    add_persons(st);
+    a_group_fetched_ahead_says_the_same_until_it_changes_something(st);
+    a_snapshot_fetched_ahead_says_the_same(data);
     store_close(st);
 }
 
@@ -242,6 +442,7 @@ TEST(schemas_and_statements_on_postgresql_15)
         schemas_are_accepted();
         every_statement_prepares();
         an_outer_savepoint_undoes_what_is_within();
+        what_is_fetched_ahead();
     }
     cluster_stop();
 }
