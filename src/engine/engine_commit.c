@@ -117,6 +117,17 @@ static enum err part_reserve(struct engine *e, const struct part *p, struct fail
     return audit_reserve(e->config.audit, e->due.bytes + d.bytes, newest, f);
 }
 
+/* Tells whom the group will be asked about. */
+static void look_ahead(struct store *st, const struct part *p)
+{
+    uint8_t ids[STORE_AHEAD_MAX][STORE_ID_LEN];
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_write && n < STORE_AHEAD_MAX; i++)
+        if (p->write[i]->about.len == STORE_ID_LEN)
+            memcpy(ids[n++], p->write[i]->about.p, STORE_ID_LEN);
+    store_ahead_group(st, (const uint8_t(*)[STORE_ID_LEN])ids, n);
+}
+
 /* Some of the group's jobs in one transaction. Entries of reads come with them where the setting says so. */
 static enum err writes_run(struct engine *e, const struct part *p, struct fail *f)
 {
@@ -124,6 +135,8 @@ static enum err writes_run(struct engine *e, const struct part *p, struct fail *
     enum err err = store_begin_write(e->store, f);
     if (err == OK && e->config.on_snapshot && store_shared(e->store))
         err = e->config.on_snapshot(e->config.ctx, e->store, f);
+    if (err == OK && store_shared(e->store))
+        look_ahead(e->store, p);
     if (err == OK)
         err = outbox_drop(e, f);
     for (size_t i = 0; i < p->n_write && err == OK; i++)

@@ -98,8 +98,12 @@ struct store_ahead {
     uint8_t id[STORE_AHEAD_MAX][STORE_ID_LEN];
     int64_t sid[STORE_AHEAD_MAX]; /* of those that were found */
     bool keeping;                 /* in a group, store_ahead_keeping: what was not asked for is not asked */
-    bool keys_used;               /* somebody's key was asked for */
-    bool stale;                   /* something was changed since */
+    bool group;                   /* store_ahead_group: each is asked when the first job asks it */
+    uint32_t changed_id[STORE_AHEAD_MAX],
+        changed_sid[STORE_AHEAD_MAX]; /* by the group: of which, one bit each */
+    uint64_t put[STORE_AHEAD_MAX];    /* and fields, by their last six bits */
+    bool keys_used;                   /* somebody's key was asked for */
+    bool stale;                       /* something was changed since */
     bool asked[AHEAD_COUNT];
     void *rows[AHEAD_COUNT]; /* of libpq */
 };
@@ -199,8 +203,8 @@ void store_close_rows(struct store *st);
 /* ---- store_pg_ahead.c */
 /* True: the rows of this statement were fetched ahead, and `rows` is set to them. */
 bool store_ahead_find(struct store *st, const struct store_arg *args, size_t n, struct store_rows *rows);
-/* A statement that changes something was run: nothing is found any more. */
-void store_ahead_changed(struct store *st);
+/* A statement that changes something was run: what it may have touched is not found any more. */
+void store_ahead_changed(struct store *st, enum store_query_id q, const struct store_arg *args);
 /* True if these rows are its own. */
 bool store_ahead_lent(const struct store *st, const void *rows);
 

@@ -144,6 +144,11 @@ void store_ahead_sids(struct store *st, const int64_t *sids, size_t n)
 static const enum store_ahead_which keeping[] = {AHEAD_CONSENT_HELD, AHEAD_VALUE_LIST, AHEAD_VALUE_ALL,
                                                  AHEAD_HOLD_LIST, AHEAD_HAPPENING_LIST};
 
+static bool in_group(const struct store *st)
+{
+    return st->pg[STORE_MAIN] && st->mode == STORE_WRITE && pg_within(st->pg[STORE_MAIN]);
+}
+
 static void ids_take(struct store_ahead *s)
 {
     const PGresult *r = s->rows[AHEAD_SUBJECT_OF_SID];
@@ -159,8 +164,7 @@ void store_ahead_keeping(struct store *st, const int64_t *sids, size_t n)
     struct store_ahead *s = &st->ahead;
     struct array a;
     store_ahead_end(st);
-    if (!st->pg[STORE_MAIN] || st->mode != STORE_WRITE || !pg_within(st->pg[STORE_MAIN]) || n == 0 ||
-        n > STORE_AHEAD_MAX)
+    if (!in_group(st) || n == 0 || n > STORE_AHEAD_MAX)
         return;
     memcpy(s->sid, sids, n * sizeof s->sid[0]);
     s->n_sids = s->n_any = n;
@@ -176,9 +180,65 @@ void store_ahead_keeping(struct store *st, const int64_t *sids, size_t n)
     answers(st->pg[STORE_MAIN]);
 }
 
-void store_ahead_changed(struct store *st)
+void store_ahead_group(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n)
 {
-    st->ahead.stale = st->ahead.n_any > 0; /* rows of it may be open */
+    struct store_ahead *s = &st->ahead;
+    store_ahead_end(st);
+    if (!in_group(st) || n < 2 || n > STORE_AHEAD_MAX) /* one alone may not need all that it would get */
+        return;
+    memcpy(s->id, ids, n * sizeof s->id[0]);
+    s->n = s->n_any = n;
+    s->group = true;
+}
+
+/* ---- What a group changed */
+
+#define BIT(w) (1u << AHEAD_##w)
+_Static_assert(AHEAD_COUNT <= 32, "a bit for each");
+
+/* Statements that change rows of the one person they name first, and what reads those rows; and some that
+ * change no person's. Any other one ends all that was fetched. */
+static const struct {
+    enum store_query_id q;
+    uint32_t touches;
+} narrow[] = {
+    {Q_SUBJECT_ADD, BIT(SUBJECT_GET) | BIT(SUBJECT_OF_SID)},
+    {Q_SUBJECT_EPOCH, BIT(SUBJECT_GET)},
+    {Q_SERVICE_USED, BIT(SERVICE_USES)},
+    {Q_CONSENT_ADD, BIT(CONSENT_LAST) | BIT(CONSENT_HELD)},
+    {Q_VALUE_PUT, BIT(VALUE_ALL) | BIT(VALUE_LIST) | BIT(VALUE_BRIEF)}, /* VALUE_VERSION: see `put` */
+    {Q_KEY_ADD, BIT(KEY_GET)},
+    {Q_PENDING_ADD, 0},
+    {Q_PENDING_DROP, 0},
+    {Q_META_PUT, 0},
+    {Q_META_TAKE, 0},
+};
+
+static void changed_of(struct store_ahead *s, enum store_query_id q, uint32_t touches,
+                       const struct store_arg *args)
+{
+    for (size_t i = 0; args[0].type == 'b' && i < s->n; i++)
+        if (args[0].s.len == STORE_ID_LEN && memcmp(s->id[i], args[0].s.p, STORE_ID_LEN) == 0)
+            s->changed_id[i] |= touches;
+    for (size_t i = 0; args[0].type == 'i' && i < s->n_sids; i++)
+        if (s->sid[i] == args[0].i) {
+            s->changed_sid[i] |= touches;
+            s->put[i] |= q == Q_VALUE_PUT ? 1ull << (args[1].i & 63) : 0;
+        }
+}
+
+void store_ahead_changed(struct store *st, enum store_query_id q, const struct store_arg *args)
+{
+    struct store_ahead *s = &st->ahead;
+    size_t i = 0, n = sizeof narrow / sizeof narrow[0];
+    if (!s->n_any)
+        return;
+    while (i < n && narrow[i].q != q)
+        i++;
+    if (!s->group || i == n)
+        s->stale = true; /* not freed: rows of it may be open */
+    else if (narrow[i].touches)
+        changed_of(s, q, narrow[i].touches, args);
 }
 
 void store_ahead_end(struct store *st)
@@ -230,13 +290,17 @@ static bool sid_known(const struct store_ahead *s, int64_t sid)
     return any;
 }
 
-static void persons_take(struct store *st)
+static void sids_take(struct store_ahead *s)
 {
-    struct store_ahead *s = &st->ahead;
-    answers(st->pg[STORE_MAIN]);
     int n = s->rows[AHEAD_SUBJECT_GET] ? PQntuples(s->rows[AHEAD_SUBJECT_GET]) : 0;
     for (s->n_sids = 0; s->n_sids < (size_t)n; s->n_sids++)
         s->sid[s->n_sids] = pg_i(s->rows[AHEAD_SUBJECT_GET], (int)s->n_sids, 1);
+}
+
+static void persons_take(struct store *st)
+{
+    answers(st->pg[STORE_MAIN]);
+    sids_take(&st->ahead);
 }
 
 static void keys_ask(struct store *st)
@@ -271,12 +335,55 @@ static void keys_take(struct store *st)
     st->ahead.keys_used = true;
 }
 
+static bool by_id(enum store_ahead_which w)
+{
+    return w == AHEAD_SUBJECT_GET || w == AHEAD_KEY_GET;
+}
+
+/* True: it is of one of these persons, and the group has not changed what it reads. */
+static bool untouched(const struct store_ahead *s, enum store_ahead_which w, const struct store_arg *args)
+{
+    size_t i = 0;
+    if (by_id(w)) {
+        while (i < s->n &&
+               (args[0].s.len != STORE_ID_LEN || memcmp(s->id[i], args[0].s.p, STORE_ID_LEN) != 0))
+            i++;
+        return i < s->n && !(s->changed_id[i] & 1u << w);
+    }
+    while (i < s->n_sids && s->sid[i] != args[0].i)
+        i++;
+    return i < s->n_sids && !(s->changed_sid[i] & 1u << w) &&
+           !(w == AHEAD_VALUE_VERSION && s->put[i] >> (args[1].i & 63) & 1);
+}
+
+/* Their numbers come with their rows; who has none is not found. */
+static PGresult *rows_in_group(struct store *st, enum store_ahead_which w, const struct store_arg *args)
+{
+    struct store_ahead *s = &st->ahead;
+    struct array a;
+    if (!untouched(s, w, args))
+        return NULL;
+    if (!s->asked[w]) {
+        if (by_id(w))
+            array_ids(&a, s);
+        else
+            array_sids(&a, s);
+        ask(st, w, &a, by_id(w) ? OID_BYTEA_ARRAY : OID_INT8_ARRAY);
+        answers(st->pg[store_query_db(ahead[w].q)]);
+        if (w == AHEAD_SUBJECT_GET)
+            sids_take(s);
+    }
+    return s->rows[w];
+}
+
 /* The rows of this statement for these persons, if they were asked for; null: the server is to be asked. */
 static PGresult *rows_of(struct store *st, enum store_ahead_which w, const struct store_arg *args)
 {
     struct store_ahead *s = &st->ahead;
     if (w == AHEAD_COUNT || !s->n_any || s->stale)
         return NULL;
+    if (s->group)
+        return rows_in_group(st, w, args);
     if (s->keeping && w != AHEAD_KEY_GET)
         return (args[0].type == 'b' ? id_asked(s, args[0].s) : sid_known(s, args[0].i)) ? s->rows[w] : NULL;
     if (w == AHEAD_SUBJECT_OF_SID && s->asked[w])
@@ -313,6 +420,8 @@ bool store_ahead_find(struct store *st, const struct store_arg *args, size_t n, 
     int all = PQntuples(r), first = 0;
     while (first < all && !row_is(r, first, args, n))
         first++;
+    if (first == all && rows->q == Q_CONSENT_LAST)
+        return false;
     rows->row = first - 1;
     rows->end = first;
     while (rows->end < all && row_is(r, rows->end, args, n))

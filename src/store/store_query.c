@@ -209,7 +209,7 @@ static enum err run_pg(struct store *st, enum store_query_id q, const struct sto
     enum err err = check_args(st, q, args, n, f);
     if (err == OK && queries[q].out[0])
         err = wrong_row(&queries[q], "it gives rows: use store_query", f);
-    store_ahead_changed(st);
+    store_ahead_changed(st, q, args);
     if (err == OK)
         err = store_snapshot_order(st, queries[q].db, f);
     return err == OK ? pg_take_lost(st, q, pg_statement(st->pg[queries[q].db], q, args, n, NULL, changed, f))
@@ -228,7 +228,7 @@ static enum err query_pg(struct store *st, const struct store_arg *args, size_t 
         return OK;
     }
     if (strncmp(queries[rows->q].sql, "SELECT", 6) != 0)
-        store_ahead_changed(st);
+        store_ahead_changed(st, rows->q, args);
     if (err == OK)
         err = store_snapshot_order(st, queries[rows->q].db, f);
     if (err == OK)

@@ -172,12 +172,15 @@ static void job_done(struct job *j)
     c->reply(c);
 }
 
-/* A read of one person's values asks for nothing else: their rows may be fetched with others'. */
-static struct span read_about(struct call *c)
+/* These ask of one person and nobody else: their rows may be fetched with others'. */
+static struct span job_about(struct call *c)
 {
+    static const web_handler of_one[] = {api_data_read, api_data_put, api_consent_add};
+    bool one = false;
+    for (size_t i = 0; i < sizeof of_one / sizeof of_one[0]; i++)
+        one |= c->route->handler == of_one[i];
     struct subject_id *id = ARENA_NEW(c->arena, struct subject_id);
-    bool reads = c->route->handler == api_data_read && hex_get(c->params.value[0], id->b, ID_LEN);
-    return reads ? span_of(id->b, ID_LEN) : SPAN_EMPTY;
+    return one && hex_get(c->params.value[0], id->b, ID_LEN) ? span_of(id->b, ID_LEN) : SPAN_EMPTY;
 }
 
 static void job_fill(struct call *c)
@@ -187,7 +190,7 @@ static void job_fill(struct call *c)
     c->job->arena = c->arena;
     c->job->kind = c->route->kind == KIND_WRITE ? JOB_WRITE : JOB_READ;
     c->job->wait_history = c->route->kind == KIND_READ_HISTORY;
-    c->job->about = read_about(c);
+    c->job->about = job_about(c);
     c->job->now = c->gate.now;
     c->job->user = c;
     c->job->run = job_run;

@@ -417,6 +417,106 @@ static void a_group_fetched_ahead_says_the_same_until_it_changes_something(struc
     arena_free(a);
 }
 
+static const enum store_query_id group_ahead[] = {Q_SUBJECT_GET,  Q_SERVICE_USES, Q_CONSENT_LAST,
+                                                  Q_CONSENT_HELD, Q_VALUE_ALL,    Q_KEY_GET};
+
+static bool version_ahead(struct store *st, int person, int64_t field, int64_t *version)
+{
+    struct store_rows r;
+    struct fail f = {0};
+    bool ahead = false;
+    *version = 0;
+    EXPECT_INT(
+        store_query(st, Q_VALUE_VERSION, ARGS(ARG_I(sid_of(person)), ARG_I(field), ARG_T(SPAN("a"))), &r, &f),
+        OK);
+    ahead = r.lent;
+    if (store_next(&r, &f))
+        *version = store_i(&r, 0);
+    store_done(&r);
+    return ahead;
+}
+
+static void put_version(struct store *st, int person, int64_t field, int64_t version)
+{
+    const struct span t = SPAN("t");
+    run(st, Q_VALUE_PUT,
+        ARGS(ARG_I(sid_of(person)), ARG_I(field), ARG_T(SPAN("a")), ARG_I(version), ARG_B(t), ARG_T(t),
+             ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_I(1), ARG_I(1000), ARG_I(1)));
+}
+
+/* What each statement says of a person after the group stepped in: not what was fetched before. */
+static void changes_are_seen(struct store *st, struct arena *a)
+{
+    const struct span t = SPAN("t");
+    bool ahead = true;
+    int64_t version = 0;
+    EXPECT(version_ahead(st, 3, 2, &version) && version == 3);
+    EXPECT(version_ahead(st, 3, 1, &version) && version == 3);
+    put_version(st, 3, 2, 77);
+    EXPECT(!version_ahead(st, 3, 2, &version) && version == 77);
+    EXPECT(version_ahead(st, 3, 1, &version) && version == 3); /* another field's */
+    EXPECT(version_ahead(st, 2, 2, &version) && version == 2); /* another person's */
+    answer(st, Q_VALUE_ALL, 3, a, &ahead);
+    EXPECT(!ahead);
+    answer(st, Q_VALUE_ALL, 2, a, &ahead);
+    EXPECT(ahead);
+    run(st, Q_SUBJECT_EPOCH, ARGS(ARG_B(id_of(3))));
+    EXPECT_SPAN(answer(st, Q_SUBJECT_GET, 3, a, &ahead), "97 3 0 0 0 t2 \n");
+    EXPECT(!ahead);
+    EXPECT_SPAN(answer(st, Q_SUBJECT_GET, 2, a, &ahead), "98 2 0 0 0 t1 \n");
+    EXPECT(ahead);
+    run(st, Q_CONSENT_ADD,
+        ARGS(ARG_I(sid_of(1)), ARG_I(3), ARG_B(t), ARG_I(1), ARG_I(0), ARG_I(0), ARG_T(t), ARG_T(t), ARG_T(t),
+             ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_I(1), ARG_I(9), ARG_I(1), ARG_B(t), ARG_T(t),
+             ARG_B(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t)));
+    EXPECT_SPAN(answer(st, Q_CONSENT_LAST, 1, a, &ahead), "3 \n");
+    EXPECT(!ahead);
+    answer(st, Q_CONSENT_HELD, 1, a, &ahead);
+    EXPECT(!ahead);
+    EXPECT_SPAN(answer(st, Q_CONSENT_LAST, 2, a, &ahead), "3 \n");
+    EXPECT(ahead);
+    run(st, Q_SERVICE_USED, ARGS(ARG_I(sid_of(0)), ARG_T(SPAN("other")), ARG_I(1)));
+    answer(st, Q_SERVICE_USES, 0, a, &ahead);
+    EXPECT(!ahead);
+    put(st, "nobody's");
+    answer(st, Q_SERVICE_USES, 2, a, &ahead);
+    EXPECT(ahead);
+    /* A hold counts in what is said of relations: any other change ends it all. */
+    run(st, Q_HOLD_PUT, ARGS(ARG_I(sid_of(2)), ARG_T(SPAN("u")), ARG_T(SPAN("u")), ARG_I(3), ARG_I(4)));
+    EXPECT_SPAN(answer(st, Q_SERVICE_USES, 2, a, &ahead), "2 2 \n");
+    EXPECT(!ahead);
+}
+
+static void jobs_of_a_group_see_what_it_changed(struct store *st)
+{
+    enum { N = sizeof group_ahead / sizeof group_ahead[0] };
+    struct span alone[PERSONS * N];
+    uint8_t ids[PERSONS][STORE_ID_LEN];
+    struct arena *a = arena_new(0);
+    struct fail f = {0};
+    bool ahead = true;
+    for (int p = 0; p < PERSONS; p++)
+        memcpy(ids[p], id_of(p).p, STORE_ID_LEN);
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    alone_of(st, alone, group_ahead, N, a);
+    store_ahead_group(st, (const uint8_t(*)[STORE_ID_LEN])ids, PERSONS - 1);
+    for (int p = 0; p < PERSONS; p++)
+        for (size_t i = 0; i < N; i++) {
+            EXPECT(span_eq(answer(st, group_ahead[i], p, a, &ahead), alone[(size_t)p * N + i]));
+            EXPECT(ahead == (p < PERSONS - 1)); /* nobody said that the last one would be asked for */
+        }
+    changes_are_seen(st, a);
+    store_rollback(st);
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    store_ahead_group(st, (const uint8_t(*)[STORE_ID_LEN])ids, PERSONS);
+    answer(st, Q_SUBJECT_GET, 0, a, &ahead);
+    EXPECT(ahead);
+    EXPECT_SPAN(answer(st, Q_CONSENT_LAST, PERSONS - 1, a, &ahead), "0 \n"); /* who never said anything */
+    EXPECT(!ahead);
+    store_rollback(st);
+    arena_free(a);
+}
+
 static void what_is_fetched_ahead(void)
 {
     char data[128];
@@ -425,6 +525,7 @@ static void what_is_fetched_ahead(void)
         return;
     add_persons(st);
     a_group_fetched_ahead_says_the_same_until_it_changes_something(st);
+    jobs_of_a_group_see_what_it_changed(st);
     a_snapshot_fetched_ahead_says_the_same(data);
     store_close(st);
 }
