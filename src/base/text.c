@@ -202,6 +202,13 @@ static bool all_plain(struct span s)
         memcpy(both + 8, s.p + s.len - 8, 8);
         return all_plain_wide(span_of(both, sizeof both));
     }
+    if (s.len >= 4) { /* the same of four, twice */
+        uint8_t both[16];
+        memcpy(both, s.p, 4);
+        memcpy(both + 4, s.p + s.len - 4, 4);
+        memcpy(both + 8, both, 8);
+        return all_plain_wide(span_of(both, sizeof both));
+    }
     for (size_t i = 0; i < s.len; i++)
         plain &= is_plain(s.p[i]);
     return plain;

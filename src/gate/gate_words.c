@@ -38,18 +38,27 @@ static uint8_t folded(uint8_t c)
     return c == '.' || c == '_' ? '-' : c;
 }
 
-/* FNV-1a; the names are the policy's, not a stranger's. */
+/* FNV-1a of the length, the first bytes and the last: names differ there; the rest is compared. The names are
+ * the policy's, not a stranger's. */
+enum { HASH_ENDS = 4 };
 static uint32_t word_hash(enum policy_dimension d, struct span written)
 {
-    uint32_t h = 2166136261u + (uint32_t)d;
-    for (size_t i = 0; i < written.len; i++)
+    uint32_t h = (2166136261u ^ (uint32_t)written.len) * 16777619u + (uint32_t)d;
+    size_t n = written.len < HASH_ENDS ? written.len : HASH_ENDS;
+    for (size_t i = 0; i < n; i++) {
         h = (h ^ folded(written.p[i])) * 16777619u;
+        h = (h ^ folded(written.p[written.len - 1 - i])) * 16777619u;
+    }
     return h ^ h >> 16;
 }
 
 static bool is_written(struct span name, struct span written)
 {
-    bool same = name.len == written.len;
+    if (name.len != written.len)
+        return false;
+    if (memcmp(name.p, written.p, name.len) == 0) /* nearly everybody writes it as the policy does */
+        return true;
+    bool same = true;
     for (size_t i = 0; same && i < name.len; i++)
         same = name.p[i] == folded(written.p[i]);
     return same;
