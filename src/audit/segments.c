@@ -217,14 +217,15 @@ static bool no_room(int dir, uint32_t bytes)
     return fstatvfs(dir, &st) == 0 && st.f_blocks && (uint64_t)st.f_bfree * st.f_frsize < bytes;
 }
 
+/* The room is taken at once, so that a full disk is known before anything is written, and then filled: in a
+ * block that was only promised, each sync of an entry would have to write beside it that the block is in use
+ * now. */
 static enum err allocate_all(int fd, uint32_t bytes, struct fail *f)
 {
-    static const uint8_t zeros[4096];
-    if (audit_io.fallocate(fd, 0, 0, bytes) == 0)
-        return OK;
-    if (errno != EOPNOTSUPP && errno != ENOSYS)
+    static const uint8_t zeros[64 << 10];
+    if (audit_io.fallocate(fd, 0, 0, bytes) != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
         return io_fail(f, "making room for", "a segment");
-    enum err e = OK; /* the file system cannot reserve: write zeros */
+    enum err e = OK;
     for (uint32_t at = 0; at < bytes && !e; at += (uint32_t)sizeof zeros) {
         size_t n = bytes - at < sizeof zeros ? bytes - at : sizeof zeros;
         e = io_write_all(fd, zeros, n, at, "a segment", f);
