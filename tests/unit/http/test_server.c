@@ -203,18 +203,24 @@ TEST(head_has_no_body)
 
 TEST(security_headers_are_on_every_answer)
 {
-    static const char *const want[] = {"Content-Security-Policy: default-src 'none';",
-                                       "X-Content-Type-Options: nosniff",
-                                       "X-Frame-Options: DENY",
+    static const char *const always[] = {"Content-Security-Policy: default-src 'none';",
+                                         "frame-ancestors 'none'",
+                                         "X-Content-Type-Options: nosniff",
+                                         "X-Frame-Options: DENY",
+                                         "Cross-Origin-Resource-Policy: same-origin",
+                                         "Cache-Control: no-store",
+                                         "Date: "};
+    static const char *const page[] = {"form-action 'self'", "base-uri 'none'",
                                        "Referrer-Policy: same-origin",
-                                       "Cache-Control: no-store",
-                                       "Date: "};
+                                       "Cross-Origin-Opener-Policy: same-origin"};
     start();
-    for (int refused = 0; refused < 2; refused++) {
+    for (int refused = 0; refused < 2; refused++) { /* a problem document is JSON */
         const char *a = ask(refused ? "GET http://other/ HTTP/1.1\r\n" HOST CLOSE "\r\n" : GET("/echo"));
         EXPECT_INT(status_of(a), refused ? 400 : 200);
-        for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
-            EXPECT(strstr(a, want[i]) != NULL);
+        for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
+            EXPECT(strstr(a, always[i]) != NULL);
+        for (size_t i = 0; i < sizeof page / sizeof page[0]; i++)
+            EXPECT((strstr(a, page[i]) == NULL) == refused);
         EXPECT(strstr(a, "\nServer:") == NULL);
     }
     const char *a = ask(GET("/echo?cache"));
