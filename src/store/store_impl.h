@@ -101,7 +101,6 @@ struct store_ahead {
     bool group;                   /* store_ahead_group: each is asked when the first job asks it */
     uint32_t changed_id[STORE_AHEAD_MAX],
         changed_sid[STORE_AHEAD_MAX]; /* by the group: of which, one bit each */
-    uint64_t put[STORE_AHEAD_MAX];    /* and fields, by their last six bits */
     bool keys_used;                   /* somebody's key was asked for */
     bool stale;                       /* something was changed since */
     bool asked[AHEAD_COUNT];

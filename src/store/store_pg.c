@@ -525,9 +525,10 @@ void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
             lose(pg, why, "run a command");
         if ((int)i == wanted && out && !why[0] && did_well(r))
             *out = r;
-        else if (pg->keep[i] && !why[0] && r && did_well(r))
+        else if (pg->keep[i] && !why[0] && r && did_well(r)) {
+            PQclear(*pg->keep[i]);
             *pg->keep[i] = r;
-        else
+        } else
             PQclear(r);
     }
     mark_take(pg);

@@ -5,8 +5,14 @@
  * The persons are sent with whatever the snapshot asks first and come with its answer; relations, consents
  * and values of all come in a second round trip. Keys come in a third, if one is asked for; where the last
  * snapshot needed one, they are asked for beside the second. The statements of
- * queries.def then find their rows here. In a group of writes all is asked for at once, and what changes
- * anything ends it.
+ * queries.def then find their rows here; what a snapshot asks beyond those goes to the server for its one
+ * person.
+ *
+ * In a group of writes, the sweep has all that its walk looks at asked for at once, and what changes anything
+ * ends it. What jobs of a group ask of their persons is fetched for the others with the first who asks, one
+ * statement after the other, and what a job changes is asked for anew. That is not done with values, holds
+ * and happenings: of many persons they are many rows, and a server that notes more rows read than it has room
+ * for notes the whole table, so that daemons with different persons would make each other start again.
  */
 #include "store_pg_impl.h"
 
@@ -206,7 +212,7 @@ static const struct {
     {Q_SUBJECT_EPOCH, BIT(SUBJECT_GET)},
     {Q_SERVICE_USED, BIT(SERVICE_USES)},
     {Q_CONSENT_ADD, BIT(CONSENT_LAST) | BIT(CONSENT_HELD)},
-    {Q_VALUE_PUT, BIT(VALUE_ALL) | BIT(VALUE_LIST) | BIT(VALUE_BRIEF)}, /* VALUE_VERSION: see `put` */
+    {Q_VALUE_PUT, 0}, /* groups fetch no values */
     {Q_KEY_ADD, BIT(KEY_GET)},
     {Q_PENDING_ADD, 0},
     {Q_PENDING_DROP, 0},
@@ -214,17 +220,14 @@ static const struct {
     {Q_META_TAKE, 0},
 };
 
-static void changed_of(struct store_ahead *s, enum store_query_id q, uint32_t touches,
-                       const struct store_arg *args)
+static void changed_of(struct store_ahead *s, uint32_t touches, const struct store_arg *args)
 {
     for (size_t i = 0; args[0].type == 'b' && i < s->n; i++)
         if (args[0].s.len == STORE_ID_LEN && memcmp(s->id[i], args[0].s.p, STORE_ID_LEN) == 0)
             s->changed_id[i] |= touches;
     for (size_t i = 0; args[0].type == 'i' && i < s->n_sids; i++)
-        if (s->sid[i] == args[0].i) {
+        if (s->sid[i] == args[0].i)
             s->changed_sid[i] |= touches;
-            s->put[i] |= q == Q_VALUE_PUT ? 1ull << (args[1].i & 63) : 0;
-        }
 }
 
 void store_ahead_changed(struct store *st, enum store_query_id q, const struct store_arg *args)
@@ -238,7 +241,7 @@ void store_ahead_changed(struct store *st, enum store_query_id q, const struct s
     if (!s->group || i == n)
         s->stale = true; /* not freed: rows of it may be open */
     else if (narrow[i].touches)
-        changed_of(s, q, narrow[i].touches, args);
+        changed_of(s, narrow[i].touches, args);
 }
 
 void store_ahead_end(struct store *st)
@@ -318,7 +321,7 @@ static void rest_take(struct store *st)
     array_sids(&a, &st->ahead);
     for (unsigned w = AHEAD_SERVICE_USES; w <= AHEAD_VALUE_BRIEF; w++)
         ask(st, (enum store_ahead_which)w, &a, OID_INT8_ARRAY);
-    if (st->keys_beside) { /* the two servers work at the same time */
+    if (st->keys_beside && !st->ahead.asked[AHEAD_KEY_GET]) { /* the two servers work at the same time */
         pg_mark(st->pg[STORE_MAIN]);
         keys_ask(st);
         pg_mark(st->pg[STORE_KEYS]);
@@ -352,16 +355,19 @@ static bool untouched(const struct store_ahead *s, enum store_ahead_which w, con
     }
     while (i < s->n_sids && s->sid[i] != args[0].i)
         i++;
-    return i < s->n_sids && !(s->changed_sid[i] & 1u << w) &&
-           !(w == AHEAD_VALUE_VERSION && s->put[i] >> (args[1].i & 63) & 1);
+    return i < s->n_sids && !(s->changed_sid[i] & 1u << w);
 }
+
+#define GROUPED                                                                                              \
+    (BIT(SUBJECT_GET) | BIT(SUBJECT_OF_SID) | BIT(SERVICE_USES) | BIT(CONSENT_HELD) | BIT(CONSENT_LAST) |    \
+     BIT(KEY_GET))
 
 /* Their numbers come with their rows; who has none is not found. */
 static PGresult *rows_in_group(struct store *st, enum store_ahead_which w, const struct store_arg *args)
 {
     struct store_ahead *s = &st->ahead;
     struct array a;
-    if (!untouched(s, w, args))
+    if (!(GROUPED & 1u << w) || !untouched(s, w, args))
         return NULL;
     if (!s->asked[w]) {
         if (by_id(w))
@@ -398,7 +404,7 @@ static PGresult *rows_of(struct store *st, enum store_ahead_which w, const struc
         return NULL;
     if (w == AHEAD_KEY_GET)
         keys_take(st);
-    else if (!s->asked[w])
+    else if (!s->asked[w] && w >= AHEAD_SERVICE_USES && w <= AHEAD_VALUE_BRIEF)
         rest_take(st);
     return s->rows[w];
 }
@@ -412,12 +418,31 @@ static bool row_is(const PGresult *r, int row, const struct store_arg *args, siz
     return same;
 }
 
+/* Those that come in the order of persons' numbers: of many there may be thousands of rows. */
+#define SORTED                                                                                               \
+    (BIT(CONSENT_HELD) | BIT(VALUE_BRIEF) | BIT(VALUE_LIST) | BIT(VALUE_ALL) | BIT(HOLD_LIST) |              \
+     BIT(HAPPENING_LIST))
+
+static int first_of(const PGresult *r, enum store_ahead_which w, const struct store_arg *arg)
+{
+    int low = 0, high = SORTED & 1u << w ? PQntuples(r) : 0;
+    while (low < high) {
+        int mid = low + (high - low) / 2;
+        if (pg_i(r, mid, 0) < arg->i)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 bool store_ahead_find(struct store *st, const struct store_arg *args, size_t n, struct store_rows *rows)
 {
-    PGresult *r = rows_of(st, which_of(rows->q), args);
+    enum store_ahead_which w = which_of(rows->q);
+    PGresult *r = rows_of(st, w, args);
     if (!r)
         return false;
-    int all = PQntuples(r), first = 0;
+    int all = PQntuples(r), first = first_of(r, w, args);
     while (first < all && !row_is(r, first, args, n))
         first++;
     if (first == all && rows->q == Q_CONSENT_LAST)
