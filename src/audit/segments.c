@@ -107,14 +107,16 @@ static enum err offsets_read(const struct audit *au, const struct segment_head *
     enum err e = segment_cursor(au, h, CURSOR_SCAN, &c, f);
     if (e)
         return e;
-    while (cursor_next(&c, &r) == STEP_RECORD) {
+    enum step step;
+    while ((step = cursor_next(&c, &r)) == STEP_RECORD) {
         if ((r.index - h->first) % SPARSE_EVERY != 0)
             continue;
         out->sparse = grown(out->sparse, out->n_sparse, &out->cap_sparse, sizeof *out->sparse);
         out->sparse[out->n_sparse++] = (uint32_t)r.offset;
     }
     cursor_close(&c);
-    return OK;
+    return step == STEP_IO ? fail_set(f, ERR_IO, "reading segment %llu failed", (unsigned long long)h->number)
+                           : OK;
 }
 
 /* A summary is believed if its segment ends where it says. */
