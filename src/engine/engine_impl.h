@@ -137,12 +137,13 @@ struct copier {
 
 struct publisher {
     pthread_t thread;
+    /* The thread's own; apart from the others, for compilers read neighbours at once. */
+    bool late;          /* the last try failed, and the log says so */
+    bool short_of_room; /* the same of room for the next segment */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool idle; /* nothing was sealed since it last looked */
     bool closed, runs;
-    bool late;          /* the last try failed, and the log says so; the thread's own */
-    bool short_of_room; /* the same of room for the next segment */
 };
 
 /* ---- The committer */
