@@ -237,15 +237,15 @@ static bool over(const struct withdrawal *w, size_t which, const struct question
     return which == STORED ? storing_over(q, field, w->needs) : purpose_over(q, field, w->needs);
 }
 
-/* It was not withdrawn already, or had ended otherwise: right before this act, the newest there is. */
-static bool held_before(const struct withdrawal *w, const struct question *q, unsigned field)
+/* What of it held until this act, the newest there is. */
+static uint64_t held_before(const struct withdrawal *w, const struct question *q, unsigned field)
 {
     struct question before = *q;
-    bool held = false;
+    uint64_t held = 0;
     before.n_events -= before.n_events > 0;
     for (unsigned i = 0; i < policy_kind_count(q->policy, KIND_NEED); i++)
-        if (w->needs & 1ull << i)
-            held |= q->call->view->sources->need[i]->held(&before, field, i) == CONSENT_HOLDS;
+        if (w->needs & 1ull << i && q->call->view->sources->need[i]->held(&before, field, i) == CONSENT_HOLDS)
+            held |= 1ull << i;
     return held;
 }
 
@@ -271,19 +271,25 @@ static enum err end_one(struct withdrawal *w, const struct value *v, struct inst
     return clock_start(w->clock[STORED].call, w->clock[STORED].subject, &h, NULL, f);
 }
 
-/* `last`: when the newest of those it speaks for came. */
+/* `last`: when the newest of those it speaks for came. Who withdraws the second of two that the value rested
+ * on, be it by its storing and its use, puts off nothing that the first made due. */
 static enum err end_value(struct withdrawal *w, const struct value *v, struct instant last, struct fail *f)
 {
     unsigned field = policy_find(w->clock[STORED].call->view->policy, DIM_FIELD, v->field);
-    bool rests[RESTS] = {false}, any = false, held = false;
+    bool rests[RESTS] = {false}, any = false, held = false, stood = true;
     enum err e = OK;
     for (size_t i = 0; !e && field != POLICY_NONE && i < RESTS; i++) {
         const struct question *q = NULL;
         e = question_of(&w->clock[i], v, &q, f);
-        rests[i] = !e && q && over(w, i, q, field);
-        held |= rests[i] && held_before(w, q, field);
+        if (e || !q)
+            continue;
+        uint64_t until_now = held_before(w, q, field);
+        rests[i] = over(w, i, q, field);
         any |= rests[i];
+        held |= rests[i] && until_now;
+        stood &= !over_without(q, field, i == STORED, until_now);
     }
+    held &= stood;
     if (!e && any)
         e = end_one(w, v, last, "consent-withdrawn", held, f);
     if (!e && any && w->guardian)
@@ -501,6 +507,9 @@ enum err clock_settle(struct gate_call *c, const struct subject *s, size_t *set,
  * so many persons are fetched together. A change to one of them ends that for the others. */
 #define AHEAD 16
 
+/* Raised when times come out otherwise than before under the same policy: all are then reckoned once more. */
+#define RECKONING 2
+
 struct follow {
     uint8_t cause[32];
     struct since all;
@@ -520,6 +529,7 @@ static enum err cause(struct gate_call *c, struct follow *w, struct fail *f)
     if (e)
         return e;
     text_put(&t, span_of(c->view->compiled.b, sizeof c->view->compiled.b));
+    text_fmt(&t, " %d\n", RECKONING);
     for (size_t i = 0; i < w->all.n; i++)
         put_happening(&t, &w->all.list[i]);
     crypto_sha256(text_span(&t), &d);

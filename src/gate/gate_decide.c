@@ -220,6 +220,18 @@ bool storing_over(const struct question *q, unsigned field, uint64_t needs)
     return storing_request(q, field, &s, &r) && lacks(q, &r, s.ended & needs);
 }
 
+bool over_without(const struct question *q, unsigned field, bool storing, uint64_t needs)
+{
+    struct policy_request r;
+    struct standing s = question_standing(q, field);
+    if (!storing)
+        question_request(q, field, &s, &r);
+    else if (!storing_request(q, field, &s, &r))
+        return false;
+    r.needs |= needs;
+    return lacks(q, &r, s.ended & ~needs);
+}
+
 static void judge_all(struct question *q, struct gate_answer *out)
 {
     struct asked_field *fields =

@@ -271,6 +271,7 @@ struct epoch_table {
     size_t n, cap;
     struct vault *vault;
     struct store *st;
+    struct fail trouble; /* why somebody may be missing */
 };
 
 void epoch_free(struct epoch_table *t)
@@ -286,8 +287,12 @@ static void add_person(void *ctx, const struct subject *s)
     struct epoch_table *t = ctx;
     struct vault_person person = vault_of(s);
     struct person_key *key;
-    struct fail ignored = {0}; /* a person without a key has no pseudonym any more */
-    if (vault_key_read(t->vault, t->st, &person, &key, &ignored))
+    struct fail why = {0};
+    enum err e = vault_key_read(t->vault, t->st, &person, &key, &why);
+    bool none = e == ERR_NOT_FOUND || e == ERR_GONE || e == ERR_INTEGRITY; /* no key, no pseudonym any more */
+    if (e && !none)
+        t->trouble = why;
+    if (e)
         return;
     if (t->n == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 1024;
@@ -313,10 +318,19 @@ static struct epoch_table *epoch_make(struct vault *v, struct store *st, struct 
         abort();
     *t = (struct epoch_table){.epoch = epoch_at(at), .vault = v, .st = st};
     if (subject_each(st, add_person, t, at, &f))
-        log_line(LOG_LVL_ERROR, "gate", "entries stay without a name: %s", f.detail);
+        t->trouble = f;
+    if (t->trouble.code)
+        log_line(LOG_LVL_ERROR, "gate", "entries stay without a name: %s", t->trouble.detail);
     if (t->n)
         qsort(t->rows, t->n, sizeof *t->rows, row_cmp);
     return t;
+}
+
+enum err epoch_trouble(const struct epoch_table *t, struct fail *f)
+{
+    if (t && t->trouble.code)
+        *f = t->trouble;
+    return t ? t->trouble.code : OK;
 }
 
 bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const struct audit_leaf *l,

@@ -210,6 +210,8 @@ bool storing_rule(const struct question *q, unsigned field, struct policy_decisi
 bool purpose_over(const struct question *q, unsigned field, uint64_t needs);
 /* The same of storing it. */
 bool storing_over(const struct question *q, unsigned field, uint64_t needs);
+/* Had `needs` held, it (or its storing) would be over all the same, for want of another that ended. */
+bool over_without(const struct question *q, unsigned field, bool storing, uint64_t needs);
 
 /* gate_hold.c: turns an allowed answer into a refusal (hold_only) where something under a legal hold would
  * go: a field with all its items, or one item of each. */
@@ -379,6 +381,8 @@ enum err detail_open(const struct vault *v, const struct person_key *key, struct
  * for. The caller frees it. */
 bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const struct audit_leaf *l,
                 struct subject_id *out);
+/* Why the table may lack somebody; OK: it does not. */
+enum err epoch_trouble(const struct epoch_table *t, struct fail *f);
 void epoch_free(struct epoch_table *t);
 
 static inline struct vault_person vault_of(const struct subject *s)

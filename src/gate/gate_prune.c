@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-#define KEEP_NAME  SPAN("record_keep") /* months */
+#define KEEP_NAME SPAN("record_keep") /* months */
 
 /* ---- Marks in the database */
 

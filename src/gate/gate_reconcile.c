@@ -73,12 +73,18 @@ static enum err erase_again(struct missing *m, const struct audit_leaf *l, struc
     const struct gate_call *c = m->call;
     struct subject_id id;
     struct subject s;
-    struct fail gone = {0};
-    if (of_nobody(l) || !epoch_find(&m->pseudonyms, m->gate->vault, c->st, l, &id) ||
-        subject_get(c->st, id, c->now, &s, &gone))
+    struct fail why = {0};
+    if (of_nobody(l) || !epoch_find(&m->pseudonyms, m->gate->vault, c->st, l, &id))
         return OK;
+    enum err e = subject_get(c->st, id, c->now, &s, &why);
+    if (e == ERR_NOT_FOUND || e == ERR_GONE)
+        return OK;
+    if (e) {
+        *f = why;
+        return e;
+    }
     struct vault_person person = vault_of(&s);
-    enum err e = subject_erase(c->st, &s, c->now, f);
+    e = subject_erase(c->st, &s, c->now, f);
     m->erased += !e;
     return e ? e : vault_key_destroy(m->gate->vault, c->st, &person, f);
 }
@@ -182,6 +188,8 @@ static enum err take_entry(void *ctx, uint64_t index, struct span leaf, struct s
         return fail_set(f, ERR_CORRUPT, "entry %" PRIu64 " of the record cannot be read", index);
     bool past = l.kind != AUDIT_ERASE && !of_nobody(&l) && erased_later(m, &l);
     enum err e = past ? OK : take(m, &l, sealed, &fate, f);
+    if (!e) /* nobody is taken for gone because a key could not be read just now */
+        e = epoch_trouble(m->pseudonyms, f);
     arena_reset(m->scratch);
     if (e || fate == FATE_NOTHING)
         return e;

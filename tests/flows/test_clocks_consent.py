@@ -8,7 +8,7 @@ from troth_people import People
 WORDS = """# Words
 
 ```catalogue
-category contact grade 3: mail-address, telephone, street, birthday-card, shoe-size, letters.
+category contact grade 3: mail-address, telephone, street, birthday-card, shoe-size, letters, parcels, chats.
 category papers grade 4: passport-number.
 category play grade 2: score.
 data email-addresses: mail-address.
@@ -50,6 +50,8 @@ we may collect shoe-size from data-subject for selling only with wanted.
 we may collect shoe-size from device-or-log for selling.
 we may use shoe-size for selling.
 we may collect, use letters for leaflets only with wanted or liked.
+we may collect, use parcels for leaflets only with wanted and liked.
+we may collect, use chats for leaflets only with wanted.
 we may collect, use score of child for playing only with allowed-by-guardian.
 ```
 
@@ -58,6 +60,8 @@ we may store mail-address until 2 years after account-closed.
 we may store passport-number until 10 days after consent-withdrawn.
 we may store telephone until 30 days after consent-withdrawn.
 we may store letters until 30 days after consent-withdrawn.
+we may store parcels until 30 days after consent-withdrawn.
+we may store chats only with liked until 30 days after consent-withdrawn.
 we may store shoe-size until 40 days after consent-withdrawn.
 we may store street only with wanted until 20 days after consent-withdrawn.
 we may store birthday-card only with wanted until 1 years after order-closed.
@@ -163,6 +167,20 @@ class Withdrawn(People):
         self.assertEqual(self.keep(person, "letters"), "open")
         self.take_back(person, "wanted")
         self.assertEqual(self.keep(person, "letters"), "2026-12-23")
+
+    def test_R109_the_second_of_two_that_were_needed_puts_nothing_off(self):
+        for field in ("parcels", "chats"):  # the use rested on both; the use on one, the storing on the other
+            for first, second in (("wanted", "liked"), ("liked", "wanted")):
+                self.at("2026-11-23T04:00:00Z")
+                person = self.someone()
+                self.give(person)
+                self.give(person, "liked")
+                self.store(person, "leaflets", field)
+                self.take_back(person, first)
+                self.assertEqual(self.keep(person, field), "2026-12-23", (field, first))
+                self.at("2026-12-20T04:00:00Z")
+                self.take_back(person, second)
+                self.assertEqual(self.keep(person, field), "2026-12-23", (field, first))
 
     def test_R109_each_of_two_consents_may_be_the_last(self):
         for first, last in (("wanted", "liked"), ("liked", "wanted")):
