@@ -489,12 +489,28 @@ static void *read_beside(void *arg)
     return NULL;
 }
 
+static void breathe(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+}
+
+/* Far more often than a daemon publishes, yet not without a pause: the lock is not fair. */
 static void *publish_beside(void *arg)
 {
     struct beside *b = arg;
-    while (!atomic_load(&b->stop))
+    while (!atomic_load(&b->stop)) {
         atomic_fetch_add(&b->wrong, audit_publish(b->au, fx_now, NULL) != OK);
+        breathe();
+    }
     return NULL;
+}
+
+/* On a busy machine all would be over before a reader had its turn. */
+static void let_them_read(struct beside *b)
+{
+    unsigned before = atomic_load(&b->read);
+    for (int i = 0; i < 100000 && atomic_load(&b->read) == before; i++)
+        breathe();
 }
 
 static bool prune_oldest(struct audit *au, size_t keep)
@@ -525,6 +541,7 @@ TEST(pruning_beside_readers_and_the_publisher)
     for (int q = 0; q < 9; q++) {
         for (int i = 0; i < 6; i++)
             record(b.au, q, 50);
+        let_them_read(&b);
         pruned += prune_oldest(b.au, 3);
     }
     atomic_store(&b.stop, true);
