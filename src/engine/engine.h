@@ -52,9 +52,9 @@ struct job {
     bool look_up;        /* WRITE: whom its entries concern is not said: it is looked up behind the record */
     bool wait_history;   /* READ: run only after history.db holds everything sealed so far */
     bool forget_history; /* WRITE: the person of entry_subject[0] is erased: after this job's entries, and
-                          * instead    of them, all rows of the person leave history.db */
+                          * instead of them, all rows of the person leave history.db */
     struct span about;   /* the raw id of the person whose values it reads (READ), or whom it changes (WRITE),
-                          * if   that is all it does: empty where it looks at others, too */
+                          * if that is all it does: empty where it looks at others, too */
     void *user;          /* the caller's */
     /* Fills res, entries, undo. WRITE jobs on a server may be run again, from the beginning, in a new
      * transaction: what run left in the job or behind `user` the time before must not count. */

@@ -94,8 +94,8 @@ void store_ahead_sids(struct store *st, const int64_t *sids, size_t n);
  * consents, holds and what happened. It holds until the group changes anything; who began it ends it. */
 void store_ahead_keeping(struct store *st, const int64_t *sids, size_t n);
 /* The same for the persons whom the changes of a group are about, right after it began: what one of its jobs
- * asks of its person is fetched for those of the others as well. What the group itself changed is asked anew.
- */
+ * asks of its person is fetched for those of the others as well, but for values, holds and what happened.
+ * What the group itself changed is asked anew. */
 void store_ahead_group(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n);
 void store_ahead_end(struct store *st);
 

@@ -100,13 +100,14 @@ enum err pg_connect_plain(struct store_pg *pg, struct fail *f);
 bool pg_run(struct store_pg *pg, const char *sql, char state[6]);
 /* Version of the schema that is there; 0: none. -1: the server failed, with its state. */
 int pg_version_read(struct store_pg *pg, char state[6]);
-/* Names of the tables the schema makes, as `DROP TABLE IF EXISTS a, b`. */
 /* What somebody made there; an extension's own is not counted. */
 #define PG_RELATIONS                                                                                         \
     " FROM pg_class c WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', "   \
     "'m', 'f', 'S') AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND "   \
     "d.objid = c.oid AND d.deptype = 'e')"
+/* Says that somebody's things are there: ERR_CONFLICT. */
 enum err pg_not_empty(const struct store_pg *pg, struct fail *f);
+/* Names of the tables the schema makes, as `DROP TABLE IF EXISTS a, b`. */
 struct span pg_drop_text(struct arena *a, enum store_db which);
 
 #endif

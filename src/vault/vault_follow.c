@@ -98,10 +98,11 @@ static enum err follow_class(struct vault *v, struct store *st, enum key_class c
 enum err vault_follow(struct vault *v, struct store *st, struct fail *f)
 {
     enum err e = OK;
-    for (enum key_class c = 0; !e && c < CLASS_COUNT; c++)
-        if (!store_key_queued(st,
-                              span_str(class_names[c]))) /* of this very group: it comes with the commit */
-            e = follow_class(v, st, c, f);
+    for (enum key_class c = 0; !e && c < CLASS_COUNT; c++) {
+        bool own =
+            store_key_queued(st, span_str(class_names[c])); /* it comes with this very group's commit */
+        e = own ? OK : follow_class(v, st, c, f);
+    }
     return e;
 }
 

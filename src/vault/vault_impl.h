@@ -30,8 +30,8 @@ struct vault {
     int64_t next_number[CLASS_COUNT];   /* its generation */
     char *master_file, *master_command; /* one of them */
     struct ledger *ledger;              /* null: a folder that is only looked at */
-    char
-        *next_master; /* under `lock`: the file of the one that this group changes to, or an undone one did */
+    /* Under `lock`: the file of the master key that this group changes to, or an undone one did. */
+    char *next_master;
     bool next_in_place; /* it takes the place of master_file with the commit */
     struct key *index;  /* blind index */
     struct key *record; /* actors' pseudonyms, details of entries that concern no person */

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static char fx_data[64];
@@ -19,6 +20,12 @@ static inline void fx_run(const char *fmt, const char *arg)
     char cmd[512];
     snprintf(cmd, sizeof cmd, fmt, arg, arg, arg);
     EXPECT_INT(system(cmd), 0);
+}
+
+/* The log's lock is not fair: who goes round and round lets the others have it. */
+static inline void fx_breathe(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
 /* A new, empty log with small segments. */

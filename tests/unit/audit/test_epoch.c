@@ -489,18 +489,13 @@ static void *read_beside(void *arg)
     return NULL;
 }
 
-static void breathe(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-}
-
 /* Far more often than a daemon publishes, yet not without a pause: the lock is not fair. */
 static void *publish_beside(void *arg)
 {
     struct beside *b = arg;
     while (!atomic_load(&b->stop)) {
         atomic_fetch_add(&b->wrong, audit_publish(b->au, fx_now, NULL) != OK);
-        breathe();
+        fx_breathe();
     }
     return NULL;
 }
@@ -510,7 +505,7 @@ static void let_them_read(struct beside *b)
 {
     unsigned before = atomic_load(&b->read);
     for (int i = 0; i < 100000 && atomic_load(&b->read) == before; i++)
-        breathe();
+        fx_breathe();
 }
 
 static bool prune_oldest(struct audit *au, size_t keep)

@@ -3,7 +3,6 @@
 #include "log_fixture.h"
 
 #include <pthread.h>
-#include <time.h>
 
 enum { SMALL = 4096, ENTRIES = 40 }; /* two segments of 4 KiB */
 
@@ -406,11 +405,6 @@ static void *read_along(void *arg)
     return NULL;
 }
 
-static void breathe(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
-}
-
 // Far more often than a daemon publishes, yet not without a pause: the lock is not fair, and readers are to
 // get it.
 static void *publish_along(void *arg)
@@ -418,7 +412,7 @@ static void *publish_along(void *arg)
     struct race *r = arg;
     while (!atomic_load(&r->done)) {
         EXPECT_INT(audit_publish(r->au, fx_now, NULL), OK);
-        breathe();
+        fx_breathe();
     }
     return NULL;
 }
@@ -447,7 +441,7 @@ TEST(readers_publisher_and_verifier_beside_the_committer)
     for (uint64_t n = 0; n < 6000 || (atomic_load(&r.proofs) < 20 && n < 400000); n += 20) {
         fx_fill(r.au, n, n + 20);
         if (n >= 6000)
-            breathe();
+            fx_breathe();
     }
     atomic_store(&r.done, true);
     for (size_t i = 0; i < 4; i++)

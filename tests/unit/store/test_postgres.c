@@ -360,6 +360,12 @@ static void alone_of(struct store *st, struct span *out, const enum store_query_
         }
 }
 
+static void ids_from(uint8_t (*ids)[STORE_ID_LEN], int first, int n)
+{
+    for (int i = 0; i < n; i++)
+        memcpy(ids[i], id_of(first + i).p, STORE_ID_LEN);
+}
+
 /* The second time round keys are asked for beside the rest. */
 static void a_snapshot_fetched_ahead_says_the_same(const char *data)
 {
@@ -373,8 +379,7 @@ static void a_snapshot_fetched_ahead_says_the_same(const char *data)
     EXPECT_INT(store_begin_read(st, &f), OK);
     alone_of(st, alone, read_ahead, N, a);
     store_end_read(st);
-    for (int p = 0; p < PERSONS; p++)
-        memcpy(ids[p], id_of(p).p, STORE_ID_LEN);
+    ids_from(ids, 0, PERSONS);
     for (int i = 0; i < 6; i++) {
         EXPECT_INT(store_begin_read(st, &f), OK);
         store_ahead(st, (const uint8_t(*)[STORE_ID_LEN])ids, PERSONS);
@@ -407,8 +412,7 @@ static void a_snapshot_asks_for_the_rest_itself(const char *data)
     for (int round = 0; round < 6; round++) {
         uint8_t ids[2][STORE_ID_LEN];
         int first = round % 2 * 2;
-        for (int p = 0; p < 2; p++)
-            memcpy(ids[p], id_of(first + p).p, STORE_ID_LEN);
+        ids_from(ids, first, 2);
         EXPECT_INT(store_begin_read(st, &f), OK);
         store_ahead(st, (const uint8_t(*)[STORE_ID_LEN])ids, 2);
         for (int p = first; p < first + 2; p++)
@@ -496,8 +500,7 @@ static void jobs_of_a_group_see_what_it_changed(struct store *st)
     struct arena *a = arena_new(0);
     struct fail f = {0};
     bool ahead = true;
-    for (int p = 0; p < PERSONS; p++)
-        memcpy(ids[p], id_of(p).p, STORE_ID_LEN);
+    ids_from(ids, 0, PERSONS);
     EXPECT_INT(store_begin_write(st, &f), OK);
     alone_of(st, alone, group_ahead, N, a);
     store_ahead_group(st, (const uint8_t(*)[STORE_ID_LEN])ids, PERSONS - 1);
