@@ -135,7 +135,7 @@ void engine_lane_run(struct engine *e, unsigned lane)
 static bool seat_opened(struct reader_seat *seat, struct job_list *batch)
 {
     struct fail f = {0};
-    if (seat->st || store_open(seat->e->config.data, STORE_READ, &seat->st, &f) == OK)
+    if (seat->st || store_open_further(seat->e->config.data, STORE_READ, &seat->st, &f) == OK)
         return true;
     batch_fail(seat->e, batch, &f);
     return false;

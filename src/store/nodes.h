@@ -74,8 +74,9 @@ enum err store_stand(struct store *st, int64_t number, struct node_stand *out, s
 void store_impatient(struct store *st);
 /* The next transactions are on new connections. */
 void store_renew(struct store *st);
-/* Looks whether servers that could not be reached answer; at once if none is known to be away. */
-void store_probe(struct store *st);
+/* Looks whether servers that could not be reached answer, each for some seconds; at once if none is known to
+ * be away. Any thread: its connections are not used. */
+void store_probe(const struct store *st);
 /* In a group: true if no daemon runs under the number; none can start before the group ends. */
 enum err store_node_dead(struct store *st, int64_t number, bool *dead, struct fail *f);
 /* A streaming replica (`history = URL` of DATA/database): from begin to end, in a snapshot of which

@@ -222,15 +222,18 @@ static enum err open_one(struct store *st, enum store_db which, const char *data
 }
 
 /* The people and their keys. A connection that only writes history.db reads them as well. */
-static enum err open_served(struct store *st, const char *data, struct fail *f)
+static enum err open_served(struct store *st, const char *data, bool keys_late, struct fail *f)
 {
     struct arena *a = arena_new(0);
     struct pg_urls urls;
     enum err err = pg_urls_read(a, data, &urls, f);
     for (unsigned i = STORE_MAIN; i <= STORE_KEYS && err == OK; i++) {
         const char *url = url_of(a, &urls, (enum store_db)i);
-        err = url ? pg_open(url, (enum store_db)i, st->mode == STORE_WRITE, &st->pg[i], f)
-                  : open_one(st, (enum store_db)i, data, f);
+        if (url && i == STORE_KEYS && keys_late)
+            st->pg[i] = pg_new(url, STORE_KEYS);
+        else
+            err = url ? pg_open(url, (enum store_db)i, st->mode == STORE_WRITE, &st->pg[i], f)
+                      : open_one(st, (enum store_db)i, data, f);
     }
     if (err == OK && urls.history.len && st->mode == STORE_READ)
         st->aside = pg_aside(arena_str(a, urls.history));
@@ -238,12 +241,13 @@ static enum err open_served(struct store *st, const char *data, struct fail *f)
     return err;
 }
 
-enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f)
+static enum err open_all(const char *data, enum store_mode mode, bool keys_late, struct store **out,
+                         struct fail *f)
 {
     struct store *st = store_new(mode);
     enum err err = move_check(data, f);
     if (err == OK)
-        err = open_served(st, data, f);
+        err = open_served(st, data, keys_late, f);
     if (err == OK)
         err = history_again(data, mode, f);
     if (err == OK)
@@ -256,4 +260,14 @@ enum err store_open(const char *data, enum store_mode mode, struct store **out, 
     }
     *out = st;
     return OK;
+}
+
+enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f)
+{
+    return open_all(data, mode, false, out, f);
+}
+
+enum err store_open_further(const char *data, enum store_mode mode, struct store **out, struct fail *f)
+{
+    return open_all(data, mode, true, out, f);
 }

@@ -63,6 +63,8 @@ uint32_t store_application_id(enum store_db which);
  * STORE_WRITE mode, prepares every statement in that mode. ERR_CORRUPT names the file; ERR_NOT_FOUND if the
  * folder holds none. */
 enum err store_open(const char *data, enum store_mode mode, struct store **out, struct fail *f);
+/* The same where the process has one already: a server of the keys is connected to when it is first asked. */
+enum err store_open_further(const char *data, enum store_mode mode, struct store **out, struct fail *f);
 void store_close(struct store *st);
 
 /* One snapshot for several reads: of troth.db at once, of the others when they are first asked. As the commit

@@ -256,6 +256,11 @@ void pg_impatient(struct store_pg *pg)
     pg->impatient = true;
 }
 
+bool pg_stands(const struct store_pg *pg)
+{
+    return PQstatus(pg->c) == CONNECTION_OK && !pg->renew && !pg_unreachable(pg->which);
+}
+
 static enum err connect_now(struct store_pg *pg, struct fail *f);
 
 enum err pg_connect(struct store_pg *pg, struct fail *f)
@@ -296,7 +301,8 @@ static enum err connect_now(struct store_pg *pg, struct fail *f)
     pg->renew = false;
     memset(pg->prepared, PG_UNKNOWN, sizeof pg->prepared);
     pg->unanswered = 0;
-    pg->ending = pg->marked = false;
+    pg->marked = false;
+    pg->n_left = 0;
     pg->wanted = -1;
     pg->c = PQconnectdbParams(keys, values, 1);
     if (PQstatus(pg->c) != CONNECTION_OK)
@@ -312,9 +318,10 @@ static enum err connect_again(struct store_pg *pg, struct fail *f)
     int64_t now = pg_monotonic_ms();
     if (now < pg->retry_ms || (pg->impatient && pg_unreachable(pg->which)))
         return away(pg, f);
+    bool again = pg->backoff_ms || (pg->c && !pg->aside);
     enum err err = pg_connect(pg, f);
     if (err == OK) {
-        if (!pg->aside || pg->backoff_ms)
+        if (again)
             log_line(LOG_LVL_INFO, "store", "%s answers again", pg_name(pg));
         pg->backoff_ms = 0;
         return OK;
@@ -354,6 +361,17 @@ void pg_mark(struct store_pg *pg)
     pg->marked = PQpipelineSync(pg->c) == 1;
     if (!pg->marked)
         lose(pg, "08006", "send a command");
+}
+
+bool pg_leave(struct store_pg *pg)
+{
+    if (!pg->marked || pg->n_left == PG_LEFT_MAX)
+        return false;
+    pg->left[pg->n_left++] = (uint8_t)pg->unanswered;
+    pg->unanswered = 0;
+    pg->marked = false;
+    pg->wanted = -1;
+    return true;
 }
 
 static const struct {
@@ -412,7 +430,8 @@ static int64_t patience_ms(const struct store_pg *pg)
 {
     if (!pg->impatient)
         return pg->aside ? PG_ASIDE_MS : PG_SILENCE_MS;
-    return pg->which == STORE_MAIN && atomic_load(&deaf) ? PG_DEAF_MS : PG_IMPATIENT_MS;
+    bool away = pg->which == STORE_MAIN ? atomic_load(&deaf) : pg_unreachable(pg->which);
+    return away ? PG_DEAF_MS : PG_IMPATIENT_MS;
 }
 
 /* Until libpq has the next answer whole. A server that says nothing for too long is given up: the connection
@@ -485,15 +504,18 @@ static void mark_take(struct store_pg *pg)
     PQclear(r);
 }
 
-/* The end of a snapshot is not waited for: its answer is read with those of the next one. */
-static void ending_take(struct store_pg *pg)
+/* What was made among them counts as made: if it was not, the connection has no use. */
+static void left_take(struct store_pg *pg)
 {
-    char state[6];
-    if (!pg->ending)
-        return;
-    pg->ending = false;
-    PQclear(answer_take(pg, state));
-    mark_take(pg);
+    for (unsigned i = 0; i < pg->n_left; i++) {
+        for (unsigned k = 0; k < pg->left[i] && PQstatus(pg->c) != CONNECTION_BAD; k++) {
+            char state[6];
+            PQclear(answer_take(pg, state));
+            pg->renew |= state[0] != 0;
+        }
+        mark_take(pg);
+    }
+    pg->n_left = 0;
 }
 
 void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
@@ -514,7 +536,7 @@ void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
         lose(pg, "08006", "send a command");
         return;
     }
-    ending_take(pg);
+    left_take(pg);
     for (unsigned i = 0; i < n && PQstatus(pg->c) != CONNECTION_BAD; i++) {
         char why[6];
         PGresult *r = answer_take(pg, why);
@@ -536,10 +558,15 @@ void pg_collect(struct store_pg *pg, PGresult **out, char state[6])
 
 /* ---- Transactions */
 
-enum err pg_again(struct store_pg *pg, struct fail *f)
+static void forget_lost(struct store_pg *pg)
 {
     pg->lost = (struct fail){0};
     pg->met_another = false;
+}
+
+enum err pg_again(struct store_pg *pg, struct fail *f)
+{
+    forget_lost(pg);
     if (PQstatus(pg->c) == CONNECTION_OK && !pg->renew)
         return OK;
     enum err err = connect_again(pg, &pg->lost);
@@ -548,25 +575,20 @@ enum err pg_again(struct store_pg *pg, struct fail *f)
     return err;
 }
 
-enum err pg_probe(struct store_pg *pg, struct fail *f)
+void pg_probe(const struct store_pg *pg)
 {
-    pg->lost = (struct fail){0};
-    pg->met_another = false;
-    if (PQstatus(pg->c) != CONNECTION_OK || pg->renew)
-        return pg_connect(pg, f);
-    enum err err = pg_begin(pg, false, f);
-    if (err == OK)
-        err = pg_look(pg, f);
-    pg_rollback(pg);
-    atomic_store(&unreachable[pg->which], err != OK);
-    return err;
+    struct fail ignored = {0}; /* whoever needs it is told */
+    struct store_pg *own = pg_new(pg->url, pg->which);
+    own->impatient = true;
+    pg_connect(own, &ignored);
+    pg_close(own);
 }
 
 enum err pg_begin(struct store_pg *pg, bool write, struct fail *f)
 {
-    enum err err = pg_again(pg, f);
-    if (err != OK)
-        return err;
+    forget_lost(pg);
+    if (pg->which != STORE_KEYS && pg_again(pg, f) != OK)
+        return pg->lost.code;
     pg->state = PG_DUE;
     pg->write = write;
     pg->looked = pg->committing = false;
@@ -592,7 +614,7 @@ static void enter_pooled(struct store_pg *pg)
 
 void pg_enter(struct store_pg *pg)
 {
-    if (pg->state != PG_DUE)
+    if (pg->state != PG_DUE || (pg->which == STORE_KEYS && pg_again(pg, NULL) != OK))
         return;
     pg->state = PG_BEGUN;
     if (pg->pooled && !pg->aside)
@@ -677,11 +699,10 @@ void pg_rollback(struct store_pg *pg)
         if (pg->unanswered)
             pg_collect(pg, NULL, NULL);
         pg_control(pg, PG_ROLLBACK);
-        if (pg->write || pg->lost.code || pg->unanswered != 1 || PQpipelineSync(pg->c) != 1)
+        if (!pg->write) /* its end is not waited for */
+            pg_mark(pg);
+        if (!pg_leave(pg))
             pg_collect(pg, NULL, NULL);
-        else
-            pg->ending = true;
-        pg->unanswered = 0;
     }
     pg->state = PG_NONE;
     pg->saving = pg->saved = 0;

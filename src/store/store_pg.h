@@ -38,7 +38,7 @@
 #define PG_IMPATIENT_MS   5000  /* by an impatient connection after this, */
 #define PG_ASIDE_MS       2000  /* a replica: the primary has it all */
 #define PG_ASIDE_AGAIN_MS 30000 /* one that failed is left alone for so long */
-#define PG_DEAF_MS        1000  /* and after this if the ear hears nothing either */
+#define PG_DEAF_MS        1000  /* and after this if the ear hears nothing either, or others gave it up */
 #define PG_VERSION_MIN    150000
 #define PG_UNANSWERED_MAX 64 /* commands sent and not waited for: their answers fit any socket buffer */
 
@@ -56,6 +56,8 @@ enum err pg_urls_read(struct arena *a, const char *data, struct pg_urls *out, st
  * a time). ERR_NOT_FOUND: there is no schema. */
 enum err pg_open(const char *url, enum store_db which, bool may_write, struct store_pg **out, struct fail *f);
 void pg_close(struct store_pg *pg);
+/* Connects with its first transaction; the schema was seen by another connection. */
+struct store_pg *pg_new(const char *url, enum store_db which);
 /* The thread that uses it has others waiting: it is not the one to find out whether a server that could not
  * be reached can be now (store_probe does), and gives up sooner. */
 void pg_impatient(struct store_pg *pg);
@@ -69,8 +71,8 @@ void pg_renew(struct store_pg *pg);
 struct store_pg *pg_aside(const char *url);
 /* It is left alone for a while. */
 void pg_aside_failed(struct store_pg *pg);
-/* Connects now, if the connection is gone. */
-enum err pg_probe(struct store_pg *pg, struct fail *f);
+/* Tries a connection of its own to the same server: pg_unreachable says what came of it. Any thread. */
+void pg_probe(const struct store_pg *pg);
 
 enum err pg_installed(const char *url, enum store_db which, bool *out, struct fail *f);
 /* Makes the tables in one transaction. ERR_CONFLICT if there are any. */
@@ -78,7 +80,8 @@ enum err pg_create(const char *url, enum store_db which, struct fail *f);
 /* Drops the tables that pg_create made. */
 void pg_drop(const char *url, enum store_db which);
 
-/* Begins a transaction at its first statement. A connection that was lost is made again here. */
+/* Begins a transaction at its first statement. A connection that was lost is made again here; one to the
+ * keys with that statement: most of what is asked of the people needs none. */
 enum err pg_begin(struct store_pg *pg, bool write, struct fail *f);
 bool pg_within(const struct store_pg *pg); /* a transaction */
 /* True once a statement ran in the transaction: its snapshot stands. */

@@ -4,7 +4,7 @@
  *
  * The persons are sent with whatever the snapshot asks first and come with its answer; relations, consents
  * and values of all come in a second round trip. Keys come in a third, if one is asked for; where the last
- * snapshot needed one, they are asked for beside the second. The statements of
+ * snapshot needed one, they are asked for beside the second, and not waited for if none is. The statements of
  * queries.def then find their rows here; what a snapshot asks beyond those goes to the server for its one
  * person.
  *
@@ -90,9 +90,10 @@ static void ask(struct store *st, enum store_ahead_which w, const struct array *
     const int length[1] = {(int)a->len}, format[1] = {1};
     unsigned place = Q_COUNT + (unsigned)w;
     st->ahead.asked[w] = true;
+    if (!pg->lost.code)
+        pg_enter(pg);
     if (pg->lost.code)
         return;
-    pg_enter(pg);
     pg_room(pg, 2);
     if (pg->prepared[place] == PG_UNKNOWN && !pg->pooled) {
         pg_sent(pg, PQsendPrepare(pg->c, ahead[w].name, ahead[w].sql, 1, &type), false);
@@ -244,12 +245,20 @@ void store_ahead_changed(struct store *st, enum store_query_id q, const struct s
         changed_of(s, narrow[i].touches, args);
 }
 
+/* It must not come in when nobody waits for it. What was asked beside is waited for only by whoever needs it:
+ * the keys' server may be away. */
+static void unread(struct store_pg *pg)
+{
+    if (pg->unanswered && (pg->which != STORE_KEYS || !pg_leave(pg)))
+        answers(pg);
+}
+
 void store_ahead_end(struct store *st)
 {
     struct store_ahead *s = &st->ahead;
     for (unsigned w = 0; s->n_any && w < AHEAD_COUNT; w++) {
-        if (s->asked[w] && !s->rows[w] && st->pg[store_query_db(ahead[w].q)]->unanswered)
-            answers(st->pg[store_query_db(ahead[w].q)]); /* it must not come in when nobody waits for it */
+        if (s->asked[w] && !s->rows[w])
+            unread(st->pg[store_query_db(ahead[w].q)]);
         if (s->rows[w])
             PQclear(s->rows[w]);
     }
@@ -321,7 +330,8 @@ static void rest_take(struct store *st)
     array_sids(&a, &st->ahead);
     for (unsigned w = AHEAD_SERVICE_USES; w <= AHEAD_VALUE_BRIEF; w++)
         ask(st, (enum store_ahead_which)w, &a, OID_INT8_ARRAY);
-    if (st->keys_beside && !st->ahead.asked[AHEAD_KEY_GET]) { /* the two servers work at the same time */
+    if (st->keys_beside && !st->ahead.asked[AHEAD_KEY_GET] &&
+        pg_stands(st->pg[STORE_KEYS])) { /* the two servers work at the same time */
         pg_mark(st->pg[STORE_MAIN]);
         keys_ask(st);
         pg_mark(st->pg[STORE_KEYS]);

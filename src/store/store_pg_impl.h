@@ -33,7 +33,8 @@ enum pg_control {
     PG_ROLLBACK,
     PG_CONTROLS
 };
-#define PG_MADE (Q_COUNT + AHEAD_COUNT + PG_CONTROLS) /* statements, in this order */
+#define PG_LEFT_MAX 3 /* the end of a snapshot, what the next one asked beside, and the end of that */
+#define PG_MADE     (Q_COUNT + AHEAD_COUNT + PG_CONTROLS) /* statements, in this order */
 _Static_assert(PG_MADE < UINT16_MAX, "numbers of statements");
 
 struct store_pg {
@@ -47,8 +48,9 @@ struct store_pg {
     uint16_t makes[PG_UNANSWERED_MAX]; /* which statement each of them prepares, from 1; 0: none */
     void **keep[PG_UNANSWERED_MAX];    /* where its rows go, if somebody asked for them ahead; or null */
     bool marked;                       /* the mark that ends the answers was sent already */
-    bool ending;                       /* the end of the last snapshot was sent, its answer is not read */
-    int wanted;                        /* which of the unanswered one the caller waits for; -1: none */
+    uint8_t left[PG_LEFT_MAX];         /* answers nobody waits for, up to a mark each: read before the next */
+    unsigned n_left;
+    int wanted; /* which of the unanswered one the caller waits for; -1: none */
     uint8_t prepared[PG_MADE];
     struct fail lost;
     bool met_another;
@@ -70,9 +72,14 @@ void pg_control(struct store_pg *pg, enum pg_control c);
 void pg_room(struct store_pg *pg, unsigned n);
 /* The server begins with what was sent, while the caller does something else before it collects. */
 void pg_mark(struct store_pg *pg);
+/* Nobody waits any more for the answers of what was sent and marked. False: there is no room to leave them.
+ */
+bool pg_leave(struct store_pg *pg);
+/* Connected, and nothing is known against the server: asking it needs no wait. */
+bool pg_stands(const struct store_pg *pg);
 /* Counts a command that was sent; ok is what libpq's PQsend… said. */
 void pg_sent(struct store_pg *pg, int ok, bool wanted);
-/* Sends what begins the transaction, if it is due. */
+/* Sends what begins the transaction, if it is due. Where it cannot, pg->lost says why. */
 void pg_enter(struct store_pg *pg);
 /* Waits for the answers of all that was sent. The wanted one goes to *out (null: it is cleared), with its
  * SQLSTATE in `state` ("" if it did well). Another one's error is the transaction's: pg->lost. */
@@ -88,7 +95,6 @@ const char *pg_name(const struct store_pg *pg);
 enum err pg_connect(struct store_pg *pg, struct fail *f);
 /* Runs commands of ours outside the pipeline, waited for no longer than answers are; the last result. */
 PGresult *pg_exec(struct store_pg *pg, const char *sql);
-struct store_pg *pg_new(const char *url, enum store_db which);
 
 /* ---- Outside the pipeline: tables are made, migrated and filled there */
 

@@ -133,6 +133,8 @@ enum err pg_statement(struct store_pg *pg, enum store_query_id q, const struct s
     if (pg_alone(pg, f) != OK || is_lost(pg, f))
         return pg->lost.code;
     pg_enter(pg);
+    if (is_lost(pg, f))
+        return pg->lost.code;
     bool within = pg->state == PG_BEGUN, wrapped = within && may_clash(q);
     bool waits = wrapped || gives_rows(q) || changed || !within;
     pg_room(pg, 6);

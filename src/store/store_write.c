@@ -364,13 +364,11 @@ void store_renew(struct store *st)
             pg_renew(st->pg[i]);
 }
 
-void store_probe(struct store *st)
+void store_probe(const struct store *st)
 {
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
-        if (st->pg[i] && pg_unreachable(i)) {
-            struct fail ignored = {0}; /* whoever needs it is told */
-            pg_probe(st->pg[i], &ignored);
-        }
+        if (st->pg[i] && pg_unreachable(i))
+            pg_probe(st->pg[i]);
 }
 
 enum err store_node_dead(struct store *st, int64_t number, bool *dead, struct fail *f)

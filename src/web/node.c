@@ -33,8 +33,10 @@ struct node {
     struct sign_key *index_key;
     struct span index_origin;
     int64_t token, index_due_ms; /* of the lead, 0: not taken; when the index log is looked at again */
-    pthread_t thread;
-    bool running;
+    pthread_t thread, prober;
+    pthread_mutex_t turn; /* the prober's pause ends with `closed` */
+    pthread_cond_t over;
+    bool running, probing;
     atomic_bool closed, leads, lost; /* lost: the name is another's */
     atomic_bool standbys;            /* the server that answers beats has synchronous standbys */
     atomic_llong skew_ms, others;
@@ -127,6 +129,8 @@ enum err node_start(struct web *w, struct fail *f)
         abort(); /* as arena.h: out of memory ends the process */
     n->web = w;
     n->setting = setting;
+    pthread_mutex_init(&n->turn, NULL);
+    pthread_cond_init(&n->over, NULL);
     w->node = n;
     enum err err = store_open(w->config.data, STORE_WRITE, &st, f); /* brings the schema up to date */
     if (err == OK)
@@ -144,6 +148,8 @@ void node_stop(struct web *w)
         return;
     node_quiet(w);
     ear_close(n->ear);
+    pthread_mutex_destroy(&n->turn);
+    pthread_cond_destroy(&n->over);
     free(n);
     w->node = NULL;
 }
@@ -296,7 +302,7 @@ static void index_round(struct node *n)
 {
     struct fail f = {0};
     size_t entered = 0;
-    enum err err = n->writer ? OK : store_open(n->web->config.data, STORE_WRITE, &n->writer, &f);
+    enum err err = n->writer ? OK : store_open_further(n->web->config.data, STORE_WRITE, &n->writer, &f);
     if (err == OK && !n->token)
         err = index_lead(n->writer, n->index_key, n->index_origin, &n->token, &f);
     if (err == OK)
@@ -332,11 +338,12 @@ static enum err index_prepare(struct node *n, struct fail *f)
                               arena_fmt(w->arena, "%.*s\n", SPAN_F(key)), 0644, f);
 }
 
-static void reconnect(struct node *n)
+/* False: it is to be tried again, also if only what was not heard is missing. */
+static bool reconnect(struct node *n)
 {
     struct fail f = {0};
     enum err err = ear_again(n->ear, &f);
-    store_probe(n->st);
+    store_renew(n->st); /* its connections were lost with the ear's, and may not know it yet */
     if (err == OK)
         err = catch_up(n, &f);
     if (err == OK)
@@ -345,6 +352,7 @@ static void reconnect(struct node *n)
         lose_name(n, &f);
     else
         say_deaf(n, DEAF, &f);
+    return err == OK;
 }
 
 /* Until the next beat is due. False: the connection is lost. */
@@ -375,17 +383,34 @@ static void *node_main(void *arg)
     bool there = true;
     while (!atomic_load(&n->closed) && !atomic_load(&n->lost)) {
         int64_t due = mono_ms() + NODE_BEAT_MS;
+        bool whole = there || reconnect(n);
         if (there)
             beat(n);
-        else
-            reconnect(n);
-        store_probe(n->st);
         index_turn(n);
-        there = listen_until(n, due);
+        there = listen_until(n, due) && whole;
         if (!there) {
             atomic_store(&n->leads, false);
             pause_ms(n, 50);
         }
+    }
+    return NULL;
+}
+
+/* A server that swallows everything is tried for seconds: beats must not wait for it. */
+static void *prober_main(void *arg)
+{
+    struct node *n = arg;
+    while (!atomic_load(&n->closed)) {
+        struct timespec until;
+        store_probe(n->st);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += NODE_BEAT_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_mutex_lock(&n->turn);
+        if (!atomic_load(&n->closed))
+            pthread_cond_timedwait(&n->over, &n->turn, &until);
+        pthread_mutex_unlock(&n->turn);
     }
     return NULL;
 }
@@ -401,10 +426,9 @@ enum err node_listen(struct web *w, struct fail *f)
     if (err != OK)
         return err;
     beat(n);
-    if (pthread_create(&n->thread, NULL, node_main, n) != 0)
-        return fail_set(f, ERR_INTERNAL, "no thread could be started");
-    n->running = true;
-    return OK;
+    n->running = pthread_create(&n->thread, NULL, node_main, n) == 0;
+    n->probing = n->running && pthread_create(&n->prober, NULL, prober_main, n) == 0;
+    return n->probing ? OK : fail_set(f, ERR_INTERNAL, "no thread could be started");
 }
 
 void node_quiet(struct web *w)
@@ -412,12 +436,17 @@ void node_quiet(struct web *w)
     struct node *n = w->node;
     if (!n)
         return;
+    pthread_mutex_lock(&n->turn);
     atomic_store(&n->closed, true);
+    pthread_cond_signal(&n->over);
+    pthread_mutex_unlock(&n->turn);
     if (n->running) {
         ear_wake(n->ear);
         pthread_join(n->thread, NULL);
     }
-    n->running = false;
+    if (n->probing)
+        pthread_join(n->prober, NULL);
+    n->running = n->probing = false;
     store_close(n->st);
     store_close(n->writer);
     n->st = n->writer = NULL;

@@ -8,7 +8,7 @@
 TROTH_FLOW_SERVER names the folder of one that runs already: then Daemon makes its databases there. TROTH_PG_TEMPLATE names a
 folder, the server's own user's, in which the first server's cluster is kept: all others are copies of it.
 """
-import contextlib, fcntl, glob, itertools, os, pwd, shutil, subprocess, tempfile
+import contextlib, fcntl, glob, itertools, os, pwd, shutil, signal, subprocess, tempfile
 
 USER = "troth"
 NUMBER = itertools.count(1)
@@ -110,11 +110,18 @@ class Server:
     def stop(self, mode="immediate"):
         as_owner(self.bin + "/pg_ctl", "-D", self.home + "/db", "-w", "-m", mode, "stop")
 
+    def signal(self, number):
+        """To all its processes: stopped, it takes what is sent and says nothing."""
+        with open(self.home + "/db/postmaster.pid") as f:
+            first = int(f.readline())
+        with open("/proc/%d/task/%d/children" % (first, first)) as f:
+            for pid in [*f.read().split(), first]:
+                os.kill(int(pid), number)
+
     def __exit__(self, *_):
-        try:
+        with contextlib.suppress(RuntimeError, OSError):  # a test stopped it
+            self.signal(signal.SIGCONT)
             self.stop()
-        except RuntimeError:
-            pass  # a test stopped it
         shutil.rmtree(self.home, ignore_errors=True)
 
     def pair(self):

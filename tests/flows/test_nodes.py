@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many daemons on one database: what one changes the others go by, with the next decision."""
-import json, os, re, shutil, subprocess, time, unittest
+import http.client, json, os, re, shutil, signal, subprocess, time, unittest
 
 import pg_server
 from troth_flow import Daemon, POLICY, SANITIZER, TROTH, run_troth
@@ -341,6 +341,47 @@ class Alone(OnServer):
             self.assertEqual(b.request("GET", "/healthz").status, 200)
         bridge.heal()
         self.ok(self.read(b, fresh))
+
+    def test_what_needs_no_key_waits_for_no_server_of_keys(self):
+        """It hangs, then it is gone: whose key is open is answered for as before, the others are 503, and beats go on."""
+        with pg_server.Server() as keys:
+            a = Daemon(urls=(self.server.pair()[0], keys.pair()[1]))
+            a.name = "apart"
+            self.addCleanup(self.end, a)
+            a.start()
+            known, *closed = [self.someone(a) for _ in range(5)]
+            a.restart()
+            self.ok(self.read(a, known))
+            link = http.client.HTTPConnection("127.0.0.1", a.port, timeout=60)  # one connection: one thread there
+
+            def status(person):
+                link.request("POST", "/v1/subjects/%s/read" % person, json.dumps(READ),
+                             {"content-type": "application/json", "authorization": "Bearer " + a.tokens["shop"]})
+                answer = link.getresponse()
+                answer.read()
+                return answer.status
+            self.assertEqual(status(closed[0]), 200)  # which needs a key: the next one's is asked beside
+            keys.signal(signal.SIGSTOP)
+            for _ in range(3):
+                self.assertEqual(status(known), 200)
+            keys.signal(signal.SIGCONT)
+            self.assertEqual(status(closed[1]), 200)  # nobody had waited until it was given up
+            keys.signal(signal.SIGSTOP)
+            self.assertEqual(status(closed[2]), 503)
+            self.assertEqual(status(known), 200)
+            beats = lambda: int(self.ask(a, "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'node'"))
+            wanted, end = beats() + 8, time.monotonic() + 15  # one each 0.3 s; to try the silent server takes 3 s
+            while beats() < wanted:
+                self.assertLess(time.monotonic(), end)
+            keys.signal(signal.SIGCONT)
+            self.until(60, lambda: status(closed[2]) == 200)
+            keys.stop()
+            for _ in range(3):
+                self.assertEqual(status(closed[3]), 503)
+                self.assertEqual(status(known), 200)
+            keys.start()
+            self.until(60, lambda: status(closed[3]) == 200)
+            link.close()
 
     def test_a_lost_disk_takes_what_was_not_copied_and_nothing_if_decisions_are_in_the_database(self):
         """Copies are held up; what two nodes acknowledge then is on their disks alone, unless the setting is on."""

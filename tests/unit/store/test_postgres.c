@@ -11,6 +11,7 @@
 
 #include <ftw.h>
 #include <libpq-fe.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -521,6 +522,97 @@ static void jobs_of_a_group_see_what_it_changed(struct store *st)
     arena_free(a);
 }
 
+/* ---- Without the keys' server */
+
+/* The server's processes that serve a database, as `pid,pid`; `sent` (0: none) goes to each of them. */
+static void backends(const char *db, int sent, char out[128])
+{
+    char sql[160];
+    PGconn *c = connect_to("postgres");
+    snprintf(sql, sizeof sql, "SELECT pid FROM pg_stat_activity WHERE datname = '%s' ORDER BY pid", db);
+    PGresult *r = PQexec(c, sql);
+    size_t len = 0;
+    for (int i = 0; i < PQntuples(r) && len < 100; i++) {
+        pid_t pid = atoi(PQgetvalue(r, i, 0));
+        len += (size_t)snprintf(out + len, 128 - len, "%d,", pid);
+        if (sent)
+            kill(pid, sent);
+    }
+    EXPECT(len > 0);
+    PQclear(r);
+    PQfinish(c);
+}
+
+static void looks(struct store *st, enum store_query_id q, const struct span *want, struct arena *a)
+{
+    uint8_t ids[PERSONS][STORE_ID_LEN];
+    struct fail f = {0};
+    bool ahead = false;
+    ids_from(ids, 0, PERSONS);
+    EXPECT_INT(store_begin_read(st, &f), OK);
+    store_ahead(st, (const uint8_t(*)[STORE_ID_LEN])ids, PERSONS);
+    EXPECT(span_eq(answer(st, Q_SUBJECT_GET, 2, a, &ahead), want[0]));
+    EXPECT(span_eq(answer(st, q, 2, a, &ahead), want[q == Q_KEY_GET ? 2 : 1]));
+    EXPECT(ahead);
+    store_end_read(st);
+}
+
+/* It was asked beside the rest, and swallows that: the snapshot is over all the same, and the connection is
+ * not given up, as it would be by whoever waits for it. */
+static void a_snapshot_without_keys_leaves_what_was_asked_beside(struct store *st, const struct span *want,
+                                                                 struct arena *a)
+{
+    char before[128], after[128];
+    looks(st, Q_KEY_GET, want, a);
+    backends("ahead_keys", SIGSTOP, before);
+    looks(st, Q_VALUE_BRIEF, want, a);
+    looks(st, Q_VALUE_BRIEF, want, a);
+    backends("ahead_keys", SIGCONT, after);
+    looks(st, Q_KEY_GET, want, a);
+    looks(st, Q_KEY_GET, want, a);
+    backends("ahead_keys", 0, after);
+    EXPECT(strcmp(after, before) == 0);
+}
+
+static void a_snapshot_without_keys_needs_no_server_of_theirs(struct store *st, const struct span *want,
+                                                              struct arena *a)
+{
+    struct store_rows r;
+    struct fail f = {0};
+    PGconn *c = connect_to("postgres");
+    EXPECT(pg_run(c, "ALTER DATABASE ahead_keys ALLOW_CONNECTIONS false"));
+    EXPECT(pg_run(c, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'ahead_keys'"));
+    for (int i = 0; i < 3; i++) { /* the first one finds out */
+        EXPECT_INT(store_begin_read(st, &f), OK);
+        EXPECT_INT(store_query(st, Q_KEY_GET, ARGS(ARG_B(id_of(2))), &r, &f), ERR_BUSY);
+        store_end_read(st);
+        f = (struct fail){0};
+        looks(st, Q_VALUE_BRIEF, want, a);
+    }
+    EXPECT(pg_run(c, "ALTER DATABASE ahead_keys ALLOW_CONNECTIONS true"));
+    PQfinish(c);
+    usleep(1000 * 1000); /* more than the pause before it is tried again */
+    looks(st, Q_KEY_GET, want, a);
+}
+
+static void keys_that_are_away(const char *data)
+{
+    static const enum store_query_id q[] = {Q_SUBJECT_GET, Q_VALUE_BRIEF, Q_KEY_GET};
+    struct span want[3];
+    struct arena *a = arena_new(0);
+    struct store *st = NULL;
+    struct fail f = {0};
+    EXPECT_INT(store_open(data, STORE_READ, &st, &f), OK);
+    EXPECT_INT(store_begin_read(st, &f), OK);
+    for (size_t i = 0; i < 3; i++)
+        want[i] = answer(st, q[i], 2, a, &(bool){false});
+    store_end_read(st);
+    a_snapshot_without_keys_leaves_what_was_asked_beside(st, want, a);
+    a_snapshot_without_keys_needs_no_server_of_theirs(st, want, a);
+    store_close(st);
+    arena_free(a);
+}
+
 static void what_is_fetched_ahead(void)
 {
     char data[128];
@@ -532,6 +624,7 @@ static void what_is_fetched_ahead(void)
     jobs_of_a_group_see_what_it_changed(st);
     a_snapshot_fetched_ahead_says_the_same(data);
     a_snapshot_asks_for_the_rest_itself(data);
+    keys_that_are_away(data);
     store_close(st);
 }
 
