@@ -20,6 +20,10 @@ struct consent_id {
 struct share_id {
     uint8_t b[ID_LEN];
 };
+/* One writing of a value: random, another each time it is written. */
+struct value_mark {
+    uint8_t b[8];
+};
 /* 32-byte SHA-256. */
 struct digest {
     uint8_t b[32];

@@ -255,7 +255,7 @@ struct gate_out {
     struct span field, item, plain; /* masked if the field's answer says so */
     bool masked;
     uint32_t version;
-    uint8_t mark[8]; /* another each time the value is written */
+    struct value_mark mark;
     struct span source, service, purpose, region;
     struct instant time, keep_until;
 };

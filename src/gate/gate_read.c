@@ -28,13 +28,13 @@ static void put_out(struct gate_out *out, const struct value *v)
                              .item = v->item,
                              .plain = v->plain,
                              .version = v->version,
+                             .mark = v->mark,
                              .source = v->from.source,
                              .service = v->from.service,
                              .purpose = v->from.purpose,
                              .region = v->from.region,
                              .time = v->from.time,
                              .keep_until = v->from.keep_until};
-    memcpy(out->mark, v->mark, sizeof out->mark);
 }
 
 /* What its time is over for is treated as gone, though the sweep has not come by yet; unless a law makes us

@@ -32,7 +32,7 @@ static void tag_value(struct text *t, const struct gate_out *v)
     text_char(t, '\0');
     text_i64(t, v->version);
     text_char(t, ' ');
-    text_put(t, span_of(v->mark, sizeof v->mark));
+    text_put(t, span_of(v->mark.b, sizeof v->mark.b));
     text_char(t, v->masked ? 'm' : 'w');
 }
 

@@ -123,12 +123,11 @@ struct provenance {
     struct instant keep_until;
     uint32_t revision; /* of the policy set in force */
 };
-#define VALUE_MARK 8
 struct value {
     struct span field, item;
     struct span plain; /* opened; in the caller's arena, wiped when it is reset */
     uint32_t version;
-    uint8_t mark[VALUE_MARK]; /* of one that was opened: random, another each time it is written */
+    struct value_mark mark; /* of one that was opened */
     struct provenance from;
 };
 /* Seals and stores; a value that exists gets version + 1. The field's name gets a number when it is first

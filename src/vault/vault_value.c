@@ -110,7 +110,7 @@ static enum err open_value(const struct vault_person *s, const struct person_key
     if (key_open(k->data, bind_span(&b), sealed, plain, NULL))
         return altered(s, field, f);
     v->plain = span_of(plain, sealed.len - SEAL_EXTRA);
-    memcpy(v->mark, sealed.p + 1, VALUE_MARK); /* of the nonce (crypto.h) */
+    memcpy(v->mark.b, sealed.p + 1, sizeof v->mark.b); /* of the nonce (crypto.h) */
     return OK;
 }
 
