@@ -1,47 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """`until ... after consent-withdrawn` counts for each value from the withdrawal of what that value rested on."""
-import os, shutil, sys, tempfile, unittest
+import os, sys, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from troth_bookshop import Bookshop
 from troth_people import People
 
-WORDS = """# Words
-
-```catalogue
-category contact grade 3: mail-address, telephone, street, birthday-card, shoe-size, letters, parcels, chats.
-category papers grade 4: passport-number.
+WORDS = """category wares grade 3: birthday-card, shoe-size, letters, parcels, chats.
 category play grade 2: score.
-data email-addresses: mail-address.
-operation collect, use, display, share, store, correct, erase.
-actor us: clerk.
-actor person: subject, guardian.
-subject people: child, minor, adult, visitor.
-service counter.
-jurisdiction here.
-jurisdiction elsewhere.
-purpose registration-login: opening-an-account.
-purpose selling.
-purpose direct-marketing: leaflets.
 purpose playing.
-party own.
 party data-subject.
 party device-or-log.
-party carrier.
-basis none-claimed.
-need agreed "agreed" from agreement otherwise no-agreement.
-need wanted "wanted" from consent otherwise consent-required.
 need liked "liked" from consent otherwise consent-required.
 need allowed-by-guardian "allowed by a guardian" from guardian otherwise guardian-required.
-event account-closed, order-closed, consent-withdrawn, guardian-withdrew, purpose-ended.
-```
+event order-closed, consent-withdrawn, guardian-withdrew, purpose-ended.
 """
-TEXT = """# Policy
-
-```document
-document shop "Policy of a bookshop".
-revision 3 in force from 2026-01-01.
-```
-
+RULES = """
 ```rule take
 we may collect, use mail-address, passport-number for opening-an-account only with agreed.
 we may collect, use street, birthday-card for selling.
@@ -70,23 +44,9 @@ we may store score until 5 days after guardian-withdrew.
 """
 
 
-def written(folder):
-    os.mkdir(folder)
-    for name, text in (("words.md", WORDS), ("shop.md", TEXT)):
-        with open(os.path.join(folder, name), "w") as f:
-            f.write(text)
-    return folder
-
-
-class Withdrawn(People):
+class Withdrawn(Bookshop, People):
     fresh = True
-
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.mkdtemp(prefix="troth-flow-")
-        cls.addClassCleanup(shutil.rmtree, folder)
-        cls.daemon_options = {"policy": written(os.path.join(folder, "policy"))}
-        super().setUpClass()
+    words, rules = WORDS, RULES
 
     def act(self, person, token="counter", **body):
         body = {"state": "given", "channel": "web", **body}

@@ -2,52 +2,24 @@
 """Another operator's policy, with its own names for everything: nothing in the daemon assumes the reference policy."""
 import os, re, shutil, tempfile
 
+from troth_bookshop import Bookshop
 from troth_flow import ROOT, Flow, run_troth
 
-WORDS = """# Words
-
-```catalogue
-category contact grade 3: mail-address, telephone, street.
-category papers grade 4: passport-number.
-category dates-of-life grade 3: born.
+WORDS = """category dates-of-life grade 3: born.
 category fame grade 1: pen-name.
-data email-addresses: mail-address.
 data phone-numbers: telephone.
 data identity-documents: passport-number.
 data dates: born.
 data identifiers: mail-address.
 data profile-nickname: pen-name.
-operation collect, use, display, share, disclose, store, correct, erase.
-actor us: clerk, packer.
-actor person: subject, guardian.
-subject people: child, minor, adult, visitor.
-service counter.
-jurisdiction here.
 jurisdiction eu.
-jurisdiction elsewhere.
-purpose registration-login: opening-an-account.
-purpose selling.
 purpose rights-requests: your-wishes.
-purpose direct-marketing: leaflets.
 purpose interaction-publishing: shop-window.
 purpose age-recognition: birthdays.
-party own.
-party carrier.
 party audience: public.
-basis none-claimed.
-need agreed "agreed" from agreement otherwise no-agreement.
-need wanted "wanted" from consent otherwise consent-required.
 need contract "contract" from recipient otherwise agreement-expired.
-event account-closed.
-```
 """
-TEXT = """# Policy
-
-```document
-document shop "Policy of a bookshop".
-revision 3 in force from 2026-01-01.
-```
-
+RULES = """
 ```rule sell
 we may collect, use any for opening-an-account, selling only with agreed.
 we may collect, use born for birthdays only with agreed.
@@ -75,21 +47,8 @@ we may store any until 2 years after account-closed.
 """
 
 
-def written(folder):
-    os.mkdir(folder)
-    for name, text in (("words.md", WORDS), ("shop.md", TEXT)):
-        with open(os.path.join(folder, name), "w") as f:
-            f.write(text)
-    return folder
-
-
-class OtherOperator(Flow):
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.mkdtemp(prefix="troth-flow-")
-        cls.addClassCleanup(shutil.rmtree, folder)
-        cls.daemon_options = {"policy": written(os.path.join(folder, "policy"))}
-        super().setUpClass()
+class OtherOperator(Bookshop):
+    words, rules = WORDS, RULES
 
     def account(self, **more):
         body = {"email": "a%s@example.org" % os.urandom(4).hex(), "language": "en", **more}
@@ -180,12 +139,12 @@ class OtherOperator(Flow):
         work = tempfile.mkdtemp(prefix="troth-flow-")
         self.addCleanup(shutil.rmtree, work)
         shutil.copytree(folder, work + "/policy")
-        for name, text in (("words", WORDS), ("shop", TEXT)):
+        for name, text in self.texts.items():
             openings = re.findall(r"^```(.+)$", text, re.M)
             with open("%s/policy/%s.zh-CN.md" % (work, name), "w") as f:
                 f.write("# 书店\n\n" + "\n\n".join("```%s\n```" % one for one in openings) + "\n")
         self.daemon.cli("policy", "render", work + "/policy", "--out", work + "/pages")
-        for name in ("words", "shop"):
+        for name in self.texts:
             pages = []
             for language in ("en", "zh-CN"):
                 with open("%s/pages/%s.%s.html" % (work, name, language)) as f:
