@@ -139,8 +139,8 @@ bool summary_read(int dir, const uint8_t pk[SIGN_PK_LEN], const struct segment_h
     return ok;
 }
 
-/* Synced before it has its name: a start looks at the newest only, so a power cut may leave an older one absent,
- * but not torn. */
+/* Synced before it has its name: a start looks at the newest only, so a power cut may leave an older one
+ * absent, but not torn. */
 static enum err write_summary(struct audit *au, struct arena *a, const struct summary *s, struct fail *f)
 {
     char name[NAME_MAX_LEN];
@@ -154,7 +154,7 @@ static enum err write_summary(struct audit *au, struct arena *a, const struct su
     enum err e = io_write_all(fd, body.p, body.len, 0, name, f);
     if (!e)
         e = io_write_all(fd, signature, sizeof signature, body.len, name, f);
-    if (!e && fsync(fd) != 0)
+    if (!e && audit_io.fdatasync(fd) != 0)
         e = io_fail(f, "syncing", name);
     close(fd);
     if (!e && renameat(au->dir, SUMMARY_TMP, au->dir, name) != 0)

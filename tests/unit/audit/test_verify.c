@@ -2,6 +2,7 @@
 /* Every change of a log is found and its place is named; and readers run beside the committer. */
 #include "log_fixture.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 enum { SMALL = 4096, ENTRIES = 40 }; /* two segments of 4 KiB */
@@ -103,6 +104,35 @@ TEST(summaries_are_only_a_short_cut)
     fx_end();
 }
 
+static int sync_summaries_fail(int fd)
+{
+    char link[32], path[256] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    EXPECT(readlink(link, path, sizeof path - 1) > 0);
+    errno = EIO;
+    return strstr(path, "summary") ? -1 : fdatasync(fd);
+}
+
+/* Else a power cut could leave one that has its name and is torn, below one that is whole: no start looks at
+ * it. */
+TEST(a_summary_that_was_not_synced_gets_no_name)
+{
+    const struct audit_io real = audit_io;
+    audit_io.fdatasync = sync_summaries_fail;
+    fx_new(SMALL);
+    struct audit *au = fx_open();
+    fx_fill(au, 0, ENTRIES);
+    fx_publish(au);
+    audit_close(au);
+    audit_io = real;
+    EXPECT_INT(fx_size("audit/summary-00000000"), -1);
+    EXPECT_INT(fx_size("audit/summary-next"), -1);
+    EXPECT(fx_verify()[0] == 0);
+    EXPECT_INT(sealed_after_open(), ENTRIES);
+    EXPECT(fx_size("audit/summary-00000000") > 0);
+    fx_end();
+}
+
 /* A finished segment that ends elsewhere than its summary says, or an older copy of it, is found at the
  * start. */
 TEST(finished_segments_end_where_their_summary_says)
@@ -167,6 +197,48 @@ TEST(what_a_later_summary_vouches_for_is_read_when_it_is_asked_for)
     }
     EXPECT(fx_verify()[0] == 0);
     EXPECT_INT(sealed_after_open(), PASSED_ENTRIES);
+    fx_end();
+}
+
+/* A crash may cut a file that was not synced anywhere. */
+TEST(torn_summaries_are_made_again)
+{
+    make_long();
+    struct audit *au = fx_open();
+    uint64_t newest = au->n_segments - 2;
+    audit_close(au);
+    for (unsigned quarters = 0; quarters < 4; quarters++) {
+        for (uint64_t i = 0; i < 2; i++) { /* the newest, and the one before it */
+            char name[32];
+            snprintf(name, sizeof name, "audit/summary-%08llu", (unsigned long long)(newest - i));
+            EXPECT(truncate(fx_path(name), fx_size(name) * quarters / 4) == 0);
+            EXPECT(fx_verify()[0] != 0);
+        }
+        EXPECT_INT(sealed_after_open(), PASSED_ENTRIES);
+        EXPECT(fx_verify()[0] == 0);
+    }
+    fx_end();
+}
+
+/* A folder opens like a file, and every read of it fails. */
+TEST(a_segment_that_cannot_be_read_just_now_is_not_taken_for_damaged)
+{
+    struct span leaf, detail;
+    char away[256];
+    make_long();
+    EXPECT(unlink(fx_path("audit/summary-00000001")) == 0);
+    struct audit *au = fx_open();
+    struct arena *a = arena_new(0);
+    uint64_t entry = au->segments[1].head.first + SPARSE_EVERY + 1;
+    snprintf(away, sizeof away, "%s/away", fx_data);
+    EXPECT(rename(fx_path(files[1]), away) == 0 && mkdir(fx_path(files[1]), 0700) == 0);
+    EXPECT_INT(audit_read(au, entry, a, &leaf, &detail, NULL), ERR_IO);
+    EXPECT_INT(segments_known(au), 1);
+    EXPECT(rmdir(fx_path(files[1])) == 0 && rename(away, fx_path(files[1])) == 0);
+    EXPECT(fx_same(au, entry));
+    EXPECT_INT(segments_known(au), 2);
+    audit_close(au);
+    arena_free(a);
     fx_end();
 }
 
@@ -472,8 +544,11 @@ TEST(report_says_what_was_checked)
 }
 
 UNIT_MAIN(CASE(every_flipped_byte_is_found), CASE(open_refuses_what_verify_finds),
-          CASE(summaries_are_only_a_short_cut), CASE(finished_segments_end_where_their_summary_says),
+          CASE(summaries_are_only_a_short_cut), CASE(a_summary_that_was_not_synced_gets_no_name),
+          CASE(finished_segments_end_where_their_summary_says),
           CASE(what_a_later_summary_vouches_for_is_read_when_it_is_asked_for),
+          CASE(torn_summaries_are_made_again),
+          CASE(a_segment_that_cannot_be_read_just_now_is_not_taken_for_damaged),
           CASE(damage_in_a_passed_segment_is_named_by_a_read_and_by_verify),
           CASE(a_passed_segment_of_another_place_is_refused), CASE(a_forged_leaf_is_named),
           CASE(damages_are_named), CASE(damages_with_the_key_in_place), CASE(full_tiles_are_checked),
