@@ -250,7 +250,8 @@ static enum err replay(struct store *st, struct fail *f)
 /* ---- Erasures the database has forgotten: it was restored from a time before them */
 
 struct again {
-    struct gate *gate;
+    erased_fn erased;
+    const void *ctx;
     struct subject *list;
     size_t n, cap;
 };
@@ -258,7 +259,7 @@ struct again {
 static void add_erased(void *ctx, const struct subject *s)
 {
     struct again *a = ctx;
-    if (!vault_ledger_holds(a->gate->vault, s->id))
+    if (!a->erased(a->ctx, s->id))
         return;
     if (a->n == a->cap) {
         a->cap = a->cap ? a->cap * 2 : 64;
@@ -267,6 +268,21 @@ static void add_erased(void *ctx, const struct subject *s)
             abort();
     }
     a->list[a->n++] = *s;
+}
+
+enum err erased_living(struct store *st, erased_fn erased, const void *ctx, struct instant now,
+                       struct subject **list, size_t *n, struct fail *f)
+{
+    struct again a = {.erased = erased, .ctx = ctx};
+    enum err e = subject_each(st, add_erased, &a, now, f);
+    *list = a.list;
+    *n = a.n;
+    return e;
+}
+
+static bool in_ledger(const void *ctx, struct subject_id id)
+{
+    return vault_ledger_holds(ctx, id);
 }
 
 /* The line in the ledger is there already: only the key goes, and the rows. */
@@ -278,17 +294,18 @@ static enum err erase_again(struct store *st, const struct subject *s, struct in
 
 static enum err replay_ledger(struct gate *g, struct store *st, struct instant now, struct fail *f)
 {
-    struct again a = {.gate = g};
-    enum err e = subject_each(st, add_erased, &a, now, f);
-    for (size_t i = 0; !e && i < a.n; i++)
-        e = erase_again(st, &a.list[i], now, f);
-    if (!e && a.n) {
+    struct subject *list;
+    size_t n;
+    enum err e = erased_living(st, in_ledger, g->vault, now, &list, &n, f);
+    for (size_t i = 0; !e && i < n; i++)
+        e = erase_again(st, &list[i], now, f);
+    if (!e && n) {
         store_truncate_after(st);
-        g->erased_again = a.n;
+        g->erased_again = n;
         log_line(LOG_LVL_WARN, "gate",
-                 "the database is older than the ledger of the erased: %zu persons were erased again", a.n);
+                 "the database is older than the ledger of the erased: %zu persons were erased again", n);
     }
-    free(a.list);
+    free(list);
     return e;
 }
 

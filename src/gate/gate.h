@@ -81,11 +81,11 @@ void gate_turn_noted(struct gate *g);
 struct instant gate_next(struct gate *g);
 /*
  * The database held against the record, at a start (docs/security.md T20). What the record has and the
- * database lacks was done after the copy that was put back: erasures are done again (vault.h, the ledger),
- * consents and withdrawals are taken from their entries, what the sweep deleted it deletes again.
- * ERR_CONFLICT if more is missing, or the record is the older one, and `accept` is false: nothing was
- * changed. Otherwise what came back and what stays lost is put on record by gate_loss_note. Other is what
- * else the caller accepts, as JSON members; may be empty.
+ * database lacks was done after the copy that was put back: erasures are done again (vault.h, the ledger; by
+ * the names in their details, which ask nothing of a person's key), consents and withdrawals are taken from
+ * their entries, what the sweep deleted it deletes again. ERR_CONFLICT if more is missing, or the record is
+ * the older one, and `accept` is false: nothing was changed. Otherwise what came back and what stays lost is
+ * put on record by gate_loss_note. Other is what else the caller accepts, as JSON members; may be empty.
  */
 enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool accept, struct span other,
                         struct instant now, struct arena *a, struct fail *f);

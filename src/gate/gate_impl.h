@@ -239,6 +239,14 @@ enum err clock_settle(struct gate_call *c, const struct subject *s, size_t *set,
  * necessary. A batch of at most `most` persons; *more: it goes on. */
 enum err clock_follow(struct gate_call *c, size_t most, bool *more, struct fail *f);
 
+/* gate_people.c: what an erasure calls the person in its detail: by the node's keys, so that it means
+ * something without theirs. */
+void erased_name(const struct vault *v, struct subject_id id, uint8_t out[16]);
+/* gate.c: those who are there although they were erased. The caller frees *list, on failure, too. */
+typedef bool (*erased_fn)(const void *ctx, struct subject_id id);
+enum err erased_living(struct store *st, erased_fn erased, const void *ctx, struct instant now,
+                       struct subject **list, size_t *n, struct fail *f);
+
 /* gate_people.c: whose wish it was, without the id of a guardian; and the caller. */
 struct span wish_of(struct span actor);
 struct span caller_name(const struct gate_call *c);

@@ -67,16 +67,30 @@ struct span wish_of(struct span actor)
     return span_sub(actor, 0, span_find(actor, ':', 0));
 }
 
-static struct span wish_members(struct gate_call *c, struct span actor)
+void erased_name(const struct vault *v, struct subject_id id, uint8_t out[16])
 {
+    char text[sizeof "erased:" + ID_TEXT_LEN] = "erased:";
+    hex_put(text + strlen(text), id.b, ID_LEN);
+    vault_actor_pseudonym(v, span_str(text), out);
+}
+
+static struct span erasure_members(struct gate_call *c, const struct subject *s, struct span actor)
+{
+    uint8_t name[16];
+    struct text t = text_new(c->arena, 128);
     struct span who = wish_of(actor);
-    return who.len ? arena_fmt(c->arena, "\"event\":\"erased\",\"wish\":\"%.*s\"", SPAN_F(who))
-                   : SPAN("\"event\":\"erased\"");
+    json_str(&t, "event", "erased");
+    if (who.len)
+        json_string(&t, "wish", who);
+    erased_name(c->gate->vault, s->id, name);
+    json_hex(&t, "name", name, sizeof name);
+    return text_span(&t);
 }
 
 /* The entry carries the pseudonym the person had, so that it is found among their entries; its detail is
  * under the node's key, because it must outlive theirs. A key that is lost or damaged already must not stop
- * an erasure. */
+ * an erasure, nor its being done again on an older copy (gate_reconcile.c): the detail names the person, too.
+ */
 static enum err record_erasure(struct gate_call *c, const struct subject *s, struct span actor,
                                struct fail *f)
 {
@@ -91,7 +105,7 @@ static enum err record_erasure(struct gate_call *c, const struct subject *s, str
                        .key = key,
                        .node_detail = true,
                        .actor = caller_name(c),
-                       .extra = wish_members(c, actor)};
+                       .extra = erasure_members(c, s, actor)};
     e = record_add(c, &r, f);
     vault_key_close(key);
     return e;

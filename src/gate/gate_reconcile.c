@@ -18,15 +18,21 @@
 
 enum fate { FATE_NOTHING, FATE_AGAIN, FATE_LOST }; /* changed nothing; done again; lost */
 
+/* Pseudonyms, or names of the erased. */
+struct names {
+    uint8_t (*list)[16];
+    size_t n, cap;
+};
+
 struct missing {
     struct gate *gate;
     struct gate_call *call;
     struct audit *au;
     struct epoch_table *pseudonyms;
     struct arena *scratch;
-    uint8_t (*gone)[16]; /* pseudonyms of who was erased after the copy, as of the quarter of the erasure */
-    size_t n_gone, cap_gone;
-    size_t erased; /* here: the ledger does not name them */
+    struct names gone;  /* pseudonyms of who was erased after the copy, as of the quarter of the erasure */
+    struct names named; /* the same persons, as the details name them */
+    size_t erased;      /* here: the ledger does not name them */
     bool any;
     struct instant from, until;
     uint64_t again[AUDIT_KINDS], lost[AUDIT_KINDS];
@@ -40,34 +46,91 @@ static bool of_nobody(const struct audit_leaf *l)
     return memcmp(l->subject, nobody, sizeof nobody) == 0;
 }
 
+static void names_add(struct names *s, const uint8_t name[16])
+{
+    if (s->n == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 64;
+        s->list = realloc(s->list, s->cap * sizeof *s->list);
+        if (!s->list)
+            abort(); /* as arena.h: out of memory ends the process */
+    }
+    memcpy(s->list[s->n++], name, sizeof *s->list);
+}
+
+static int name_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof *((struct names *)0)->list);
+}
+
+static void names_sort(struct names *s)
+{
+    if (s->n)
+        qsort(s->list, s->n, sizeof *s->list, name_cmp);
+}
+
+static bool names_hold(const struct names *s, const uint8_t name[16])
+{
+    return s->n && bsearch(name, s->list, s->n, sizeof *s->list, name_cmp);
+}
+
+/* False: an entry from before details had it. */
+static bool name_in_detail(const struct missing *m, const struct audit_leaf *l, struct span sealed,
+                           uint8_t out[16])
+{
+    struct span text = SPAN_EMPTY;
+    const struct json *detail = NULL;
+    struct fail unread = {0};
+    return detail_open(m->gate->vault, NULL, sealed, l, m->scratch, &text, &unread) == OK &&
+           json_parse(m->scratch, text, &detail, &unread) == OK &&
+           hex_get(json_span(json_get(detail, "name")), out, 16);
+}
+
 static enum err note_gone(void *ctx, uint64_t index, struct span leaf, struct span sealed, struct fail *f)
 {
     struct missing *m = ctx;
     struct audit_leaf l;
-    (void)index, (void)sealed, (void)f;
-    if (!audit_leaf_get(leaf, &l) || l.kind != AUDIT_ERASE || of_nobody(&l))
+    uint8_t name[16];
+    (void)index, (void)f;
+    if (!audit_leaf_get(leaf, &l) || l.kind != AUDIT_ERASE)
         return OK;
-    if (m->n_gone == m->cap_gone) {
-        m->cap_gone = m->cap_gone ? m->cap_gone * 2 : 64;
-        m->gone = realloc(m->gone, m->cap_gone * sizeof *m->gone);
-        if (!m->gone)
-            abort(); /* as arena.h: out of memory ends the process */
-    }
-    memcpy(m->gone[m->n_gone++], l.subject, sizeof *m->gone);
+    if (!of_nobody(&l))
+        names_add(&m->gone, l.subject);
+    if (name_in_detail(m, &l, sealed, name))
+        names_add(&m->named, name);
+    arena_reset(m->scratch);
     return OK;
 }
 
-static int pseudonym_cmp(const void *a, const void *b)
+static enum err erase_now(struct missing *m, const struct subject *s, struct fail *f)
 {
-    return memcmp(a, b, sizeof((struct audit_leaf *)0)->subject);
+    struct vault_person person = vault_of(s);
+    enum err e = subject_erase(m->call->st, s, m->call->now, f);
+    m->erased += !e;
+    return e ? e : vault_key_destroy(m->gate->vault, m->call->st, &person, f);
 }
 
-static bool erased_later(const struct missing *m, const struct audit_leaf *l)
+static bool is_named(const void *ctx, struct subject_id id)
 {
-    return m->n_gone && bsearch(l->subject, m->gone, m->n_gone, sizeof *m->gone, pseudonym_cmp);
+    const struct missing *m = ctx;
+    uint8_t name[16];
+    erased_name(m->gate->vault, id, name);
+    return names_hold(&m->named, name);
 }
 
-/* Whom the ledger names is gone by now; it may be older than the record, or lost. */
+/* Whom the ledger names is gone by now; it may be older than the record, or lost. Nothing is asked of the
+ * person's key: it may be what is lost. */
+static enum err erase_named(struct missing *m, struct fail *f)
+{
+    struct subject *list = NULL;
+    size_t n = 0;
+    enum err e = m->named.n ? erased_living(m->call->st, is_named, m, m->call->now, &list, &n, f) : OK;
+    for (size_t i = 0; !e && i < n; i++)
+        e = erase_now(m, &list[i], f);
+    free(list);
+    return e;
+}
+
+/* By the pseudonym, where the detail has no name. */
 static enum err erase_again(struct missing *m, const struct audit_leaf *l, struct fail *f)
 {
     const struct gate_call *c = m->call;
@@ -83,10 +146,7 @@ static enum err erase_again(struct missing *m, const struct audit_leaf *l, struc
         *f = why;
         return e;
     }
-    struct vault_person person = vault_of(&s);
-    e = subject_erase(c->st, &s, c->now, f);
-    m->erased += !e;
-    return e ? e : vault_key_destroy(m->gate->vault, c->st, &person, f);
+    return erase_now(m, &s, f);
 }
 
 /* ---- One entry */
@@ -186,7 +246,7 @@ static enum err take_entry(void *ctx, uint64_t index, struct span leaf, struct s
     enum fate fate = FATE_NOTHING;
     if (!audit_leaf_get(leaf, &l))
         return fail_set(f, ERR_CORRUPT, "entry %" PRIu64 " of the record cannot be read", index);
-    bool past = l.kind != AUDIT_ERASE && !of_nobody(&l) && erased_later(m, &l);
+    bool past = l.kind != AUDIT_ERASE && !of_nobody(&l) && names_hold(&m->gone, l.subject);
     enum err e = past ? OK : take(m, &l, sealed, &fate, f);
     if (!e) /* nobody is taken for gone because a key could not be read just now */
         e = epoch_trouble(m->pseudonyms, f);
@@ -338,9 +398,10 @@ static enum err take_entries(struct missing *m, uint64_t mark, struct fail *f)
     enum err e = audit_after_pending(m->au, mark, note_gone, m, f);
     if (e)
         return e;
-    if (m->n_gone)
-        qsort(m->gone, m->n_gone, sizeof *m->gone, pseudonym_cmp);
-    return audit_after_pending(m->au, mark, take_entry, m, f);
+    names_sort(&m->gone);
+    names_sort(&m->named);
+    e = erase_named(m, f);
+    return e ? e : audit_after_pending(m->au, mark, take_entry, m, f);
 }
 
 static enum err compare(struct missing *m, bool accept, struct text *other, struct fail *f)
@@ -384,7 +445,7 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
     for (unsigned tries = 0; tries < RECONCILE_TRIES; tries++) { /* another daemon may be at work */
         struct fail why = {0};
         m.any = false;
-        m.n_gone = m.erased = 0;
+        m.gone.n = m.named.n = m.erased = 0;
         memset(m.again, 0, sizeof m.again);
         memset(m.lost, 0, sizeof m.lost);
         more = text_new(a, 128);
@@ -407,7 +468,8 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
                  "the ledger of the erased lacks what the record knows: %zu persons were erased again",
                  m.erased);
     }
-    free(m.gone);
+    free(m.gone.list);
+    free(m.named.list);
     epoch_free(m.pseudonyms);
     arena_free(m.scratch);
     gate_release(g, call.view);

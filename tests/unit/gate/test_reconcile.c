@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A database that is older than the record: what is done again, and what of it asks nothing of a person's
+ * key. */
+#include "gate_fixture.h"
+
+#include "file.h"
+#include "gate_impl.h"
+#include "store_test.h"
+
+static struct audit *log_au;
+static uint64_t pending;
+
+/* A record beside a database that has committed nothing it knows of. */
+static void open_both(void)
+{
+    fx_open();
+    pending = 0;
+    scratch_must(audit_create(scratch_dir, "log.example", FX_NOW, &fx_fail), &fx_fail);
+    scratch_must(audit_open(scratch_dir, &log_au, &fx_fail), &fx_fail);
+    scratch_must(
+        store_run(scratch_st, Q_META_PUT, ARGS(ARG_T(SPAN("pending")), ARG_I(0), ARG_NULL), NULL, &fx_fail),
+        &fx_fail);
+}
+
+static void close_both(void)
+{
+    audit_close(log_au);
+    fx_close();
+}
+
+/* What the last call left goes on record; the database is the copy from before it. */
+static void record_and_go_back(void)
+{
+    uint64_t index;
+    for (size_t i = 0; i < fx_call.n_entries; i++) {
+        fx_call.entries[i].pending_id = ++pending;
+        scratch_must(audit_append(log_au, &fx_call.entries[i], &index, &fx_fail), &fx_fail);
+    }
+    scratch_must(audit_seal(log_au, &fx_fail), &fx_fail);
+    store_rollback(scratch_st);
+}
+
+static enum err reconcile(bool accept)
+{
+    struct fail f = {0};
+    fx_as("");
+    return gate_reconcile(fx_gate, scratch_st, log_au, accept, SPAN_EMPTY, FX_NOW, scratch_a, &f);
+}
+
+static void keys_sql(const char *sql)
+{
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(scratch_path("keys.db"), &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+        abort();
+    EXPECT_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* Opened anew: keys that were opened before are kept. */
+static void reopen(void)
+{
+    gate_release(fx_gate, fx_call.view);
+    fx_call.view = NULL;
+    gate_close(fx_gate);
+    scratch_must(fx_open_gate("tests/cases/policies/mini"), &fx_fail);
+}
+
+static void damage_keys(void)
+{
+    keys_sql("CREATE TABLE kept AS SELECT subject AS person, wrapped AS good FROM person_key;"
+             "UPDATE person_key SET wrapped = zeroblob(60)");
+    reopen();
+}
+
+static void mend_keys(void)
+{
+    keys_sql("UPDATE person_key SET wrapped = (SELECT good FROM kept WHERE person = subject)");
+    reopen();
+}
+
+static enum err erase_ann(void)
+{
+    struct subject gone;
+    scratch_begin();
+    return gate_erase(fx_as("shop"), fx_ann.id, SPAN_EMPTY, &gone, &fx_fail);
+}
+
+static void gone_and_noted(void)
+{
+    struct subject s;
+    struct fail f = {0};
+    EXPECT_INT(subject_get(scratch_st, fx_ann.id, FX_NOW, &s, &f), ERR_GONE);
+    EXPECT_INT(rows_of_person(scratch_dir, fx_ann.sid, fx_ann.id.b), 1);
+    EXPECT(file_exists(scratch_path("erased.ledger")));
+    EXPECT_INT(subject_get(scratch_st, fx_mum.id, FX_NOW, &s, &f), OK);
+}
+
+/* The key was unreadable when they were erased, or is so in the copy, or both. */
+TEST(R145_an_erasure_is_done_again_whatever_became_of_the_key)
+{
+    for (unsigned way = 0; way < 4; way++) {
+        bool then = way & 1, now = way & 2;
+        open_both();
+        if (then)
+            damage_keys();
+        EXPECT_INT(erase_ann(), OK);
+        record_and_go_back();
+        if (then && !now)
+            mend_keys();
+        if (!then && now)
+            damage_keys();
+        EXPECT_INT(reconcile(false), OK);
+        gone_and_noted();
+        close_both();
+    }
+}
+
+/* Details of earlier versions have no name: there is the pseudonym. */
+TEST(R145_an_erasure_without_a_name_is_done_again_by_the_pseudonym)
+{
+    open_both();
+    EXPECT_INT(erase_ann(), OK);
+    fx_call.entries[0].detail = SPAN_EMPTY;
+    record_and_go_back();
+    EXPECT_INT(reconcile(false), OK);
+    gone_and_noted();
+    close_both();
+}
+
+/* A key that cannot be read just now says nothing of who is gone. */
+TEST(R116_a_start_that_cannot_read_keys_does_nothing)
+{
+    open_both();
+    fx_agree(&fx_ann, "group");
+    scratch_begin();
+    EXPECT_INT(fx_act(&fx_ann, CONSENT_AGREEMENT, CONSENT_WITHDRAWN, "group", ""), OK);
+    record_and_go_back();
+    keys_sql("ALTER TABLE person_key RENAME TO away");
+    EXPECT(reconcile(true) != OK);
+    keys_sql("ALTER TABLE away RENAME TO person_key");
+    EXPECT_INT(reconcile(false), OK);
+    EXPECT_SAYS(&fx_ann, "purpose=delivery fields=contact-phone service=shop", "deny:withdrawn");
+    close_both();
+}
+
+UNIT_MAIN(CASE(R145_an_erasure_is_done_again_whatever_became_of_the_key),
+          CASE(R145_an_erasure_without_a_name_is_done_again_by_the_pseudonym),
+          CASE(R116_a_start_that_cannot_read_keys_does_nothing))
