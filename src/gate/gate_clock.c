@@ -23,8 +23,10 @@ struct clock {
     struct span operation;
     struct reckoned of[QUESTIONS_MAX];
     size_t n;
-    struct value *held;
+    struct value *held; /* as it is now: restart() keeps it up to date */
     size_t n_held;
+    struct happening *past; /* as it was at the beginning */
+    size_t n_past;
 };
 
 /* `operation` empty: keeping, in the policy's word for it. */
@@ -38,7 +40,8 @@ static enum err begin(struct clock *k, struct gate_call *c, const struct subject
     if (operation.len == 0)
         operation = store ? SPAN("store") : SPAN("keep");
     *k = (struct clock){.call = own, .subject = s, .person = vault_of(s), .operation = operation};
-    return vault_list(c->st, &k->person, c->arena, &k->held, &k->n_held, f);
+    enum err e = vault_list(c->st, &k->person, c->arena, &k->held, &k->n_held, f);
+    return e ? e : happening_list(c->st, s->sid, c->arena, &k->past, &k->n_past, f);
 }
 
 static void drop(struct clock *k)
@@ -124,7 +127,8 @@ static bool concerns(const struct happening *h, const struct value *v)
     return (h->field.len == 0 || span_eq(h->field, v->field)) &&
            (h->item.len == 0 ? v->from.time.ms <= h->time.ms : span_eq(h->item, v->item)) &&
            (h->service.len == 0 || span_eq(h->service, v->from.service)) &&
-           (h->purpose.len == 0 || span_eq(h->purpose, v->from.purpose));
+           (h->purpose.len == 0 || span_eq(h->purpose, v->from.purpose)) &&
+           (h->source.len == 0 || span_eq(h->source, v->from.source));
 }
 
 /* ---- Something happened */
@@ -132,25 +136,21 @@ static bool concerns(const struct happening *h, const struct value *v)
 static bool same_scope(const struct happening *a, const struct happening *b)
 {
     return span_eq(a->event, b->event) && span_eq(a->field, b->field) && span_eq(a->item, b->item) &&
-           span_eq(a->service, b->service) && span_eq(a->purpose, b->purpose);
+           span_eq(a->service, b->service) && span_eq(a->purpose, b->purpose) &&
+           span_eq(a->source, b->source);
 }
 
 /* The same before, if it happened before. */
-static enum err before(struct clock *k, const struct happening *h, const struct happening **out,
-                       struct fail *f)
+static const struct happening *before(const struct clock *k, const struct happening *h)
 {
-    struct happening *all;
-    size_t n;
-    *out = NULL;
-    enum err e = happening_list(k->call->st, k->subject->sid, k->call->arena, &all, &n, f);
-    for (size_t i = 0; !e && i < n; i++)
-        if (same_scope(&all[i], h))
-            *out = &all[i];
-    return e;
+    for (size_t i = 0; i < k->n_past; i++)
+        if (same_scope(&k->past[i], h))
+            return &k->past[i];
+    return NULL;
 }
 
 /* A clock that runs since this happened last runs anew; any other one is only ever shortened. */
-static enum err restart(struct clock *k, const struct value *v, const struct happening *h,
+static enum err restart(struct clock *k, struct value *v, const struct happening *h,
                         const struct happening *last, size_t *set, struct fail *f)
 {
     struct policy_decision d;
@@ -162,29 +162,46 @@ static enum err restart(struct clock *k, const struct value *v, const struct hap
     if (until.ms == INSTANT_FOREVER.ms || (same ? until.ms == now.ms : until.ms >= now.ms))
         return OK;
     ++*set;
+    v->from.keep_until = until;
     return vault_keep_set(k->call->st, &k->person, v->field, v->item, until, f);
+}
+
+/* Whether the policy has a word for it, and whether a time to keep counts from it. */
+static bool known(const struct gate_call *c, struct span event)
+{
+    return policy_kind_find(c->view->policy, KIND_EVENT, event) != POLICY_NONE;
+}
+
+static bool counts(const struct gate_call *c, struct span event)
+{
+    return policy_keeps_from(c->view->policy, policy_kind_find(c->view->policy, KIND_EVENT, event));
+}
+
+static enum err start(struct clock *k, const struct happening *h, size_t *set, struct fail *f)
+{
+    const struct happening *last = before(k, h);
+    enum err e = happening_put(k->call->st, k->subject->sid, h, f);
+    size_t n = counts(k->call, h->event) ? k->n_held : 0;
+    for (size_t i = 0; !e && i < n; i++)
+        if (concerns(h, &k->held[i]))
+            e = restart(k, &k->held[i], h, last, set, f);
+    return e;
 }
 
 enum err clock_start(struct gate_call *c, const struct subject *s, const struct happening *h, size_t *set,
                      struct fail *f)
 {
     struct clock k = {0};
-    const struct happening *last = NULL;
     size_t changed = 0;
-    unsigned event = policy_kind_find(c->view->policy, KIND_EVENT, h->event);
     if (set)
         *set = 0;
-    if (event == POLICY_NONE)
+    if (!known(c, h->event))
         return OK;
-    bool counts = policy_keeps_from(c->view->policy, event);
-    enum err e = counts ? begin(&k, c, s, SPAN_EMPTY, f) : OK;
-    if (!e && counts)
-        e = before(&k, h, &last, f);
+    if (!counts(c, h->event))
+        return happening_put(c->st, s->sid, h, f);
+    enum err e = begin(&k, c, s, SPAN_EMPTY, f);
     if (!e)
-        e = happening_put(c->st, s->sid, h, f);
-    for (size_t i = 0; !e && i < k.n_held; i++)
-        if (concerns(h, &k.held[i]))
-            e = restart(&k, &k.held[i], h, last, &changed, f);
+        e = start(&k, h, &changed, f);
     drop(&k);
     if (!e && changed)
         e = subject_epoch_step(c->st, s, f);
@@ -205,6 +222,7 @@ enum err clock_of_item(const struct question *q, unsigned field, struct span ite
     struct value v = {.field = policy_name(q->policy, DIM_FIELD, field), .item = item};
     v.from.service = q->service->name;
     v.from.purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]);
+    v.from.source = asked_source(q->asked);
     enum err e = happening_list(q->call->st, q->subject.sid, q->call->arena, &all, &n, f);
     for (size_t i = 0; !e && i < n; i++) {
         struct instant end = all[i].item.len && concerns(&all[i], &v) ? end_after(&k, &d, &all[i]) : *until;
@@ -223,9 +241,8 @@ struct withdrawal {
     uint64_t needs;    /* which was withdrawn: what rests on others only goes on or is left as it was */
     unsigned document; /* of an agreement; POLICY_NONE */
     bool guardian, purposes;
-    struct clock clock[RESTS];
-    struct happening *past;
-    size_t n_past;
+    struct clock clock[RESTS]; /* of the same values and happenings */
+    size_t set;
 };
 
 static bool over(const struct withdrawal *w, size_t which, const struct question *q, unsigned field)
@@ -251,10 +268,8 @@ static uint64_t held_before(const struct withdrawal *w, const struct question *q
 
 static bool runs_already(const struct withdrawal *w, const struct happening *h, struct instant last)
 {
-    for (size_t i = 0; i < w->n_past; i++)
-        if (same_scope(&w->past[i], h) && last.ms <= w->past[i].time.ms)
-            return true;
-    return false;
+    const struct happening *past = before(&w->clock[STORED], h);
+    return past && last.ms <= past->time.ms;
 }
 
 /* Who withdraws what does not hold any more withdraws nothing: a clock that runs goes on. */
@@ -265,10 +280,12 @@ static enum err end_one(struct withdrawal *w, const struct value *v, struct inst
                           .field = v->field,
                           .service = v->from.service,
                           .purpose = v->from.purpose,
+                          .source = v->from.source,
                           .time = w->scope.time};
-    if (!held && runs_already(w, &h, last))
+    struct clock *k = &w->clock[STORED];
+    if (!known(k->call, h.event) || (!held && runs_already(w, &h, last)))
         return OK;
-    return clock_start(w->clock[STORED].call, w->clock[STORED].subject, &h, NULL, f);
+    return start(k, &h, &w->set, f);
 }
 
 /* `last`: when the newest of those it speaks for came. Who withdraws the second of two that the value rested
@@ -305,8 +322,8 @@ static bool together(const struct withdrawal *w, const struct value *a, const st
            span_eq(a->from.purpose, b->from.purpose) && span_eq(a->from.source, b->from.source);
 }
 
-/* Items of a field lie together: one end is for all that came through one service for one purpose. False: a
- * former one spoke for them; else *last is set to when the newest of them came. */
+/* Items of a field lie together: one end is for all that came through one service for one purpose from one
+ * source. False: a former one spoke for them; else *last is set to when the newest of them came. */
 static bool first_of_them(const struct withdrawal *w, size_t i, struct instant *last)
 {
     const struct clock *k = &w->clock[STORED];
@@ -326,8 +343,7 @@ static enum err end_values(struct withdrawal *w, struct gate_call *c, const stru
     static const char *const operation[RESTS] = {[STORED] = "", [USED] = "use", [COLLECTED] = "collect"};
     struct clock *k = w->clock;
     enum err e = begin(&k[STORED], c, s, SPAN_EMPTY, f);
-    if (!e)
-        e = happening_list(c->st, s->sid, c->arena, &w->past, &w->n_past, f);
+    w->set = 0;
     for (size_t i = 1; !e && i < RESTS; i++) {
         k[i] = k[STORED];
         k[i].operation = span_str(operation[i]);
@@ -338,7 +354,7 @@ static enum err end_values(struct withdrawal *w, struct gate_call *c, const stru
             e = end_value(w, &k->held[i], last, f);
     for (size_t i = 0; i < RESTS; i++)
         drop(&k[i]);
-    return e;
+    return e || !w->set ? e : subject_epoch_step(c->st, s, f);
 }
 
 /* Those that an agreement is asked for. */
@@ -478,15 +494,13 @@ static enum err settle(struct gate_call *c, const struct subject *s, const struc
                        struct fail *f)
 {
     struct clock k;
-    struct since own;
-    size_t before = *set;
+    size_t before_it = *set;
     enum err e = begin(&k, c, s, SPAN_EMPTY, f);
-    if (!e)
-        e = happening_list(c->st, s->sid, c->arena, &own.list, &own.n, f);
+    const struct since own = {k.past, k.n_past};
     for (size_t i = 0; !e && i < k.n_held; i++)
         e = settle_value(&k, &k.held[i], &own, all, set, f);
     drop(&k);
-    if (!e && *set > before) /* nobody else need do so: the entry may be about another, or about all */
+    if (!e && *set > before_it) /* nobody else need do so: the entry may be about another, or about all */
         e = subject_epoch_step(c->st, s, f);
     return e;
 }

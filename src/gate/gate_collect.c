@@ -14,7 +14,7 @@ static bool may_claim(const struct service *s, struct span source)
 /* B1.1.3: a service that observes may not pretend that the person said it. That it tried is on record. */
 static enum err check_source(const struct question *q, struct fail *f)
 {
-    struct span source = q->asked->source.len ? q->asked->source : SPAN("subject");
+    struct span source = asked_source(q->asked);
     struct record r = {.kind = AUDIT_REFUSED, .q = q, .extra = SPAN("\"event\":\"source forbidden\"")};
     if (may_claim(q->service, source))
         return OK;
@@ -71,7 +71,7 @@ static struct provenance provenance(const struct question *q, const struct gate_
 {
     const struct gate_request *asked = q->asked;
     const struct evidence *supplier = evidence_find(q, SPAN("supplier"));
-    return (struct provenance){.source = asked->source.len ? asked->source : SPAN("subject"),
+    return (struct provenance){.source = asked_source(asked),
                                .service = q->service->name,
                                .purpose = policy_name(q->policy, DIM_PURPOSE, q->value[DIM_PURPOSE]),
                                .supplier = supplier ? supplier->reference : SPAN_EMPTY,

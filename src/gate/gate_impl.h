@@ -393,6 +393,12 @@ bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const
 enum err epoch_trouble(const struct epoch_table *t, struct fail *f);
 void epoch_free(struct epoch_table *t);
 
+/* Whoever says nothing of it has it from the person. */
+static inline struct span asked_source(const struct gate_request *asked)
+{
+    return asked->source.len ? asked->source : SPAN("subject");
+}
+
 static inline struct vault_person vault_of(const struct subject *s)
 {
     return (struct vault_person){.id = s->id, .sid = s->sid, .child = s->band == BAND_CHILD};

@@ -98,7 +98,7 @@ enum err happening_put(struct store *st, int64_t sid, const struct happening *h,
 {
     return store_run(st, Q_HAPPENING_PUT,
                      ARGS(ARG_I(sid), ARG_T(h->event), ARG_T(h->field), ARG_T(h->item), ARG_T(h->service),
-                          ARG_T(h->purpose), ARG_I(h->time.ms)),
+                          ARG_T(h->purpose), ARG_T(h->source), ARG_I(h->time.ms)),
                      NULL, f);
 }
 
@@ -109,7 +109,8 @@ static void read_happening(const struct store_rows *rows, struct arena *a, struc
     h->item = arena_copy(a, store_t(rows, 2));
     h->service = arena_copy(a, store_t(rows, 3));
     h->purpose = arena_copy(a, store_t(rows, 4));
-    h->time.ms = store_i(rows, 5);
+    h->source = arena_copy(a, store_t(rows, 5));
+    h->time.ms = store_i(rows, 6);
 }
 
 enum err happening_list(struct store *st, int64_t sid, struct arena *a, struct happening **out, size_t *n,

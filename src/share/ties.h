@@ -42,7 +42,7 @@ enum err purchase_list(struct store *st, int64_t sid, struct arena *a, struct pu
 struct happening {
     struct span event; /* as the policy's `event` names it */
     struct span field, item;
-    struct span service, purpose; /* through which, for which the values came */
+    struct span service, purpose, source; /* through which, for which, from which the values came */
     struct instant time;
 };
 /* Putting it again moves its time. WRITE jobs. */

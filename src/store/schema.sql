@@ -162,8 +162,9 @@ CREATE TABLE happening (
     item    TEXT NOT NULL, -- 'order-17'
     service TEXT NOT NULL, -- through which the values came
     purpose TEXT NOT NULL, -- for which they were collected
+    source  TEXT NOT NULL, -- from which they came
     time    INTEGER NOT NULL,
-    PRIMARY KEY (sid, event, field, item, service, purpose)
+    PRIMARY KEY (sid, event, field, item, service, purpose, source)
 ) WITHOUT ROWID;
 
 -- Devices on which a birth date under fourteen was given: another year does not help (A2.1.1.1). Not tied to a person;

@@ -67,9 +67,10 @@ class Withdrawn(Bookshop, People):
     def take_back(self, person, need="wanted", purpose=None, **more):
         self.give(person, need, purpose, **{"state": "withdrawn", **more})
 
-    def keep(self, person, field):
+    def keep(self, person, field, item=""):
         got = self.operator("GET", f"/v1/subjects/{person}/data", status=200).json
-        return {v["field"]: (v.get("keep_until") or "open")[:10] for v in got["data"]}.get(field, "gone")
+        until = {(v["field"], v.get("item", "")): (v.get("keep_until") or "open")[:10] for v in got["data"]}
+        return until.get((field, item), "gone")
 
     def sweep(self):
         return self.daemon.cli("retain", "sweep", "--json", *self.daemon.here()).stdout
@@ -117,6 +118,19 @@ class Withdrawn(Bookshop, People):
         self.take_back(asked)
         self.take_back(seen)
         self.assertEqual((self.keep(asked, "shoe-size"), self.keep(seen, "shoe-size")), ("2027-01-02", "open"))
+
+    def test_R109_what_ended_for_one_source_did_not_end_for_another(self):
+        person = self.someone()
+        self.give(person)
+        self.store(person, "selling", "shoe-size", {"value": "41", "item": "asked"})
+        self.store(person, "selling", "shoe-size", {"value": "42", "item": "seen"}, source="observed")
+        self.take_back(person)
+        want = ("2027-01-02", "open")
+        self.assertEqual(tuple(self.keep(person, "shoe-size", i) for i in ("asked", "seen")), want)
+        self.at("2026-11-25T00:00:00Z")  # nor when all times are reckoned anew
+        self.daemon.cli("hold", "add", person, "--fields", "mail-address", "--reference", "file 9", "--until", "2036-12-31",
+                        *self.daemon.here())
+        self.assertEqual(tuple(self.keep(person, "shoe-size", i) for i in ("asked", "seen")), want)
 
     def test_R109_one_of_two_consents_is_enough(self):
         person = self.someone()

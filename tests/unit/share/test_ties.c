@@ -174,6 +174,11 @@ TEST(R109_what_happened_is_kept_once_for_each_scope)
     EXPECT_INT(n, 40);
     for (size_t i = 0; i < n; i++)
         EXPECT_INT(all[i].time.ms, 2000 + (int)i);
+    h.source = SPAN("observed");
+    scratch_must(happening_put(scratch_st, 7, &h, &f), &f);
+    scratch_must(happening_list(scratch_st, 7, scratch_a, &all, &n, &f), &f);
+    EXPECT_INT(n, 41);
+    EXPECT(all[39].source.len == 0 && span_is(all[40].source, "observed"));
     scratch_must(happening_list(scratch_st, 8, scratch_a, &all, &n, &f), &f);
     EXPECT_INT(n, 0);
     scratch_close();
