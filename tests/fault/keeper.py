@@ -60,8 +60,11 @@ class Clock:
         return "%d-01-01" % (1990 + self.quarter // 4)
 
     def turn(self):
+        """The name of the quarter that is over."""
+        year, part = divmod(self.quarter, 4)
         self.quarter += 1
         self.write()
+        return "%dq%d" % (2027 + year, part + 1)
 
 
 def line(n, born):
@@ -77,6 +80,7 @@ class Keeper:
         self.taken = []       # (ns, line, id)
         self.generations = [] # (ns, generation)
         self.minimums = []    # (ns, minimum)
+        self.turned = []      # (ns, quarter): entries of a later one were acknowledged
         self.copies = []      # (ns, entries)
         self.faults = []
 
@@ -131,9 +135,16 @@ class Keeper:
             self.minimums.append((time.monotonic_ns(), answer["minimum"]))
 
     def quarter(self):
+        """Somebody's entry ends the quarter, if not the import's; its head is kept when it is published."""
         time.sleep(0.01)
-        self.clock.turn()
-        time.sleep(0.02)
+        over = self.clock.turn()
+        self.take_in()
+        self.turned.append((time.monotonic_ns(), over))
+
+    def done(self, task):
+        """How often it was acknowledged."""
+        return len({"import": self.taken, "rotate": self.generations, "backup": self.copies, "quarter": self.turned,
+                    "prune": self.minimums}[task])
 
     def work(self, task, stop):
         does = {"import": self.take_in, "rotate": self.rotate, "backup": self.copy, "quarter": self.quarter, "prune": self.prune}
@@ -158,6 +169,18 @@ class Keeper:
 
     # ---- Afterwards
 
+    def epochs(self):
+        return ask(self.data, "GET", "/v1/audit/epochs")["epochs"]
+
+    def unclosed(self, before_ns):
+        """Quarters that were over and have no head. What a crash left is finished with the next checkpoint."""
+        over, end = {quarter for ns, quarter in self.turned if ns < before_ns}, time.monotonic() + 10
+        while left := over - {e["name"] for e in self.epochs() if e["state"] != "open"}:
+            if time.monotonic() > end:
+                break
+            time.sleep(0.02)
+        return sorted(left)
+
     def check(self, before_ns, size, thorough=True):
         """`thorough`: keys are changed once more."""
         faults = list(self.faults)
@@ -173,10 +196,10 @@ class Keeper:
             except Refused as e:
                 faults.append("lost: line %d was taken in: %s" % (n, e))
         minimum = max([m for ns, m in self.minimums if ns < before_ns], default=0)
-        gone = max([e["first"] + e["entries"] for e in ask(self.data, "GET", "/v1/audit/epochs")["epochs"]
-                    if e["state"] == "pruned"], default=0)
+        gone = max([e["first"] + e["entries"] for e in self.epochs() if e["state"] == "pruned"], default=0)
         if gone < minimum:
             faults.append("lost: pruned up to %d, the record begins at %d" % (minimum, gone))
+        faults += ["lost: quarter %s was over and has no head" % name for name in self.unclosed(before_ns)]
         faults += ["phantom: a copy of %d entries, the record holds %d" % (n, size) for ns, n in self.copies
                    if ns < before_ns and n > size]
         generation = max([g for ns, g in self.generations if ns < before_ns], default=0)
