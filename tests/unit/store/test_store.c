@@ -420,6 +420,33 @@ TEST(persons_of_an_old_troth_db_are_kept)
     arena_free(a);
 }
 
+/* A folder made when what happened was not told apart by sources. */
+TEST(happenings_of_an_old_troth_db_are_of_every_source)
+{
+    struct fail f = {0};
+    struct store *st = store_fresh();
+    struct store_rows r;
+    EXPECT_INT(
+        sqlite3_exec(
+            st->file[STORE_MAIN].db,
+            "DROP TABLE happening; CREATE TABLE happening (sid INTEGER NOT NULL, event TEXT NOT NULL,"
+            " field TEXT NOT NULL, item TEXT NOT NULL, service TEXT NOT NULL, purpose TEXT NOT NULL,"
+            " time INTEGER NOT NULL, PRIMARY KEY (sid, event, field, item, service, purpose)) WITHOUT ROWID;"
+            "INSERT INTO happening VALUES (7, 'case-closed', 'letters', 'case-9', 'shop', 'selling', 77);"
+            "PRAGMA user_version = 8",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    store_close(st);
+    EXPECT_INT(store_open(folder, STORE_WRITE, &st, &f), OK);
+    EXPECT(store_one(st, Q_HAPPENING_LIST, ARGS(ARG_I(7)), &r, &f));
+    EXPECT_SPAN(store_t(&r, 2), "case-9");
+    EXPECT_SPAN(store_t(&r, 4), "selling");
+    EXPECT_SPAN(store_t(&r, 5), "");
+    EXPECT_INT(store_i(&r, 6), 77);
+    store_done(&r);
+    store_drop(st);
+}
+
 TEST(a_failing_migration_leaves_nothing)
 {
     static const struct embedded_file files[] = {
@@ -809,8 +836,9 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(missing_keys_are_a_damage_and_missing_history_is_made_anew), CASE(a_read_only_folder_is_named),
           CASE(a_restored_copy_gets_its_wal_back), CASE(migrations_run_once_in_order),
           CASE(an_old_keys_db_is_brought_up_to_date), CASE(persons_of_an_old_troth_db_are_kept),
-          CASE(an_old_server_is_refused), CASE(a_failing_migration_leaves_nothing),
-          CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
+          CASE(happenings_of_an_old_troth_db_are_of_every_source), CASE(an_old_server_is_refused),
+          CASE(a_failing_migration_leaves_nothing), CASE(arguments_are_checked_against_the_signature),
+          CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
           CASE(returning_counts_up), CASE(savepoints_span_both_databases),
           CASE(savepoints_undo_what_was_written_since),
