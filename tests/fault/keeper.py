@@ -175,11 +175,10 @@ class Keeper:
     def unclosed(self, before_ns):
         """Quarters that were over and have no head. What a crash left is finished with the next checkpoint."""
         over, end = {quarter for ns, quarter in self.turned if ns < before_ns}, time.monotonic() + 10
-        while left := over - {e["name"] for e in self.epochs() if e["state"] != "open"}:
-            if time.monotonic() > end:
-                break
-            time.sleep(0.02)
-        return sorted(left)
+        while over and time.monotonic() < end:
+            over -= {e["name"] for e in self.epochs() if e["state"] != "open"}
+            time.sleep(0.02 if over else 0)
+        return sorted(over)
 
     def check(self, before_ns, size, thorough=True):
         """`thorough`: keys are changed once more."""
