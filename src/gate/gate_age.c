@@ -37,7 +37,7 @@ static enum err regrade(struct gate_call *c, const struct subject *s, struct spa
     struct vault_person person = vault_of(s);
     enum err e = question_resolve(&q, c, r, SPAN("store"), f);
     if (!e)
-        e = question_gather(&q, f);
+        e = question_gather(&q, NULL, f);
     if (!e)
         e = vault_key_move(c->gate->vault, c->st, &person, q.key, f);
     question_end(&q);

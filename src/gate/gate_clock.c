@@ -27,6 +27,7 @@ struct clock {
     size_t n_held;
     struct happening *past; /* as it was at the beginning */
     size_t n_past;
+    const struct question **gathered; /* once there is one: what it read of the person is read for all */
 };
 
 /* `operation` empty: keeping, in the policy's word for it. */
@@ -39,7 +40,11 @@ static enum err begin(struct clock *k, struct gate_call *c, const struct subject
     own->service = NULL;
     if (operation.len == 0)
         operation = store ? SPAN("store") : SPAN("keep");
-    *k = (struct clock){.call = own, .subject = s, .person = vault_of(s), .operation = operation};
+    *k = (struct clock){.call = own,
+                        .subject = s,
+                        .person = vault_of(s),
+                        .operation = operation,
+                        .gathered = ARENA_NEW(c->arena, const struct question *)};
     enum err e = vault_list(c->st, &k->person, c->arena, &k->held, &k->n_held, f);
     return e ? e : happening_list(c->st, s->sid, c->arena, &k->past, &k->n_past, f);
 }
@@ -72,9 +77,11 @@ static enum err reckon(struct clock *k, const struct value *v, struct reckoned *
     *r = (struct reckoned){v->from.service, v->from.purpose, v->from.source, q};
     enum err e = question_resolve(q, k->call, asked, k->operation, &why);
     if (!e)
-        e = question_gather(q, &why);
-    if (!e)
+        e = question_gather(q, *k->gathered, &why);
+    if (!e) {
+        *k->gathered = q;
         return OK;
+    }
     question_end(q);
     r->question = NULL;
     return lost(e) ? OK : fail_set(f, e, "%s", why.detail);

@@ -259,7 +259,7 @@ enum err question_ask(struct question *q, struct gate_call *c, const struct gate
     if (!e)
         e = question_resolve(q, c, asked, operation, f);
     if (!e)
-        e = question_gather(q, f);
+        e = question_gather(q, NULL, f);
     if (e)
         return e;
     suspended_hint(q);

@@ -400,11 +400,26 @@ static enum err gather_ties(struct question *q, struct fail *f)
     return e;
 }
 
-static enum err gather_person(struct question *q, struct fail *f)
+static void take_from(struct question *q, const struct question *like)
+{
+    q->events = like->events;
+    q->n_events = like->n_events;
+    q->holds = like->holds;
+    q->n_holds = like->n_holds;
+    q->places = like->places;
+    q->n_places = like->n_places;
+    q->has_places = like->has_places;
+}
+
+static enum err gather_person(struct question *q, const struct question *like, struct fail *f)
 {
     struct gate_call *c = q->call;
     struct vault_person person = vault_of(&q->subject);
     enum err e = vault_key_open(c->gate->vault, c->st, &person, &q->key, f);
+    if (!e && like) {
+        take_from(q, like);
+        return gather_guardian(q, f);
+    }
     if (!e)
         e = consent_held(c->st, q->subject.sid, c->arena, &q->events, &q->n_events, f);
     if (!e)
@@ -500,12 +515,12 @@ static bool limited_to_fields(const struct question *q)
     return false;
 }
 
-enum err question_gather(struct question *q, struct fail *f)
+enum err question_gather(struct question *q, const struct question *like, struct fail *f)
 {
     const struct sources *s = q->call->view->sources;
     const struct evidence *order = evidence_find(q, SPAN("order"));
     q->order = order ? span_trim(order->reference) : SPAN_EMPTY;
-    enum err e = q->has_subject ? gather_person(q, f) : OK;
+    enum err e = q->has_subject ? gather_person(q, like, f) : OK;
     if (!e)
         e = gather_listed(q, s, f);
     if (e)

@@ -185,8 +185,9 @@ enum err question_service(struct gate_call *c, struct span name, const struct se
 enum err source_party(const struct policy *p, struct span source, unsigned *out, struct fail *f);
 struct evidence const *evidence_find(const struct question *q, struct span name);
 
-/* gate_facts.c: reads what the policy may ask about. */
-enum err question_gather(struct question *q, struct fail *f);
+/* gate_facts.c: reads what the policy may ask about. `like`: gathered in this job already, of the same
+ * person, and neither of the two names fields or a recipient; null: there is none. */
+enum err question_gather(struct question *q, const struct question *like, struct fail *f);
 /* What holds for one field. */
 struct standing question_standing(const struct question *q, unsigned field);
 /* The value is kept for a legal duty only. */
