@@ -215,6 +215,14 @@ class Backup(People):
 
     # ---- Nothing half done
 
+    def whole(self):
+        self.backup()
+        self.assertEqual(self.files(), ["one.data", "one.keys"])
+
+    def clear(self):
+        for name in self.files():
+            os.remove(self.in_place(name))
+
     def test_a_full_disk_and_a_kill_leave_nothing_that_looks_like_a_backup(self):
         self.adult(contact_phone=self.phone())
         command = [TROTH, "backup", "--data-file", self.in_place("one.data"), "--keys-file", self.in_place("one.keys"),
@@ -237,6 +245,8 @@ class Backup(People):
                 os.remove(self.in_place("one.data"))
             if "one.keys" in self.files():
                 os.remove(self.in_place("one.keys"))
+        self.whole()  # what a killed one left is gone
+        self.clear()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + READY_S
         while not self.files() and process.poll() is None and time.monotonic() < end:
@@ -244,10 +254,8 @@ class Backup(People):
         process.terminate()
         process.wait()
         self.assertFalse([n for n in self.files() if n.endswith((".troth-copy", ".part"))])
-        for name in self.files():
-            os.remove(self.in_place(name))
-        self.backup()
-        self.assertEqual(self.files(), ["one.data", "one.keys"])
+        self.clear()
+        self.whole()
         self.assertIn("exists already", self.backup(code=1).stderr)
         self.restore()
 
