@@ -30,9 +30,10 @@ struct missing {
     struct audit *au;
     struct epoch_table *pseudonyms;
     struct arena *scratch;
-    struct names gone;  /* pseudonyms of who was erased after the copy, as of the quarter of the erasure */
-    struct names named; /* the same persons, as the details name them */
-    size_t erased;      /* here: the ledger does not name them */
+    struct names gone;    /* pseudonyms of who was erased after the copy */
+    uint32_t first, last; /* quarters of what the database lacks */
+    struct names named;   /* the same persons, as the details name them */
+    size_t erased;        /* here: the ledger does not name them */
     bool any;
     struct instant from, until;
     uint64_t again[AUDIT_KINDS], lost[AUDIT_KINDS];
@@ -91,7 +92,12 @@ static enum err note_gone(void *ctx, uint64_t index, struct span leaf, struct sp
     struct audit_leaf l;
     uint8_t name[16];
     (void)index, (void)f;
-    if (!audit_leaf_get(leaf, &l) || l.kind != AUDIT_ERASE)
+    if (!audit_leaf_get(leaf, &l))
+        return OK;
+    uint32_t epoch = epoch_at(l.time);
+    m->first = m->first && m->first < epoch ? m->first : epoch;
+    m->last = m->last > epoch ? m->last : epoch;
+    if (l.kind != AUDIT_ERASE)
         return OK;
     if (!of_nobody(&l))
         names_add(&m->gone, l.subject);
@@ -117,6 +123,23 @@ static bool is_named(const void *ctx, struct subject_id id)
     return names_hold(&m->named, name);
 }
 
+/* What was done to them in other quarters than that of the erasure, or before their key was damaged, is
+ * theirs, too. */
+static void note_theirs(struct missing *m, const struct subject *s)
+{
+    struct vault_person person = vault_of(s);
+    struct person_key *key = NULL;
+    struct fail unread = {0};
+    uint8_t name[16];
+    if (vault_key_read(m->gate->vault, m->call->st, &person, &key, &unread))
+        return;
+    for (uint32_t epoch = m->first; epoch <= m->last; epoch++) {
+        vault_pseudonym(key, epoch, name);
+        names_add(&m->gone, name);
+    }
+    vault_key_close(key);
+}
+
 /* Whom the ledger names is gone by now; it may be older than the record, or lost. Nothing is asked of the
  * person's key: it may be what is lost. */
 static enum err erase_named(struct missing *m, struct fail *f)
@@ -124,8 +147,10 @@ static enum err erase_named(struct missing *m, struct fail *f)
     struct subject *list = NULL;
     size_t n = 0;
     enum err e = m->named.n ? erased_living(m->call->st, is_named, m, m->call->now, &list, &n, f) : OK;
-    for (size_t i = 0; !e && i < n; i++)
+    for (size_t i = 0; !e && i < n; i++) {
+        note_theirs(m, &list[i]);
         e = erase_now(m, &list[i], f);
+    }
     free(list);
     return e;
 }
@@ -398,9 +423,9 @@ static enum err take_entries(struct missing *m, uint64_t mark, struct fail *f)
     enum err e = audit_after_pending(m->au, mark, note_gone, m, f);
     if (e)
         return e;
-    names_sort(&m->gone);
     names_sort(&m->named);
     e = erase_named(m, f);
+    names_sort(&m->gone);
     return e ? e : audit_after_pending(m->au, mark, take_entry, m, f);
 }
 
@@ -446,6 +471,7 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
         struct fail why = {0};
         m.any = false;
         m.gone.n = m.named.n = m.erased = 0;
+        m.first = m.last = 0;
         memset(m.again, 0, sizeof m.again);
         memset(m.lost, 0, sizeof m.lost);
         more = text_new(a, 128);

@@ -95,6 +95,37 @@ static void gone_and_noted(void)
     EXPECT_INT(subject_get(scratch_st, fx_mum.id, FX_NOW, &s, &f), OK);
 }
 
+static void collect(const char *at)
+{
+    struct gate_request q = fx_ask_for(&fx_ann, "purpose=delivery");
+    struct gate_value v = {.field = SPAN("order-address"), .plain = SPAN("Lane 7")};
+    size_t dropped;
+    scratch_begin();
+    fx_as("shop")->now = fx_at(at);
+    EXPECT_INT(gate_collect(&fx_call, &q, &v, 1, false, &fx_answer, &dropped, &fx_fail), OK);
+    record_and_go_back();
+}
+
+/* By the key as the copy has it: where that is unreadable, a loss is told that is none. */
+TEST(R145_what_was_done_to_the_erased_before_is_no_loss)
+{
+    for (unsigned damaged = 0; damaged < 2; damaged++) {
+        open_both();
+        fx_agree(&fx_ann, "group");
+        collect("2026-09-01T00:00:00Z");
+        collect("2026-11-23T00:00:00Z");
+        if (damaged)
+            damage_keys();
+        EXPECT_INT(erase_ann(), OK);
+        record_and_go_back();
+        if (damaged)
+            mend_keys();
+        EXPECT_INT(reconcile(false), OK);
+        gone_and_noted();
+        close_both();
+    }
+}
+
 /* The key was unreadable when they were erased, or is so in the copy, or both. */
 TEST(R145_an_erasure_is_done_again_whatever_became_of_the_key)
 {
@@ -143,6 +174,7 @@ TEST(R116_a_start_that_cannot_read_keys_does_nothing)
     close_both();
 }
 
-UNIT_MAIN(CASE(R145_an_erasure_is_done_again_whatever_became_of_the_key),
+UNIT_MAIN(CASE(R145_what_was_done_to_the_erased_before_is_no_loss),
+          CASE(R145_an_erasure_is_done_again_whatever_became_of_the_key),
           CASE(R145_an_erasure_without_a_name_is_done_again_by_the_pseudonym),
           CASE(R116_a_start_that_cannot_read_keys_does_nothing))
