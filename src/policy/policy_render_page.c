@@ -58,9 +58,19 @@ static void put_documents(struct render *s)
     text_str(s->out, "</ul>\n</nav>\n");
 }
 
+static bool translated(const struct policy *p, unsigned document)
+{
+    for (size_t i = 0; i < policy_translations(p); i++)
+        if (policy_translation(p, i)->document == document)
+            return true;
+    return false;
+}
+
 static void put_languages(struct render *s)
 {
     const struct policy *p = s->r->policy;
+    if (!translated(p, s->r->document))
+        return; /* a choice of one is none */
     struct span name = policy_document(p, s->r->document)->name, here = policy_render_language(s->r);
     text_str(s->out, "<nav class=\"languages\" aria-label=\"");
     policy_render_say(s, RENDER_LANGUAGES);

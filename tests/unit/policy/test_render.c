@@ -132,13 +132,14 @@ static const char chinese[] =
     "```words\nphone \"手机号\".\nemail \"邮箱\".\nuse \"使用\".\nkeep \"保存\".\nus \"我们\".\n"
     "delivery \"配送\".\nagreement \"本人<已>同意\".\ncollected \"收集\".\n```\n";
 
+/* Without a translation if that is null. */
 static const char *published(struct arena *a, const char *language, const char *translation)
 {
     struct policy_source s[3] = {{SPAN("catalogue.md"), span_str(names)},
                                  {SPAN("group.md"), arena_fmt(a, "%s%s", head, keep)},
-                                 {SPAN("group.zh-CN.md"), span_str(translation)}};
+                                 {SPAN("group.zh-CN.md"), span_str(translation ? translation : "")}};
     struct policy_messages m;
-    struct policy *p = policy_load(a, s, 3, &m);
+    struct policy *p = policy_load(a, s, translation ? 3 : 2, &m);
     struct policy_publish w = {
         .render = {.policy = p, .language = span_str(language), .suffix = arena_fmt(a, ".%s.html", language)},
         .style = SPAN("p{}"),
@@ -158,6 +159,15 @@ static bool publishes(const char *language, const char *what)
     bool found = strstr(published(a, language, chinese), what) != NULL;
     arena_free(a);
     return found;
+}
+
+TEST(one_language_is_no_choice)
+{
+    struct arena *a = arena_new(0);
+    const char *one = published(a, "en", NULL), *two = published(a, "en", chinese);
+    EXPECT(strstr(one, "</html>") && !strstr(one, "class=\"languages\""));
+    EXPECT(strstr(two, "class=\"languages\""));
+    arena_free(a);
 }
 
 TEST(rules_are_sentences_of_the_language)
@@ -228,7 +238,8 @@ TEST(a_file_needs_nothing_else)
 }
 
 UNIT_MAIN(CASE(a_row_leaves_out_no_condition), CASE(rules_are_sentences_of_the_language),
-          CASE(tables_are_made_from_the_rules), CASE(a_translation_shows_the_rules_of_the_document),
+          CASE(one_language_is_no_choice), CASE(tables_are_made_from_the_rules),
+          CASE(a_translation_shows_the_rules_of_the_document),
           CASE(a_rule_that_the_translation_lacks_is_shown_all_the_same),
           CASE(a_language_without_a_text_shows_the_document_itself), CASE(a_file_needs_nothing_else),
           CASE(R005_bold_sentences_stay_strong), CASE(raw_html_is_dropped_and_text_escaped),
