@@ -72,7 +72,8 @@ CREATE TABLE field_name (
     number INTEGER NOT NULL UNIQUE
 );
 
--- A sealed value with where it came from (B1.0, B1.1).
+-- A sealed value with where it came from (B1.0, B1.1). In files its rows are found by number: a row is as large as a dozen
+-- keys, and a tree whose inner pages hold rows instead of keys is seven deep for a million people, not four.
 CREATE TABLE field_value (
     sid        INTEGER NOT NULL,
     field      INTEGER NOT NULL, -- field_name.number
@@ -88,7 +89,7 @@ CREATE TABLE field_value (
     keep_until INTEGER NOT NULL, -- when it must be gone
     revision   INTEGER NOT NULL, -- first 32 bits of the digest of the policy set in force
     PRIMARY KEY (sid, field, item)
-) WITHOUT ROWID;
+);
 -- What the sweep looks for: values whose time to keep has an end.
 CREATE INDEX field_value_by_keep ON field_value (keep_until, sid) WHERE keep_until < 4611686018427387903;
 

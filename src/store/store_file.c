@@ -2,6 +2,7 @@
 /* One database of the three: see store_impl.h. */
 #define _GNU_SOURCE /* strerrordesc_np: thread-safe, in English whatever the locale */
 #include "store_impl.h"
+#include "store_map.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,12 +13,13 @@
 
 #define SQLITE_HEADER_BYTES 100 /* sqlite.org/fileformat2.html, 1.3 */
 
-/* What all three share. mmap: a page read costs no system call. journal_size_limit: a burst leaves no huge
- * WAL. */
+/* What all three share. mmap_size: any number but 0 (store_map.h); a page read costs no system call.
+ * journal_size_limit: a burst leaves no huge WAL. */
 #define PRAGMAS_COMMON                                                                                       \
     "PRAGMA foreign_keys = ON;"                                                                              \
     "PRAGMA trusted_schema = OFF;"                                                                           \
     "PRAGMA temp_store = MEMORY;"                                                                            \
+    "PRAGMA mmap_size = 1073741824;"                                                                         \
     "PRAGMA journal_size_limit = 67108864;"
 
 /* FULL: with NORMAL a power cut loses rows that were acknowledged (docs/security.md). secure_delete: an
@@ -25,13 +27,13 @@
 static const struct store_def defs[STORE_DB_COUNT] = {
     [STORE_MAIN] = {"troth.db", "schema.sql", "migrate-main-", 0x54724f4d,
                     PRAGMAS_COMMON "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-                                   "PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -8192;"},
+                                   "PRAGMA cache_size = -8192;"},
     [STORE_KEYS] = {"keys.db", "keys.sql", "migrate-keys-", 0x54724f4b,
                     PRAGMAS_COMMON "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-                                   "PRAGMA mmap_size = 268435456; PRAGMA cache_size = -2048;"},
+                                   "PRAGMA cache_size = -2048;"},
     [STORE_HISTORY] = {"history.db", "history.sql", "migrate-history-", 0x54724f48,
                        PRAGMAS_COMMON "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;"
-                                      "PRAGMA mmap_size = 268435456; PRAGMA cache_size = -2048;"},
+                                      "PRAGMA cache_size = -2048;"},
 };
 
 const struct store_def *store_def(enum store_db which)
@@ -210,7 +212,7 @@ static enum err connect_file(struct store_file *sf, struct fail *f)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (access(sf->path, F_OK) != 0 && errno == ENOENT)
         return fail_set(f, ERR_NOT_FOUND, "%s does not exist", sf->path);
-    int rc = sqlite3_open_v2(sf->path, &sf->db, flags, NULL);
+    int rc = sqlite3_open_v2(sf->path, &sf->db, flags, store_map_vfs());
     return rc == SQLITE_OK ? OK : store_file_fail(sf, rc, "open it", f);
 }
 

@@ -3,6 +3,7 @@
  * store_impl.h: one connection is three SQLite handles, so that the order of their commits is ours.
  *
  *   store.c         create, open, close
+ *   store_map.c     its file, mapped for all connections (store_map.h)
  *   store_file.c    one database: open flags, pragmas, checks of its header, errors in our words
  *   store_schema.c  schema texts, migrations, the PostgreSQL spelling
  *   store_query.c   the statements
