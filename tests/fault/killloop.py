@@ -16,9 +16,8 @@ AT_MOST_S = 0.4  # until the kill
 KILLS_OF_ALL = 50  # so many meet every task of the operator, and each task was done at least once
 
 
-def one(data, token, journal, rng, first, persons, keep, task, clock):
-    d = fault_daemon.Daemon(data, clock=clock)
-    journal.born = clock.born()
+def one(d, token, journal, rng, first, persons, keep, task):
+    """Work, and the kill."""
     threads, stop = workload.run(d.port, token, journal, first, persons)
     threads.append(keep.start(task, stop))
     wanted, end = rng.randint(1, 100), time.monotonic() + AT_MOST_S
@@ -29,14 +28,12 @@ def one(data, token, journal, rng, first, persons, keep, task, clock):
     stop.set()
     for t in threads:
         t.join()
+    return [d.said()[-2000:]] if "Sanitizer" in d.said() else []
 
 
-def look_after(data, token, journal, keep, clock):
-    d = fault_daemon.Daemon(data, clock=clock)
+def look_after(d, data, token, journal, keep):
     faults = workload.check(data, d.port, token, journal, 1 << 62)
-    faults += keep.check(1 << 62, workload.Client(d.port, token).call("GET", "/healthz")[1]["record"])
-    d.stop()
-    return faults
+    return faults + keep.check(1 << 62, workload.Client(d.port, token).call("GET", "/healthz")[1]["record"])
 
 
 class Campaign:
@@ -44,18 +41,26 @@ class Campaign:
         self.rng, self.persons, self.kills = rng, persons, 0
         self.faults, self.acks, self.reads, self.proved, self.tasks = [], 0, 0, 0, dict.fromkeys(keeper.TASKS, 0)
 
-    def kill(self, data, token, folder, clock, verify):
+    def kill(self, d, data, token, folder, clock):
+        """The daemon that was asked what is there works on, until it is killed itself; returns the next one."""
         journal, task, name = workload.Journal(), keeper.TASKS[self.kills % len(keeper.TASKS)], f"kill {self.kills}"
         keep = keeper.Keeper(data, folder, clock, "kill-%d" % self.kills)
-        one(data, token, journal, self.rng, self.kills * self.persons, self.persons, keep, task, clock)
-        self.faults += [f"{name} ({task}): {x}" for x in look_after(data, token, journal, keep, clock)]
+        journal.born = clock.born()
+        faults = one(d, token, journal, self.rng, self.kills * self.persons, self.persons, keep, task)
+        d = fault_daemon.Daemon(data, clock=clock)
+        faults += look_after(d, data, token, journal, keep)
+        self.faults += [f"{name} ({task}): {x}" for x in faults]
         self.acks += len(journal.acks) + len(journal.reads) + len(keep.taken)
         self.reads += len(journal.reads)
         self.proved += journal.proved
         self.tasks[task] += keep.done(task)
-        if verify:
-            self.faults += [f"{name}: {x}" for x in fault_daemon.verify(data)]
         self.kills += 1
+        return d
+
+    def verify(self, d, data):
+        """The whole record, after an end that is no kill."""
+        d.stop()
+        self.faults += [f"kill {self.kills - 1}: {x}" for x in fault_daemon.verify(data)]
 
     def folder(self, kills):
         with tempfile.TemporaryDirectory(prefix="troth-kill-") as folder:
@@ -64,7 +69,11 @@ class Campaign:
             fault_daemon.small_segments(data)
             clock = keeper.Clock(os.path.join(folder, "clock"))
             for i in range(kills):
-                self.kill(data, token, folder, clock, i % 10 == 9 or i == kills - 1)
+                if i % 10 == 0:
+                    d = fault_daemon.Daemon(data, clock=clock)
+                d = self.kill(d, data, token, folder, clock)
+                if i % 10 == 9 or i == kills - 1:
+                    self.verify(d, data)
                 if sys.stderr.isatty():
                     print(f"\r{self.kills} kills", end="", file=sys.stderr)
 
