@@ -146,7 +146,7 @@ static enum err lanes_open(struct engine *e, struct fail *f)
     enum err err = OK;
     for (unsigned i = 0; i < e->config.lanes && err == OK; i++) {
         list_reset(&e->lanes[i].list);
-        err = store_open(e->config.data, STORE_READ, &e->lanes[i].st, f);
+        err = store_open_further(e->config.data, STORE_READ, &e->lanes[i].st, f);
         if (err != OK)
             return err;
         store_impatient(e->lanes[i].st); /* a socket's thread: all its connections wait */

@@ -364,7 +364,7 @@ enum err copy_start(struct engine *e, struct fail *f)
     uint64_t mark = 0, size = audit_sealed_size(e->config.audit);
     if (!e->config.copies || !e->config.node)
         return OK;
-    enum err err = store_open(e->config.data, STORE_WRITE, &c->st, f);
+    enum err err = store_open_further(e->config.data, STORE_WRITE, &c->st, f);
     if (err == OK)
         err = mark_read(e, &mark, f);
     if (err != OK)

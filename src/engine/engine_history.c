@@ -436,7 +436,7 @@ enum err history_start(struct engine *e, struct fail *f)
 {
     struct history *h = &e->history;
     uint64_t mark = 0, size = audit_sealed_size(e->config.audit);
-    enum err err = store_open(e->config.data, STORE_INDEX, &h->st, f);
+    enum err err = store_open_further(e->config.data, STORE_INDEX, &h->st, f);
     if (err == OK)
         err = mark_read(h->st, &mark, f);
     if (mark < audit_minimum(e->config.audit)) /* what was pruned concerns nobody any more */

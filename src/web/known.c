@@ -76,7 +76,7 @@ static enum err reconcile(struct web *w, struct span accepted, struct arena *a, 
 {
     struct store *st = NULL;
     struct instant now = web_clock(w->config.clock_file);
-    enum err err = store_open(w->config.data, STORE_WRITE, &st, f);
+    enum err err = store_open_further(w->config.data, STORE_WRITE, &st, f);
     if (err == OK)
         err = gate_reconcile(w->gate, st, w->audit, w->config.accept_loss, accepted, now, a, f);
     if (st)

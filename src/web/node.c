@@ -422,7 +422,7 @@ enum err node_listen(struct web *w, struct fail *f)
         return OK;
     enum err err = index_prepare(n, f);
     if (err == OK)
-        err = store_open(w->config.data, STORE_READ, &n->st, f);
+        err = store_open_further(w->config.data, STORE_READ, &n->st, f);
     if (err != OK)
         return err;
     beat(n);

@@ -52,7 +52,7 @@ static enum err start_gate(struct web *w, struct start *s, struct fail *f)
         .node = node_number(w),
         .serving = w->config.listen != NULL,
     };
-    enum err err = store_open(w->config.data, STORE_WRITE, &st, f);
+    enum err err = store_open_further(w->config.data, STORE_WRITE, &st, f);
     if (err == OK)
         err = gate_open(&config, st, now, &w->gate, s->messages, s->arena, f);
     if (st)

@@ -160,7 +160,7 @@ enum err worker_start(struct web *w, struct fail *f)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&k->wake, &attr);
     pthread_condattr_destroy(&attr);
-    enum err err = store_open(w->config.data, STORE_READ, &k->st, f);
+    enum err err = store_open_further(w->config.data, STORE_READ, &k->st, f);
     if (err != OK || !w->config.listen) /* the tool runs it in its own thread */
         return err;
     if (pthread_create(&k->thread, NULL, worker_main, k) != 0)
