@@ -75,15 +75,17 @@ def database_of(url):
     return url.split("?")[0].rsplit("/", 1)[1]
 
 
-def pair(home):
+def pair(home, like=None):
+    """Two empty databases; or copies of two to which nobody is connected."""
     name = "t%d_%d" % (os.getpid(), next(NUMBER))
-    ask(home, "CREATE DATABASE %s" % name, "CREATE DATABASE %s_keys" % name)
-    return url(home, name), url(home, name + "_keys")
+    names = name, name + "_keys"
+    of = [" TEMPLATE " + database_of(each) for each in like] if like else ["", ""]
+    ask(home, *("CREATE DATABASE " + each + after for each, after in zip(names, of)))
+    return tuple(url(home, each) for each in names)
 
 
 def drop(home, *urls):
-    for each in urls:
-        ask(home, "DROP DATABASE IF EXISTS %s WITH (FORCE)" % database_of(each))
+    ask(home, *("DROP DATABASE IF EXISTS %s WITH (FORCE)" % database_of(each) for each in urls))
 
 
 class Server:

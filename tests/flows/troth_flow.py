@@ -64,6 +64,7 @@ class Daemon:
 
     def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None, urls=(), where=None, more=(), copy=None,
                  files=False):
+        """`copy`: a folder, and the two databases if it has some (Prepared); it begins with copies of them."""
         self.where = where or self.where
         self.home = tempfile.mkdtemp(prefix="troth-flow-")
         self.data = data or os.path.join(self.home, "data")
@@ -71,11 +72,11 @@ class Daemon:
         self.args, self.env = list(args), dict(env or {})
         self.tokens, self.process, self.port = {}, None, 0
         self.shared = bool(SERVER and not urls and not files)
-        self.urls = () if files else urls or (pg_server.pair(SERVER) if SERVER else ())
+        self.urls = () if files else urls or (pg_server.pair(SERVER, copy and copy.urls) if SERVER else ())
         self.at(instant)
         on_server = ["--database", self.urls[0], "--keys-database", self.urls[1]] if self.urls else []
         if copy:
-            shutil.copytree(copy, self.data)
+            copy.into(self.data, self.urls)
         else:
             self.cli("init", self.data, *on_server, "--policy", policy, *(["--demo"] if demo else []), *more,
                      "--clock-file", self.clock)
@@ -225,22 +226,40 @@ class Daemon:
             link.close()
 
 
-PREPARED = {}  # options: a folder that was made with them, and its tokens
+class Prepared:
+    """What a daemon that was made and never started has: its folder and its databases."""
+    def __init__(self, daemon):
+        self.place = tempfile.mkdtemp(prefix="troth-prepared-")
+        self.urls = pg_server.pair(SERVER, daemon.urls) if daemon.urls else ()
+        shutil.copytree(daemon.data, self.place, dirs_exist_ok=True)
+        atexit.register(shutil.rmtree, self.place, ignore_errors=True)
+        self.first = daemon.urls
+
+    def into(self, data, urls):
+        shutil.copytree(self.place, data)
+        if not urls:
+            return
+        with open(os.path.join(data, "database")) as f:
+            text = f.read()
+        for old, new in zip(self.first, urls):
+            text = text.replace(old, new)
+        with open(os.path.join(data, "database"), "w") as f:
+            f.write(text)
+
+
+PREPARED = {}  # by options
 
 
 def prepared(options):
-    """A daemon made with these options. On files the second with the same ones has a copy of what the first began with:
-    then the installations of a class are one, at the same moment, which tests of a single daemon cannot tell."""
+    """A daemon made with these options. The second with the same ones has a copy of what the first began with: then the
+    installations of a class are one, at the same moment, which tests of a single daemon cannot tell."""
     key = repr(sorted(options.items()))
-    if SERVER or not {"policy", "demo", "instant", "args", "env", "more"}.issuperset(options):
+    if not {"policy", "demo", "instant", "args", "env", "more"}.issuperset(options):
         return Daemon(**options)
     if key in PREPARED:
         return Daemon(**options, copy=PREPARED[key])
     daemon = Daemon(**options)
-    if not PREPARED:
-        atexit.register(lambda: [shutil.rmtree(place, ignore_errors=True) for place in PREPARED.values()])
-    PREPARED[key] = tempfile.mkdtemp(prefix="troth-prepared-")
-    shutil.copytree(daemon.data, PREPARED[key], dirs_exist_ok=True)
+    PREPARED[key] = Prepared(daemon)
     return daemon
 
 
