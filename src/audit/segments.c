@@ -172,7 +172,7 @@ static bool place_of(struct audit *au, uint64_t index, struct place *p)
     bool there = index >= s->head.first;
     size_t slot = there ? (size_t)(index - s->head.first) / SPARSE_EVERY : 0;
     p->unknown = slot > 0 && !s->sparse;
-    if (slot > 0 && slot < s->n_sparse) {
+    if (slot > 0 && s->sparse && slot < s->n_sparse) {
         p->offset = s->sparse[slot];
         p->index += slot * SPARSE_EVERY;
     }

@@ -110,11 +110,11 @@ static enum err add_audit_file(struct adder *x, const FTSENT *e, struct span bel
     struct fail why = {0};
     uint64_t number = 0;
     struct arena_mark mark = arena_mark(x->a);
+    bool skip = span_starts(below, "segment-next"); /* room without entries */
     const char *name = arena_str(x->a, arena_fmt(x->a, "audit/%.*s", SPAN_F(below)));
     enum err err = OK;
-    bool skip = !backup_name_ok(BACKUP_DATA, span_str(name)) || strstr(name, ".tmp") ||
-                span_starts(below, "segment-next") || /* room without entries */
-                (numbered(below, "summary-", &number) && number >= x->b->end.segment);
+    skip = skip || !backup_name_ok(BACKUP_DATA, span_str(name)) || strstr(name, ".tmp") ||
+           (numbered(below, "summary-", &number) && number >= x->b->end.segment);
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         skip |= span_is(below, ours[i]);
     skip = skip || too_new(x, e->fts_accpath, below);

@@ -24,7 +24,7 @@ struct lsp {
     struct arena *arena; /* of the message at hand */
     struct lsp_file files[LSP_OPEN_MAX];
     struct lsp_file stray; /* a file that is not read and was told of; no text */
-    struct span root; /* folder of the command line or of `initialize`; empty: none */
+    struct span root;      /* folder of the command line or of `initialize`; empty: none */
     struct arena *root_arena;
     bool initialized, shutdown, exited;
 };

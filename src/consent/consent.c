@@ -240,8 +240,8 @@ static enum err walk_one(struct store *st, struct span service, struct span purp
     if (!e)
         e = rows.err;
     store_done(&rows);
-    if (out->n == limit && out->sid[limit - 1] < *horizon)
-        *horizon = out->sid[limit - 1]; /* what lies behind is not known yet */
+    if (out->n > 0 && out->n == limit && out->sid[out->n - 1] < *horizon)
+        *horizon = out->sid[out->n - 1]; /* what lies behind is not known yet */
     return e;
 }
 
@@ -253,7 +253,7 @@ static int64_t head(const struct walked *w)
 enum err consent_walk(struct store *st, struct span service, struct span purpose, int64_t after, size_t limit,
                       int64_t *sids, size_t *n, int64_t *next, struct fail *f)
 {
-    struct walked own, every;
+    struct walked own = {0}, every = {0};
     int64_t horizon = INT64_MAX, last = after;
     *n = 0;
     *next = 0;

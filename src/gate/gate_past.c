@@ -70,7 +70,7 @@ static struct unit *to_front(struct gate *g, struct unit *u)
     while (at + 1 < GATE_SETS_KEPT && g->past[at] && g->past[at] != u)
         at++;
     struct unit *out = g->past[at] == u ? NULL : g->past[at];
-    memmove(g->past + 1, g->past, at * sizeof g->past[0]);
+    memmove(g->past + 1, g->past, at * sizeof(struct unit *));
     g->past[0] = u;
     return out;
 }

@@ -139,7 +139,7 @@ enum err gate_send(struct gate_call *c, const struct gate_request *asked, const 
 {
     struct question q = {0};
     struct gate_request *r = ARENA_NEW(c->arena, struct gate_request);
-    struct message_class of;
+    struct message_class of = {0};
     size_t channel;
     enum err e = find_channel(m->channel, &channel, f);
     if (!e)

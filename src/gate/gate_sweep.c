@@ -88,7 +88,7 @@ static enum err sweep_value(struct gate_call *c, const struct person_due *p, con
 static enum err sweep_person(struct gate_call *c, struct person_due *p, struct gate_sweep *out,
                              struct fail *f)
 {
-    struct subject s;
+    struct subject s = {0};
     struct subject_id id;
     size_t deleted = 0;
     enum err e = subject_of_sid(c->st, p->values[0].sid, &id, f);

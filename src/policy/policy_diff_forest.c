@@ -136,8 +136,9 @@ static void make_levels(struct diff_forest *x)
 
 static uint32_t leaf_of(struct diff_forest *x, enum diff_leaf tag, const uint32_t *keys, size_t n)
 {
+    const uint32_t first = tag;
     uint32_t words[1 + POLICY_NORMS_MAX];
-    words[0] = tag;
+    memcpy(words, &first, sizeof first); /* as bytes: so they are hashed */
     if (n > 0)
         memcpy(words + 1, keys, n * sizeof *keys);
     return DIFF_LEAF | diff_intern(&x->leaves, words, (n + 1) * sizeof *words);
@@ -199,6 +200,7 @@ static uint32_t plant_node(struct diff_forest *x, int side, const uint32_t *cell
     uint32_t words[1 + POLICY_VALUES_MAX], n = cell[1];
     bool same = true;
     words[0] = axis_of(x, side, cell[0]);
+    words[1] = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t child = cell[2 + i];
         words[1 + i] = child & BUILD_LEAF ? leaves[child & ~BUILD_LEAF] : placed[child];

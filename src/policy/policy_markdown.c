@@ -198,7 +198,7 @@ static void say_near(struct lines *s, uint32_t line, struct span word, const cha
 {
     struct span rest = span_starts(word, near) ? span_sub(word, strlen(near), word.len) : SPAN_EMPTY;
     size_t width;
-    if (shown_length(rest) > 0 && !is_letter((char)rest.p[0])) {
+    if (rest.len > 0 && shown_length(rest) > 0 && !is_letter((char)rest.p[0])) {
         policy_say(s->l, MSG_SYNTAX, line_place(s, line),
                    "this block is not read: only a blank may follow the word '%s'", near);
         return;

@@ -276,7 +276,8 @@ static void make_sets(struct surveying *x)
         policy_memo_number(&x->sets[half], none);
     }
     x->list = ARENA_ARRAY(x->scratch, x->g->h->n[DIAGRAM_GRANTS] + 1, uint16_t);
-    x->bind = arena_alloc(x->scratch, sizeof *x->bind + x->g->h->n[DIAGRAM_HAVES] * sizeof x->bind->have[0]);
+    x->bind =
+        arena_alloc(x->scratch, sizeof *x->bind + x->g->h->n[DIAGRAM_HAVES] * sizeof(struct diagram_have *));
 }
 
 void policy_survey(struct survey *w, struct arena *scratch)

@@ -23,8 +23,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK_BITS 30 /* mapped at a time, whether the file fills it or not; a multiple of every page size   \
-                       */
+#define CHUNK_BITS                                                                                           \
+    30 /* mapped at a time, whether the file fills it or not; a multiple of every page size                  \
+        */
 #define CHUNK_BYTES (INT64_C(1) << CHUNK_BITS)
 #define CHUNKS      1024 /* what lies beyond is read by system calls */
 
@@ -168,8 +169,8 @@ static uint8_t *place_of(sqlite3_file *file, int64_t at, int len)
 
 /* ---- The methods of a file */
 
-/* A search in a page meets half a dozen of its lines, one after the other: they are under way before the first is
- * asked for. */
+/* A search in a page meets half a dozen of its lines, one after the other: they are under way before the
+ * first is asked for. */
 static void expect_page(const uint8_t *p, int len)
 {
     for (int i = 0; i < len; i += 64)

@@ -92,8 +92,8 @@ enum err subject_service_end(struct store *st, const struct subject *s, struct s
                              struct fail *f);
 
 /* The next persons of a service behind a place in the order in which people came, at most `limit`, as small
- * keys. *next: where to go on, 0 if there is nobody behind. A page may be short, or empty, and not the last: so
- * many keys are looked at and no more. */
+ * keys. *next: where to go on, 0 if there is nobody behind. A page may be short, or empty, and not the last:
+ * so many keys are looked at and no more. */
 #define SUBJECT_WALK_KEYS 65536
 enum err subject_walk(struct store *st, struct span service, int64_t after, size_t limit, int64_t *sids,
                       size_t *n, int64_t *next, struct fail *f);

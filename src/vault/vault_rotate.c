@@ -227,7 +227,7 @@ static bool dropped(void *ctx, struct span class_name)
         key_free(g->retired);
         g->retired = g->key[0];
         g->retired_number = g->number[0];
-        memmove(g->key, g->key + 1, (g->n - 1) * sizeof g->key[0]);
+        memmove(g->key, g->key + 1, (g->n - 1) * sizeof(struct key *));
         memmove(g->number, g->number + 1, (g->n - 1) * sizeof g->number[0]);
     }
     pthread_rwlock_unlock(&v->lock);

@@ -113,7 +113,7 @@ void api_register(struct call *c)
     struct subject s;
     struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
     struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
-    struct gate_value values[REGISTERING];
+    struct gate_value values[REGISTERING] = {0};
     const struct service *service = c->gate.service;
     size_t dropped;
     q->purpose = gate_word(c->gate.view->policy, DIM_PURPOSE, "registration-login");

@@ -15,7 +15,8 @@ static int unit_bad;
 static int unit_failed;
 
 #define TEST(name) static void name(void)
-/* How many things made at random a test goes over: fewer under a sanitizer, which looks at memory, not at answers. */
+/* How many things made at random a test goes over: fewer under a sanitizer, which looks at memory, not at
+ * answers. */
 #ifdef TROTH_SAN
 #define UNIT_ROUNDS(n) ((n) / 5)
 #else
@@ -53,7 +54,7 @@ struct unit_case {
     void (*run)(void);
 };
 
-/* Where folders of tests are made: TMPDIR, which `make test` puts into memory, if its name is short enough. */
+/* Where folders of tests are made: TMPDIR, which `make test` puts into memory, if its name is short. */
 static inline const char *unit_tmp(void)
 {
     const char *dir = getenv("TMPDIR");

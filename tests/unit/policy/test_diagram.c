@@ -4,8 +4,8 @@
 #include "policy_diagram_impl.h"
 #include "policy_random.h"
 
-#define POLICIES  UNIT_ROUNDS(2000)
-#define REQUESTS  60
+#define POLICIES UNIT_ROUNDS(2000)
+#define REQUESTS 60
 #ifdef TROTH_SAN
 #define COARSER 4 /* in the fields of the grids */
 #else
@@ -151,16 +151,18 @@ static void enumerate_policy(const char *dir, const unsigned *step)
 TEST(the_reference_policy_is_enumerated)
 {
     static const unsigned step[DIM_COUNT] = {
-        [DIM_OPERATION] = 1, [DIM_ACTOR] = 4,   [DIM_SUBJECT] = 2, [DIM_SERVICE] = 2, [DIM_JURISDICTION] = 1,
-        [DIM_PARTY] = 6,     [DIM_PURPOSE] = 7, [DIM_BASIS] = 5,   [DIM_FIELD] = 6 * COARSER};
+        [DIM_OPERATION] = 1, [DIM_ACTOR] = 4,        [DIM_SUBJECT] = 2,
+        [DIM_SERVICE] = 2,   [DIM_JURISDICTION] = 1, [DIM_PARTY] = 6,
+        [DIM_PURPOSE] = 7,   [DIM_BASIS] = 5,        [DIM_FIELD] = 6 * COARSER};
     enumerate_policy("policies/zhishang", step);
 }
 
 TEST(the_reference_encodings_are_enumerated)
 {
     static const unsigned step[DIM_COUNT] = {
-        [DIM_OPERATION] = 1, [DIM_ACTOR] = 3,   [DIM_SUBJECT] = 2, [DIM_SERVICE] = 1, [DIM_JURISDICTION] = 1,
-        [DIM_PARTY] = 4,     [DIM_PURPOSE] = 4, [DIM_BASIS] = 1,   [DIM_FIELD] = 3 * COARSER};
+        [DIM_OPERATION] = 1, [DIM_ACTOR] = 3,        [DIM_SUBJECT] = 2,
+        [DIM_SERVICE] = 1,   [DIM_JURISDICTION] = 1, [DIM_PARTY] = 4,
+        [DIM_PURPOSE] = 4,   [DIM_BASIS] = 1,        [DIM_FIELD] = 3 * COARSER};
     enumerate_policy(REFERENCE "/literal", step);
     enumerate_policy(REFERENCE "/repaired", step);
 }
