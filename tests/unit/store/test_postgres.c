@@ -282,7 +282,7 @@ static void add_belongings(struct store *st, int person)
     }
     run(st, Q_HOLD_PUT, ARGS(ARG_I(sid), ARG_T(t), ARG_T(t), ARG_I(person), ARG_I(9)));
     run(st, Q_HAPPENING_PUT,
-        ARGS(ARG_I(sid), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_I(person)));
+        ARGS(ARG_I(sid), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_I(person)));
     run(st, Q_SERVICE_USED, ARGS(ARG_I(sid), ARG_T(t), ARG_I(person)));
 }
 
