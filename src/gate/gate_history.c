@@ -267,10 +267,10 @@ struct epoch_row {
 
 struct epoch_table {
     uint32_t epoch;
-    struct epoch_row *rows;
-    size_t n, cap;
-    struct vault *vault;
-    struct store *st;
+    struct epoch_row *rows; /* by pseudonym, once all are there */
+    size_t n;
+    struct subject_id *living; /* in their order, while the table is made */
+    size_t n_living, cap, at;
     struct fail trouble; /* why somebody may be missing */
 };
 
@@ -282,27 +282,29 @@ void epoch_free(struct epoch_table *t)
     free(t);
 }
 
-static void add_person(void *ctx, const struct subject *s)
+static void add_living(void *ctx, const struct subject *s)
 {
     struct epoch_table *t = ctx;
-    struct vault_person person = vault_of(s);
-    struct person_key *key;
-    struct fail why = {0};
-    enum err e = vault_key_read(t->vault, t->st, &person, &key, &why);
-    bool none = e == ERR_NOT_FOUND || e == ERR_GONE || e == ERR_INTEGRITY; /* no key, no pseudonym any more */
-    if (e && !none)
-        t->trouble = why;
-    if (e)
-        return;
-    if (t->n == t->cap) {
+    if (t->n_living == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 1024;
-        t->rows = realloc(t->rows, t->cap * sizeof *t->rows);
-        if (!t->rows)
+        t->living = realloc(t->living, t->cap * sizeof *t->living);
+        if (!t->living)
             abort();
     }
+    t->living[t->n_living++] = s->id;
+}
+
+/* Both come in the order of ids: a person without a key has no pseudonym any more, a key of nobody names
+ * nobody. */
+static void add_name(void *ctx, struct subject_id id, struct person_key *key)
+{
+    struct epoch_table *t = ctx;
+    while (t->at < t->n_living && memcmp(t->living[t->at].b, id.b, ID_LEN) < 0)
+        t->at++;
+    if (t->at == t->n_living || memcmp(t->living[t->at].b, id.b, ID_LEN) != 0)
+        return;
     vault_pseudonym(key, t->epoch, t->rows[t->n].pseudonym);
-    t->rows[t->n++].id = s->id;
-    vault_key_close(key);
+    t->rows[t->n++].id = id;
 }
 
 static int row_cmp(const void *a, const void *b)
@@ -310,19 +312,30 @@ static int row_cmp(const void *a, const void *b)
     return memcmp(a, b, sizeof((struct epoch_row *)0)->pseudonym);
 }
 
+static void *room(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size);
+    if (!p)
+        abort();
+    return p;
+}
+
 static struct epoch_table *epoch_make(struct vault *v, struct store *st, struct instant at)
 {
     struct fail f = {0};
-    struct epoch_table *t = calloc(1, sizeof *t);
-    if (!t)
-        abort();
-    *t = (struct epoch_table){.epoch = epoch_at(at), .vault = v, .st = st};
-    if (subject_each(st, add_person, t, at, &f))
+    struct epoch_table *t = room(1, sizeof *t);
+    t->epoch = epoch_at(at);
+    enum err e = subject_each(st, add_living, t, at, &f);
+    t->rows = room(t->n_living, sizeof *t->rows);
+    if (!e)
+        e = vault_keys_each(v, st, add_name, t, &f);
+    free(t->living);
+    t->living = NULL;
+    if (e) {
         t->trouble = f;
-    if (t->trouble.code)
-        log_line(LOG_LVL_ERROR, "gate", "entries stay without a name: %s", t->trouble.detail);
-    if (t->n)
-        qsort(t->rows, t->n, sizeof *t->rows, row_cmp);
+        log_line(LOG_LVL_ERROR, "gate", "entries stay without a name: %s", f.detail);
+    }
+    qsort(t->rows, t->n, sizeof *t->rows, row_cmp);
     return t;
 }
 

@@ -79,7 +79,7 @@ enum err subject_grown(struct store *st, struct instant now, size_t most, struct
                        struct fail *f);
 enum err subject_grown_done(struct store *st, const struct subject *s, struct fail *f);
 
-/* Calls each(ctx, id) for every living person, oldest first. */
+/* Calls each(ctx, s) for every living person, in the order of ids. */
 enum err subject_each(struct store *st, void (*each)(void *ctx, const struct subject *s), void *ctx,
                       struct instant now, struct fail *f);
 

@@ -58,6 +58,11 @@ enum err vault_key_open(struct vault *v, struct store *st, const struct vault_pe
 enum err vault_key_read(struct vault *v, struct store *st, const struct vault_person *s,
                         struct person_key **out, struct fail *f);
 void vault_key_close(struct person_key *k);
+/* Every key there is, opened and past the cache, in the order of ids; `each` does not keep it. Those that do
+ * not open are left out, and the log says how many. A person who is erased may still have one for a moment.
+ */
+typedef void (*vault_each_fn)(void *ctx, struct subject_id id, struct person_key *key);
+enum err vault_keys_each(struct vault *v, struct store *st, vault_each_fn each, void *ctx, struct fail *f);
 /* How the cache does since the start. */
 struct vault_cache_stats {
     uint64_t hits, misses, kept, limit;

@@ -308,20 +308,21 @@ static const struct key *class_key_of(const struct vault *v, enum key_class c, i
     return g->retired && g->retired_number == generation ? g->retired : NULL;
 }
 
-static enum err unwrap_person(struct vault *v, const struct vault_person *s, const struct store_rows *rows,
-                              struct key **out, struct fail *f)
+/* Class, generation and wrapped key are the columns from `at` on. */
+static enum err unwrap_person(struct vault *v, struct subject_id id, const struct store_rows *rows,
+                              unsigned at, struct key **out)
 {
     enum err e = ERR_INTEGRITY;
     for (enum key_class c = 0; c < CLASS_COUNT; c++) {
-        if (!span_is(store_t(rows, 0), class_names[c]))
+        if (!span_is(store_t(rows, at), class_names[c]))
             continue;
-        struct bind b = bind_person_key(s->id, c);
+        struct bind b = bind_person_key(id, c);
         pthread_rwlock_rdlock(&v->lock);
-        const struct key *by = class_key_of(v, c, store_i(rows, 1));
-        e = by ? key_unwrap(by, bind_span(&b), store_t(rows, 2), out, NULL) : ERR_INTEGRITY;
+        const struct key *by = class_key_of(v, c, store_i(rows, at + 1));
+        e = by ? key_unwrap(by, bind_span(&b), store_t(rows, at + 2), out, NULL) : ERR_INTEGRITY;
         pthread_rwlock_unlock(&v->lock);
     }
-    return e ? damaged(s, f) : OK;
+    return e;
 }
 
 enum err vault_key_read(struct vault *v, struct store *st, const struct vault_person *s,
@@ -331,11 +332,12 @@ enum err vault_key_read(struct vault *v, struct store *st, const struct vault_pe
     if (!store_one(st, Q_KEY_GET, ARGS(ARG_B(person_id(s))), &rows, f))
         return rows.err ? rows.err : fail_set(f, ERR_GONE, "this person's key was destroyed");
     struct key *data = NULL;
-    enum err e = unwrap_person(v, s, &rows, &data, f);
+    enum err e = unwrap_person(v, s->id, &rows, 0, &data);
     store_done(&rows);
-    if (!e)
-        *out = opened(data, s->id);
-    return e;
+    if (e)
+        return damaged(s, f);
+    *out = opened(data, s->id);
+    return OK;
 }
 
 enum err vault_key_open(struct vault *v, struct store *st, const struct vault_person *s,
@@ -347,6 +349,65 @@ enum err vault_key_open(struct vault *v, struct store *st, const struct vault_pe
     enum err e = vault_key_read(v, st, s, out, f);
     if (!e)
         cache_keep(v->cache, st, *out);
+    return e;
+}
+
+/* ---- Everybody's */
+
+enum { PAGE = 1000 };
+
+struct walk {
+    struct vault *v;
+    vault_each_fn each;
+    void *ctx;
+    struct subject_id last; /* the page begins after it */
+    size_t n;               /* rows of the page */
+    uint64_t damaged;
+};
+
+static enum err walk_row(struct walk *w, const struct store_rows *rows, struct fail *f)
+{
+    struct key *data = NULL;
+    struct span id = store_t(rows, 0);
+    if (id.len != ID_LEN)
+        return fail_set(f, ERR_CORRUPT, "keys.db holds a damaged row of a person's key");
+    memcpy(w->last.b, id.p, ID_LEN);
+    w->n++;
+    if (unwrap_person(w->v, w->last, rows, 1, &data)) {
+        w->damaged++;
+        return OK;
+    }
+    struct person_key *k = opened(data, w->last);
+    w->each(w->ctx, w->last, k);
+    vault_key_close(k);
+    return OK;
+}
+
+static enum err walk_page(struct walk *w, struct store *st, struct fail *f)
+{
+    struct store_rows rows;
+    w->n = 0;
+    enum err e = store_query(st, Q_KEY_PAGE, ARGS(ARG_B(span_of(w->last.b, ID_LEN)), ARG_I(PAGE)), &rows, f);
+    if (e)
+        return e;
+    while (!e && store_next(&rows, f))
+        e = walk_row(w, &rows, f);
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    return e;
+}
+
+enum err vault_keys_each(struct vault *v, struct store *st, vault_each_fn each, void *ctx, struct fail *f)
+{
+    struct walk w = {.v = v, .each = each, .ctx = ctx};
+    enum err e;
+    do
+        e = walk_page(&w, st, f);
+    while (!e && w.n == PAGE);
+    if (w.damaged)
+        log_line(LOG_LVL_ERROR, "vault", "ALERT integrity: the key rows of %llu persons were changed",
+                 (unsigned long long)w.damaged);
     return e;
 }
 
