@@ -73,7 +73,7 @@ static struct map *map_new(const char *path, const struct stat *st)
     return m;
 }
 
-/* Null: the file is read by system calls. */
+/* Null: it cannot be told which file the path leads to, or not be opened. */
 static struct map *map_take(const char *path)
 {
     struct stat st;
@@ -120,6 +120,8 @@ static uint8_t *chunk_make(struct map *m, size_t i)
         void *made =
             mmap(NULL, CHUNK_BYTES, PROT_READ, MAP_SHARED | MAP_NORESERVE, m->fd, (off_t)i << CHUNK_BITS);
         p = made == MAP_FAILED ? NULL : made;
+        if (p)
+            munlock(p, CHUNK_BYTES); /* what is in the files is sealed: --lock-memory need not hold it */
         atomic_store_explicit(&m->chunk[i], p, memory_order_release);
     }
     pthread_mutex_unlock(&maps_lock);
@@ -272,20 +274,33 @@ static const sqlite3_io_methods methods = {
 
 static sqlite3_vfs *system_vfs, vfs;
 
+/* Without a descriptor of ours nobody would know when the last one closes; and what was put in the file's
+ * place meanwhile is not what is open. */
+static bool is_the_same(sqlite3_file *file)
+{
+    int moved = 1;
+    return mapped(file)->map &&
+           real(file)->pMethods->xFileControl(real(file), SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+           !moved;
+}
+
 static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *file, int flags, int *out)
 {
     (void)v;
     if (!name || !(flags & SQLITE_OPEN_MAIN_DB)) /* logs and the like: written and read once */
         return system_vfs->xOpen(system_vfs, name, file, flags, out);
     file->pMethods = NULL; /* nothing to close if it fails */
+    mapped(file)->map = NULL;
     int rc = system_vfs->xOpen(system_vfs, name, real(file), flags, out);
-    if (rc != SQLITE_OK && real(file)->pMethods)
-        real(file)->pMethods->xClose(real(file));
-    if (rc != SQLITE_OK)
-        return rc;
-    mapped(file)->map = map_take(name);
-    file->pMethods = &methods;
-    return SQLITE_OK;
+    if (rc == SQLITE_OK) {
+        mapped(file)->map = map_take(name);
+        rc = is_the_same(file) ? SQLITE_OK : SQLITE_CANTOPEN;
+    }
+    if (rc == SQLITE_OK)
+        file->pMethods = &methods;
+    else if (real(file)->pMethods)
+        map_close(file);
+    return rc;
 }
 
 static void vfs_register(void)

@@ -365,22 +365,18 @@ struct walk {
     uint64_t damaged;
 };
 
-static enum err walk_row(struct walk *w, const struct store_rows *rows, struct fail *f)
+static void walk_row(struct walk *w, const struct store_rows *rows)
 {
     struct key *data = NULL;
-    struct span id = store_t(rows, 0);
-    if (id.len != ID_LEN)
-        return fail_set(f, ERR_CORRUPT, "keys.db holds a damaged row of a person's key");
-    memcpy(w->last.b, id.p, ID_LEN);
     w->n++;
+    memcpy(w->last.b, store_t(rows, 0).p, ID_LEN);
     if (unwrap_person(w->v, w->last, rows, 1, &data)) {
         w->damaged++;
-        return OK;
+        return;
     }
     struct person_key *k = opened(data, w->last);
     w->each(w->ctx, w->last, k);
     vault_key_close(k);
-    return OK;
 }
 
 static enum err walk_page(struct walk *w, struct store *st, struct fail *f)
@@ -390,10 +386,9 @@ static enum err walk_page(struct walk *w, struct store *st, struct fail *f)
     enum err e = store_query(st, Q_KEY_PAGE, ARGS(ARG_B(span_of(w->last.b, ID_LEN)), ARG_I(PAGE)), &rows, f);
     if (e)
         return e;
-    while (!e && store_next(&rows, f))
-        e = walk_row(w, &rows, f);
-    if (!e)
-        e = rows.err;
+    while (store_next(&rows, f))
+        walk_row(w, &rows);
+    e = rows.err;
     store_done(&rows);
     return e;
 }

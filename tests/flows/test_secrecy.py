@@ -168,7 +168,7 @@ class Memory(People):
         except AssertionError as e:
             self.assertIn("the memory cannot be locked", str(e))
             self.skipTest("no memory may be locked here")
-        locked = {}
+        locked, databases = {}, set()
         with open(f"/proc/{self.daemon.process.pid}/smaps") as f:
             for row in f:
                 region = re.match(r"[0-9a-f]+-[0-9a-f]+ (\S+) \S+ \S+ \S+\s*(.*)", row)
@@ -176,8 +176,12 @@ class Memory(People):
                     name, writable = region[2], "w" in region[1]
                 elif row.startswith("VmFlags:") and writable and not name.startswith("[v"):
                     locked[name or "anonymous"] = locked.get(name or "anonymous", True) and " lo" in row
+                elif row.startswith("VmFlags:") and name.endswith(".db"):
+                    self.assertNotIn(" lo", row, name)  # sealed, and as large as it may be: it would never leave memory
+                    databases.add(os.path.basename(name))
         self.assertGreater(len(locked), 3)
         self.assertEqual({n for n, is_locked in locked.items() if not is_locked}, set())
+        self.assertEqual(databases, set() if SERVER else {"troth.db", "keys.db", "history.db"})
 
     def test_R118_nothing_is_in_a_file_or_in_what_the_daemon_said(self):
         where = [os.path.join(folder, name) for folder, _, names in os.walk(self.daemon.home) for name in names]

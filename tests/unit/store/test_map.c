@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,6 +193,29 @@ TEST(what_cannot_be_opened_leaves_nothing_behind)
     EXPECT_INT(files_open(), files);
 }
 
-UNIT_MAIN(CASE(all_connections_share_one_mapping_that_changes_leave_alone),
+TEST(a_file_that_cannot_be_had_twice_is_not_opened)
+{
+    struct rlimit all, few;
+    sqlite3 *db = NULL;
+    place("few.db");
+    sqlite3_close(opened());
+    EXPECT(getrlimit(RLIMIT_NOFILE, &all) == 0);
+    few = all;
+    int next = dup(STDOUT_FILENO);
+    EXPECT(next >= 0 && close(next) == 0);
+    few.rlim_cur = (rlim_t)next + 1; /* SQLite's own */
+    EXPECT(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, store_map_vfs());
+    EXPECT(setrlimit(RLIMIT_NOFILE, &all) == 0);
+    EXPECT_INT(rc, SQLITE_CANTOPEN);
+    sqlite3_close(db);
+    db = opened();
+    EXPECT_INT(mappings(NULL), 1);
+    sqlite3_close(db);
+    EXPECT_INT(mappings(NULL), 0);
+}
+
+UNIT_MAIN(CASE(a_file_that_cannot_be_had_twice_is_not_opened),
+          CASE(all_connections_share_one_mapping_that_changes_leave_alone),
           CASE(a_file_that_became_shorter_is_read_as_it_is), CASE(who_closes_leaves_the_others_their_locks),
           CASE(large_files_are_mapped_in_parts), CASE(what_cannot_be_opened_leaves_nothing_behind))

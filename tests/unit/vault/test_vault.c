@@ -895,6 +895,77 @@ TEST(details_open_with_their_own_key_only)
     teardown();
 }
 
+/* ---- Everybody's keys */
+
+enum { MANY = 2500 }; /* more than two pages */
+
+struct seen {
+    struct subject_id last;
+    size_t n, wrong;
+};
+
+static struct vault_person numbered(size_t i)
+{
+    struct vault_person s = {.sid = (int64_t)i + 10, .child = i % 7 == 0};
+    s.id.b[0] = 9;
+    s.id.b[1] = (uint8_t)(i * 37); /* in another order than they come */
+    s.id.b[14] = (uint8_t)(i >> 8);
+    s.id.b[15] = (uint8_t)i;
+    return s;
+}
+
+static void see(void *ctx, struct subject_id id, struct person_key *k)
+{
+    struct seen *seen = ctx;
+    struct person_key *own = NULL;
+    struct vault_person s = {.id = id};
+    struct fail f = {0};
+    uint8_t here[16], there[16];
+    seen->wrong += memcmp(seen->last.b, id.b, ID_LEN) >= 0;
+    seen->last = id;
+    seen->n++;
+    if (vault_key_read(vault, scratch_st, &s, &own, &f) != OK) {
+        seen->wrong++;
+        return;
+    }
+    vault_pseudonym(k, 3, here);
+    vault_pseudonym(own, 3, there);
+    seen->wrong += memcmp(here, there, sizeof here) != 0;
+    vault_key_close(own);
+}
+
+TEST(R118_everybodys_keys_come_in_order_but_those_that_do_not_open)
+{
+    setup();
+    struct fail f = {0};
+    struct seen seen = {0};
+    const uint8_t zeros[60] = {0};
+    scratch_begin();
+    for (size_t i = 0; i < MANY; i++) {
+        struct vault_person s = numbered(i);
+        scratch_must(vault_key_create(vault, scratch_st, &s, &f), &f);
+    }
+    scratch_commit();
+    scratch_must(vault_keys_each(vault, scratch_st, see, &seen, &f), &f);
+    EXPECT_INT(seen.n, MANY + 3);
+    EXPECT_INT(seen.wrong, 0);
+    /* One is altered, and a row is nobody's. */
+    struct vault_person damaged = numbered(1200);
+    const struct span rows[] = {span_of(damaged.id.b, ID_LEN), SPAN("x")};
+    const enum store_query_id how[] = {Q_KEY_REWRAP, Q_KEY_ADD};
+    for (size_t i = 0; i < 2; i++)
+        scratch_must(store_run(scratch_st, how[i],
+                               ARGS(ARG_B(rows[i]), ARG_T(SPAN("adult")), ARG_I(1),
+                                    ARG_B(span_of(zeros, sizeof zeros))),
+                               NULL, &f),
+                     &f);
+    seen = (struct seen){0};
+    scratch_must(vault_keys_each(vault, scratch_st, see, &seen, &f), &f);
+    EXPECT_INT(seen.n, MANY + 2);
+    EXPECT_INT(seen.wrong, 0);
+    teardown();
+}
+
 int main(void)
 {
     struct fail f = {0};
@@ -928,6 +999,7 @@ int main(void)
         CASE(normal_forms),
         CASE(pseudonyms_change_with_the_epoch_and_the_person),
         CASE(details_open_with_their_own_key_only),
+        CASE(R118_everybodys_keys_come_in_order_but_those_that_do_not_open),
     };
     return unit_main(cases, sizeof cases / sizeof cases[0]);
 }
