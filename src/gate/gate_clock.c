@@ -140,20 +140,22 @@ static bool concerns(const struct happening *h, const struct value *v)
 
 /* ---- Something happened */
 
-static bool same_scope(const struct happening *a, const struct happening *b)
+/* Of what happened before sources were told apart none is known: it was for values from any. */
+static bool same_scope(const struct happening *past, const struct happening *h)
 {
-    return span_eq(a->event, b->event) && span_eq(a->field, b->field) && span_eq(a->item, b->item) &&
-           span_eq(a->service, b->service) && span_eq(a->purpose, b->purpose) &&
-           span_eq(a->source, b->source);
+    return span_eq(past->event, h->event) && span_eq(past->field, h->field) && span_eq(past->item, h->item) &&
+           span_eq(past->service, h->service) && span_eq(past->purpose, h->purpose) &&
+           (past->source.len == 0 || span_eq(past->source, h->source));
 }
 
-/* The same before, if it happened before. */
+/* The last time that the same happened before, if it did. */
 static const struct happening *before(const struct clock *k, const struct happening *h)
 {
+    const struct happening *last = NULL;
     for (size_t i = 0; i < k->n_past; i++)
-        if (same_scope(&k->past[i], h))
-            return &k->past[i];
-    return NULL;
+        if (same_scope(&k->past[i], h) && (!last || k->past[i].time.ms > last->time.ms))
+            last = &k->past[i];
+    return last;
 }
 
 /* A clock that runs since this happened last runs anew; any other one is only ever shortened. */

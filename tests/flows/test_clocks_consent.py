@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`until ... after consent-withdrawn` counts for each value from the withdrawal of what that value rested on."""
-import os, sys, unittest
+import os, shutil, sqlite3, sys, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from troth_bookshop import Bookshop
+from troth_flow import on_files
 from troth_people import People
 
 WORDS = """category wares grade 3: birthday-card, shoe-size, letters, parcels, chats.
@@ -177,6 +178,43 @@ class Withdrawn(Bookshop, People):
         self.assertEqual(self.keep(person, "telephone"), "2026-12-23")
         self.take_back(person)  # given anew, and withdrawn again: the clock starts again
         self.assertEqual(self.keep(person, "telephone"), "2026-12-31")
+
+    def upgraded(self):
+        """As versions wrote it that did not tell sources apart."""
+        self.daemon.stop()
+        db = sqlite3.connect(os.path.join(self.daemon.data, "troth.db"))
+        self.assertEqual(db.execute("UPDATE happening SET source = ''").rowcount, 4)
+        db.commit()
+        db.close()
+        self.daemon.start()
+
+    def shortened(self, days):
+        folder = shutil.copytree(self.daemon_options["policy"], os.path.join(self.daemon.home, "shorter"))
+        with open(os.path.join(folder, "shop.md"), "w") as f:
+            f.write(self.texts["shop"].replace("revision 3 in force from 2026-01-01", "revision 4 in force from 2026-12-02")
+                    .replace("store telephone until 30 days", "store telephone until %d days" % days))
+        self.daemon.cli("policy", "publish", folder, *self.daemon.here())
+
+    @on_files
+    def test_R109_a_clock_from_before_sources_were_told_apart_goes_on(self):
+        again, once = self.someone(), self.someone()
+        for person in again, once:
+            self.give(person)
+            self.store(person, "leaflets", "telephone")
+            self.take_back(person)
+        self.at("2026-12-01T00:00:00Z")
+        self.upgraded()
+        self.take_back(once)
+        self.give(again)
+        self.take_back(again)
+        self.assertEqual((self.keep(again, "telephone"), self.keep(once, "telephone")), ("2026-12-31", "2026-12-23"))
+        self.give(again)
+        self.at("2026-12-02T00:00:00Z")
+        self.take_back(again)  # of the two that happened by now, the later is the clock that runs
+        self.assertEqual(self.keep(again, "telephone"), "2027-01-01")
+        self.shortened(20)
+        self.sweep()
+        self.assertEqual((self.keep(again, "telephone"), self.keep(once, "telephone")), ("2026-12-22", "2026-12-13"))
 
     def test_R109_a_consent_that_ran_out_can_be_withdrawn(self):
         person = self.someone()
