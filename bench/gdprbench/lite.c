@@ -40,7 +40,7 @@ static void *lite_open(unsigned client)
     (void)client;
     struct lite *l = calloc(1, sizeof *l);
     bool well = sqlite3_open(setting.target, &l->db) == SQLITE_OK;
-    sqlite3_busy_timeout(l->db, 30000);
+    sqlite3_busy_timeout(l->db, 120000);
     well = well &&
            run_text(l->db,
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA mmap_size = 1000000000") &&
