@@ -84,10 +84,12 @@ struct engine_config {
     void *ctx;        /* passed to run */
     /* A thread of the engine has called done() of one or many jobs, and is through with them. May be null. */
     void (*released)(void *ctx);
-    /* Whom a sealed entry concerns: true and the raw id, or false for nobody (any more). Called for the
-     * entries history.db lacks after a crash; st reads. An empty leaf begins a new pass: who lives may have
-     * changed since the last. May be null: then those stay unattributed. */
-    bool (*who)(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16]);
+    /* Whom a sealed entry concerns: *found and the raw id, or not for nobody (any more). Called for the
+     * entries history.db lacks after a crash; st reads. If it fails they are asked for again later. An empty
+     * leaf begins a new pass: who lives may have changed since the last. May be null: then those stay
+     * unattributed. */
+    enum err (*who)(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16],
+                    bool *found, struct fail *f);
     /* Called on the committer between groups when registers changed; may read through st. */
     void (*on_registers)(void *ctx, struct store *st);
     struct instant (*now)(void *ctx);

@@ -109,8 +109,9 @@ static enum err look_up(struct engine *e, uint64_t entry, struct arena *a, struc
     if (memcmp(l.subject, nobody, sizeof nobody) == 0)
         *wanted = e->config.decisions || changes_something(l.kind);
     else if (e->config.who)
-        *wanted = row->person = e->config.who(e->config.ctx, e->copier.st, leaf, detail, row->subject);
-    return OK;
+        err = e->config.who(e->config.ctx, e->copier.st, leaf, detail, row->subject, &row->person, f);
+    *wanted |= row->person;
+    return err;
 }
 
 static enum err stretch(struct engine *e, uint64_t from, uint64_t to, const struct progress *p,
@@ -140,9 +141,12 @@ static enum err rebuild(struct engine *e, uint64_t from, const struct progress *
     uint8_t nobody[ID_LEN];
     uint64_t least = audit_minimum(e->config.audit);
     enum err err = OK;
+    bool found;
     from = from < least ? least : from;
     if (e->config.who)
-        e->config.who(e->config.ctx, e->copier.st, SPAN_EMPTY, SPAN_EMPTY, nobody);
+        err = e->config.who(e->config.ctx, e->copier.st, SPAN_EMPTY, SPAN_EMPTY, nobody, &found, f);
+    if (err != OK)
+        return err;
     do {
         uint64_t to = p->upto - from > COPY_CHUNK ? from + COPY_CHUNK : p->upto;
         struct progress so_far = {to, to == p->upto ? p->pending : UINT64_MAX};

@@ -82,8 +82,8 @@ static enum err entry_index(struct engine *e, struct arena *a, uint64_t entry, s
     struct span leaf, detail;
     *row = (struct history_row){.row.entry = entry};
     enum err err = audit_read(e->config.audit, entry, a, &leaf, &detail, f);
-    *found = err == OK && e->config.who(e->config.ctx, e->history.st, leaf, detail, row->row.subject);
-    return err;
+    *found = false;
+    return err ? err : e->config.who(e->config.ctx, e->history.st, leaf, detail, row->row.subject, found, f);
 }
 
 static enum err batch_index(struct engine *e, uint64_t from, uint64_t to, struct fail *f)
@@ -196,11 +196,11 @@ bool engine_forget_before(struct engine *e, uint64_t entry)
 /* Brings history.db from `from` up to `to` out of the record. */
 static enum err rebuild(struct engine *e, uint64_t from, uint64_t to, struct fail *f)
 {
-    enum err err = OK;
     uint8_t nobody[ID_LEN];
+    bool found;
     if (!e->config.who)
         return rows_write(e->history.st, NULL, 0, to, f);
-    e->config.who(e->config.ctx, e->history.st, SPAN_EMPTY, SPAN_EMPTY, nobody);
+    enum err err = e->config.who(e->config.ctx, e->history.st, SPAN_EMPTY, SPAN_EMPTY, nobody, &found, f);
     while (from < to && err == OK) {
         uint64_t end = to - from > HISTORY_BATCH ? from + HISTORY_BATCH : to;
         err = batch_index(e, from, end, f);

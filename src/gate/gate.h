@@ -504,9 +504,10 @@ enum err gate_receipt(struct gate_call *c, struct subject_id id, uint64_t entry,
 
 /* For the engine after a power cut: whom an entry concerns. The pseudonyms of the living are computed once
  * for each epoch of a pass, which begins with an empty leaf; the entries of the erased stay without a name.
- * ctx is the gate. */
-bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct span detail,
-                        uint8_t subject[16]);
+ * Fails where it cannot be told just now, because people or keys could not be read; asked again, it reads
+ * them again. ctx is the gate. */
+enum err gate_entry_subject(void *ctx, struct store *st, struct span leaf, uint8_t subject[16], bool *found,
+                            struct fail *f);
 
 /* In a WRITE job, at the start and when a set took effect: its coming into force is put on record, once
  * (B0.1). */

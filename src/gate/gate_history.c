@@ -331,10 +331,8 @@ static struct epoch_table *epoch_make(struct vault *v, struct store *st, struct 
         e = vault_keys_each(v, st, add_name, t, &f);
     free(t->living);
     t->living = NULL;
-    if (e) {
+    if (e)
         t->trouble = f;
-        log_line(LOG_LVL_ERROR, "gate", "entries stay without a name: %s", f.detail);
-    }
     qsort(t->rows, t->n, sizeof *t->rows, row_cmp);
     return t;
 }
@@ -349,7 +347,7 @@ enum err epoch_trouble(const struct epoch_table *t, struct fail *f)
 bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const struct audit_leaf *l,
                 struct subject_id *out)
 {
-    if (!*t || (*t)->epoch != epoch_at(l->time)) {
+    if (!*t || (*t)->trouble.code || (*t)->epoch != epoch_at(l->time)) {
         epoch_free(*t);
         *t = epoch_make(v, st, l->time);
     }
@@ -360,27 +358,31 @@ bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const
     return row != NULL;
 }
 
-bool gate_entry_subject(void *ctx, struct store *st, struct span leaf, struct span detail,
-                        uint8_t subject[16])
+static void pass_begin(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    epoch_free(g->epoch);
+    g->epoch = NULL;
+    pthread_mutex_unlock(&g->lock);
+}
+
+enum err gate_entry_subject(void *ctx, struct store *st, struct span leaf, uint8_t subject[16], bool *found,
+                            struct fail *f)
 {
     static const uint8_t nobody[16];
     struct gate *g = ctx;
     struct audit_leaf l;
-    (void)detail;
-    if (leaf.len == 0) {
-        pthread_mutex_lock(&g->lock);
-        epoch_free(g->epoch);
-        g->epoch = NULL;
-        pthread_mutex_unlock(&g->lock);
-        return false;
-    }
-    if (!audit_leaf_get(leaf, &l) || memcmp(l.subject, nobody, sizeof nobody) == 0)
-        return false;
-    pthread_mutex_lock(&g->lock);
     struct subject_id id;
-    bool found = epoch_find(&g->epoch, g->vault, st, &l, &id);
+    *found = false;
+    if (leaf.len == 0)
+        pass_begin(g);
+    if (!audit_leaf_get(leaf, &l) || memcmp(l.subject, nobody, sizeof nobody) == 0)
+        return OK;
+    pthread_mutex_lock(&g->lock);
+    *found = epoch_find(&g->epoch, g->vault, st, &l, &id);
+    enum err e = epoch_trouble(g->epoch, f);
     pthread_mutex_unlock(&g->lock);
-    if (found)
+    if (*found)
         memcpy(subject, id.b, ID_LEN);
-    return found;
+    return e;
 }

@@ -387,10 +387,10 @@ enum err text_keep(struct store *st, const struct kept *k, uint32_t set, struct 
 enum err detail_open(const struct vault *v, const struct person_key *key, struct span sealed,
                      const struct audit_leaf *leaf, struct arena *a, struct span *json, struct fail *f);
 /* Whom a leaf concerns, among the living: *t holds the pseudonyms of one epoch, made when another is asked
- * for. The caller frees it. */
+ * for, or when the table has trouble. The caller frees it. */
 bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const struct audit_leaf *l,
                 struct subject_id *out);
-/* Why the table may lack somebody; OK: it does not. */
+/* Why the table may lack somebody, to be asked after each find; OK: it does not. */
 enum err epoch_trouble(const struct epoch_table *t, struct fail *f);
 void epoch_free(struct epoch_table *t);
 

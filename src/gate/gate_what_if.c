@@ -60,7 +60,7 @@ static enum err take_entry(struct what_if_run *run, const struct what_if_config 
         return OK;
     if (!person_key(run, &l, &key)) {
         run->out->erased++;
-        return OK;
+        return epoch_trouble(run->epoch, f);
     }
     e = detail_open(run->vault, key, detail, &l, run->scratch, &json, f);
     if (!e)

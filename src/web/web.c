@@ -103,10 +103,12 @@ static void on_registers(void *ctx, struct store *st)
     worker_wake(w);
 }
 
-static bool who(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16])
+static enum err who(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16],
+                    bool *found, struct fail *f)
 {
     struct web *w = ctx;
-    return gate_entry_subject(w->gate, st, leaf, detail, subject);
+    (void)detail;
+    return gate_entry_subject(w->gate, st, leaf, subject, found, f);
 }
 
 static struct instant engine_now(void *ctx)

@@ -43,14 +43,17 @@ static void on_registers(void *ctx, struct store *st)
     store_done(&r);
 }
 
+static bool keys_away;
+
 /* In these tests the detail of an entry is the raw id; the gate's is sealed. */
-static bool who(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16])
+static enum err who(void *ctx, struct store *st, struct span leaf, struct span detail, uint8_t subject[16],
+                    bool *found, struct fail *f)
 {
-    (void)ctx, (void)st, (void)leaf;
-    if (detail.len != ID_LEN)
-        return false;
-    memcpy(subject, detail.p, ID_LEN);
-    return true;
+    (void)ctx, (void)st;
+    *found = !keys_away && detail.len == ID_LEN;
+    if (*found)
+        memcpy(subject, detail.p, ID_LEN);
+    return keys_away && leaf.len ? fail_set(f, ERR_BUSY, "the keys are away") : OK;
 }
 
 static void folder_new(void)
@@ -80,22 +83,28 @@ struct house {
     struct engine *engine;
 };
 
+static enum err house_start(struct house *h, unsigned readers, struct fail *f)
+{
+    enum err e = audit_open(folder, &h->audit, f);
+    if (e)
+        return e;
+    struct engine_config c = {.data = folder,
+                              .audit = h->audit,
+                              .readers = readers,
+                              .lanes = 2,
+                              .released = released,
+                              .who = who,
+                              .on_registers = on_registers,
+                              .now = clock_now};
+    return engine_start(&c, &h->engine, f);
+}
+
 static struct house house_open(unsigned readers)
 {
     struct house h = {0};
     struct fail f = {0};
-    if (audit_open(folder, &h.audit, &f) == OK) {
-        struct engine_config c = {.data = folder,
-                                  .audit = h.audit,
-                                  .readers = readers,
-                                  .lanes = 2,
-                                  .released = released,
-                                  .who = who,
-                                  .on_registers = on_registers,
-                                  .now = clock_now};
-        if (engine_start(&c, &h.engine, &f) == OK)
-            return h;
-    }
+    if (house_start(&h, readers, &f) == OK)
+        return h;
     printf("  %s\n", f.detail);
     abort();
 }
@@ -528,6 +537,30 @@ TEST(history_is_rebuilt_from_the_record)
     folder_drop();
 }
 
+TEST(history_is_not_rebuilt_without_the_names)
+{
+    char path[128];
+    struct fail f = {0};
+    folder_new();
+    struct house h = house_open(1);
+    for (int i = 0; i < 3; i++)
+        read_on_record(&h, ANNA);
+    house_close(&h);
+    snprintf(path, sizeof path, "%s/history.db", folder);
+    EXPECT_INT(unlink(path), 0);
+    keys_away = true;
+    enum err e = house_start(&h, 1, &f);
+    EXPECT_INT(e, ERR_BUSY);
+    keys_away = false;
+    if (e == OK)
+        engine_stop(h.engine);
+    audit_close(h.audit);
+    h = house_open(1);
+    EXPECT_INT(history_count(&h, ANNA), 3);
+    house_close(&h);
+    folder_drop();
+}
+
 /* ---- The outbox */
 
 static void outbox_put(uint64_t id, const char *detail)
@@ -784,7 +817,8 @@ UNIT_MAIN(CASE(what_was_written_is_read), CASE(indexes_are_patched_into_the_answ
           CASE(registers_are_reloaded_before_the_answer), CASE(many_callers_each_see_their_own_writes),
           CASE(a_full_queue_is_busy_and_stopping_answers_what_was_taken),
           CASE(an_erased_person_leaves_the_history), CASE(rows_of_pruned_entries_leave_the_history),
-          CASE(history_is_rebuilt_from_the_record), CASE(the_outbox_is_sealed_once_after_a_crash),
+          CASE(history_is_rebuilt_from_the_record), CASE(history_is_not_rebuilt_without_the_names),
+          CASE(the_outbox_is_sealed_once_after_a_crash),
           CASE(a_checkpoint_is_published_when_idle_and_at_the_end),
           CASE(nothing_is_acknowledged_after_a_failed_sync),
           CASE(a_full_disk_fails_the_group_and_reads_go_on),

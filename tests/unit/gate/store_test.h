@@ -96,4 +96,14 @@ static inline void flip_value(struct store *st, int64_t sid, const char *field)
                  &f);
 }
 
+/* What a thief, or a failure, does to keys.db behind the daemon's back. */
+static inline void keys_sql(const char *sql)
+{
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(scratch_path("keys.db"), &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+        abort();
+    EXPECT_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
 #endif

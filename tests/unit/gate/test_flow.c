@@ -345,11 +345,27 @@ TEST(who_read_what_and_why)
     fx_close();
 }
 
-static bool who(uint8_t subject[16])
+static enum err who_now(uint8_t subject[16], bool *found)
 {
     uint8_t leaf[AUDIT_LEAF_MAX];
     size_t len = audit_leaf_put(&fx_call.entries[0].leaf, leaf);
-    return gate_entry_subject(fx_gate, scratch_st, span_of(leaf, len), fx_call.entries[0].detail, subject);
+    fx_fail = (struct fail){0};
+    return gate_entry_subject(fx_gate, scratch_st, span_of(leaf, len), subject, found, &fx_fail);
+}
+
+static bool who(uint8_t subject[16])
+{
+    bool found = false;
+    EXPECT_INT(who_now(subject, &found), OK);
+    return found;
+}
+
+static void pass_begin(void)
+{
+    uint8_t subject[16];
+    bool found = true;
+    EXPECT_INT(gate_entry_subject(fx_gate, scratch_st, SPAN_EMPTY, subject, &found, &fx_fail), OK);
+    EXPECT(!found);
 }
 
 TEST(a_pass_over_the_record_looks_anew_who_lives)
@@ -364,7 +380,7 @@ TEST(a_pass_over_the_record_looks_anew_who_lives)
                OK);
     scratch_commit();
     EXPECT(!who(subject));
-    EXPECT(!gate_entry_subject(fx_gate, scratch_st, SPAN_EMPTY, SPAN_EMPTY, subject));
+    pass_begin();
     EXPECT(who(subject));
     EXPECT(memcmp(subject, fresh.id.b, 16) == 0);
     struct audit_entry e = fx_call.entries[0];
@@ -372,7 +388,7 @@ TEST(a_pass_over_the_record_looks_anew_who_lives)
     EXPECT_INT(gate_erase(fx_as("shop"), fresh.id, SPAN_EMPTY, &gone, &fx_fail), OK);
     scratch_commit();
     fx_call.entries = &e;
-    EXPECT(!gate_entry_subject(fx_gate, scratch_st, SPAN_EMPTY, SPAN_EMPTY, subject));
+    pass_begin();
     EXPECT(!who(subject));
     fx_close();
 }
@@ -399,6 +415,33 @@ TEST(entries_are_attributed_to_the_living)
     fx_as("");
     fx_call.entries = &e;
     EXPECT(!who(subject));
+    fx_close();
+}
+
+TEST(an_entry_is_nobodys_only_if_all_keys_were_read)
+{
+    fx_open();
+    uint8_t subject[16];
+    bool found;
+    fx_agree(&fx_ann, "group");
+    keys_sql("ALTER TABLE person_key RENAME TO away");
+    EXPECT(who_now(subject, &found) != OK);
+    EXPECT(who_now(subject, &found) != OK);
+    keys_sql("ALTER TABLE away RENAME TO person_key");
+    EXPECT(who(subject));
+    EXPECT(memcmp(subject, fx_ann.id.b, 16) == 0);
+    fx_close();
+}
+
+TEST(damaged_rows_of_keys_leave_nobody_else_without_a_name)
+{
+    fx_open();
+    uint8_t subject[16];
+    fx_agree(&fx_ann, "group");
+    keys_sql("INSERT INTO person_key SELECT x'00', class, generation, wrapped FROM person_key LIMIT 1;"
+             "INSERT INTO person_key VALUES (x'00112233445566778899aabbccddeeff', 'adult', 1, x'00')");
+    EXPECT(who(subject));
+    EXPECT(memcmp(subject, fx_ann.id.b, 16) == 0);
     fx_close();
 }
 
@@ -553,6 +596,8 @@ int main(void)
         CASE(who_read_what_and_why),
         CASE(entries_are_attributed_to_the_living),
         CASE(a_pass_over_the_record_looks_anew_who_lives),
+        CASE(an_entry_is_nobodys_only_if_all_keys_were_read),
+        CASE(damaged_rows_of_keys_leave_nobody_else_without_a_name),
         CASE(a_leaf_holds_numbers_only),
         CASE(many_fields_and_references_fit_the_record),
         CASE(R001_texts_and_sets_are_kept),

@@ -47,15 +47,6 @@ static enum err reconcile(bool accept)
     return gate_reconcile(fx_gate, scratch_st, log_au, accept, SPAN_EMPTY, FX_NOW, scratch_a, &f);
 }
 
-static void keys_sql(const char *sql)
-{
-    sqlite3 *db = NULL;
-    if (sqlite3_open_v2(scratch_path("keys.db"), &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-        abort();
-    EXPECT_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
 /* Opened anew: keys that were opened before are kept. */
 static void reopen(void)
 {
