@@ -4,7 +4,8 @@
  *
  * schema.sql, keys.sql and history.sql always hold the newest schema. When one changes after a release, a
  * file migrate-main-002.sql (-keys-, -history-) beside them brings version 1 to version 2; user_version
- * counts them.
+ * counts them. What a server does otherwise is in migrate-main-002-servers.sql, and what it need not do
+ * begins with the comment FILES_ONLY.
  */
 #include "store_impl.h"
 
@@ -23,13 +24,19 @@ static const struct span *content_find(const struct embedded_file *files, size_t
     return NULL;
 }
 
+static const struct span *migration_named(const struct store_def *def, const struct embedded_file *files,
+                                          size_t n, int64_t version, const char *suffix)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s%0*lld%s", def->migrations, MIGRATION_DIGITS, (long long)version, suffix);
+    return content_find(files, n, name);
+}
+
 /* The migration to a version, or null. */
 static const struct span *migration(const struct store_def *def, const struct embedded_file *files, size_t n,
                                     int64_t version)
 {
-    char name[64];
-    snprintf(name, sizeof name, "%s%0*lld.sql", def->migrations, MIGRATION_DIGITS, (long long)version);
-    return content_find(files, n, name);
+    return migration_named(def, files, n, version, ".sql");
 }
 
 static int64_t newest_version(const struct store_def *def, const struct embedded_file *files, size_t n)
@@ -177,12 +184,17 @@ int store_schema_newest(enum store_db db)
     return (int)newest_version(store_def(db), store_sql, store_sql_count);
 }
 
-/* How a table of a file is laid out is nothing to a server. */
+/* How a table of a file is laid out is nothing to a server. A table of a server is changed in its place, not
+ * made anew: it may be spread over shards, and has grants. */
 #define FILES_ONLY "\n-- files only:"
+#define SERVERS    "-servers.sql"
 
 struct span store_migration_pg(struct arena *a, enum store_db db, int version)
 {
-    const struct span *sql = migration(store_def(db), store_sql, store_sql_count, version);
+    const struct store_def *def = store_def(db);
+    const struct span *sql = migration_named(def, store_sql, store_sql_count, version, SERVERS);
+    if (!sql)
+        sql = migration(def, store_sql, store_sql_count, version);
     struct span second = sql ? span_sub(*sql, span_find(*sql, '\n', 0), sql->len) : SPAN_EMPTY;
     return span_starts(second, FILES_ONLY) ? SPAN_EMPTY : spell_pg(a, sql);
 }

@@ -217,6 +217,34 @@ class Apart(OnServer):
         self.daemon.stop()
         self.assertEqual(run_troth("audit", "verify", self.daemon.data).returncode, 0)
 
+    def happenings(self):
+        """What the server says of this table: how it is kept, its columns, its key, and who may read it."""
+        told = ("SELECT relkind, relacl FROM pg_class WHERE relname = 'happening'",
+                "SELECT column_name, data_type, is_nullable, column_default FROM information_schema.columns "
+                "WHERE table_name = 'happening' ORDER BY column_name",
+                "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'happening'::regclass")
+        return [pg_server.ask(self.server.home, each, database=self.name(self.urls[0])) for each in told]
+
+    def test_a_table_that_is_spread_over_shards_is_changed_where_it_is(self):
+        person, name = self.someone(), self.name(self.urls[0])
+        fresh = self.happenings()
+        self.daemon.stop()
+        pg_server.ask(self.server.home, "DROP TABLE happening",
+                      "CREATE TABLE happening (sid BIGINT NOT NULL, event TEXT NOT NULL, field TEXT NOT NULL, item TEXT NOT NULL, "
+                      "service TEXT NOT NULL, purpose TEXT NOT NULL, time BIGINT NOT NULL, "
+                      "PRIMARY KEY (sid, event, field, item, service, purpose)) PARTITION BY HASH (sid)",
+                      *("CREATE TABLE happening_%d PARTITION OF happening FOR VALUES WITH (MODULUS 2, REMAINDER %d)" % (i, i)
+                        for i in range(2)),
+                      "INSERT INTO happening SELECT n, 'case-closed', 'f', 'i', 's', 'p', 77 FROM generate_series(1, 9) n",
+                      "GRANT SELECT ON happening TO PUBLIC", "UPDATE schema_version SET version = 8", database=name)
+        kept = self.happenings()[0]
+        self.assertTrue(kept.startswith("p|"), kept)
+        self.daemon.start()
+        self.assertEqual(self.happenings(), [kept] + fresh[1:])
+        rows = "SELECT DISTINCT source, time, count(*) OVER () FROM happening"
+        self.assertEqual(pg_server.ask(self.server.home, rows, database=name).split(), ["|77|9"])
+        self.assertEqual(self.address(person), "Lane 3, Wenyi Road")
+
     def no_statement_crosses(self, shards, database, person):
         """With the small key and the id of a person who is there. Tables with one key: the same shard of each."""
         across, seen = pg_shards.across(), set()
