@@ -247,75 +247,12 @@ static enum err replay(struct store *st, struct fail *f)
     return e;
 }
 
-/* ---- Erasures the database has forgotten: it was restored from a time before them */
-
-struct again {
-    erased_fn erased;
-    const void *ctx;
-    struct subject *list;
-    size_t n, cap;
-};
-
-static void add_erased(void *ctx, const struct subject *s)
+/* Whom the ledger names and the database has yet, gate_reconcile erases: while their keys are there, it can
+ * tell what on record was theirs. */
+static enum err open_ledger(struct gate *g, struct store *st, struct fail *f)
 {
-    struct again *a = ctx;
-    if (!a->erased(a->ctx, s->id))
-        return;
-    if (a->n == a->cap) {
-        a->cap = a->cap ? a->cap * 2 : 64;
-        a->list = realloc(a->list, a->cap * sizeof *a->list);
-        if (!a->list)
-            abort();
-    }
-    a->list[a->n++] = *s;
-}
-
-enum err erased_living(struct store *st, erased_fn erased, const void *ctx, struct instant now,
-                       struct subject **list, size_t *n, struct fail *f)
-{
-    struct again a = {.erased = erased, .ctx = ctx};
-    enum err e = subject_each(st, add_erased, &a, now, f);
-    *list = a.list;
-    *n = a.n;
-    return e;
-}
-
-static bool in_ledger(const void *ctx, struct subject_id id)
-{
-    return vault_ledger_holds(ctx, id);
-}
-
-/* The line in the ledger is there already: only the key goes, and the rows. */
-static enum err erase_again(struct store *st, const struct subject *s, struct instant now, struct fail *f)
-{
-    enum err e = subject_erase(st, s, now, f);
-    return e ? e : store_run(st, Q_KEY_DELETE, ARGS(ARG_B(span_of(s->id.b, ID_LEN))), NULL, f);
-}
-
-static enum err replay_ledger(struct gate *g, struct store *st, struct instant now, struct fail *f)
-{
-    struct subject *list;
-    size_t n;
-    enum err e = erased_living(st, in_ledger, g->vault, now, &list, &n, f);
-    for (size_t i = 0; !e && i < n; i++)
-        e = erase_again(st, &list[i], now, f);
-    if (!e && n) {
-        store_truncate_after(st);
-        g->erased_again = n;
-        log_line(LOG_LVL_WARN, "gate",
-                 "the database is older than the ledger of the erased: %zu persons were erased again", n);
-    }
-    free(list);
-    return e;
-}
-
-static enum err open_ledger(struct gate *g, struct store *st, struct instant now, struct fail *f)
-{
-    bool behind;
-    enum err e = vault_ledger_open(g->vault, st, g->ledger_path, &behind, f);
-    if (!e && behind)
-        e = replay_ledger(g, st, now, f);
-    return e ? e : vault_ledger_settled(g->vault, st, f);
+    enum err e = vault_ledger_open(g->vault, st, g->ledger_path, &g->ledger_ahead, f);
+    return e || g->ledger_ahead ? e : vault_ledger_settled(g->vault, st, f);
 }
 
 uint64_t gate_erased_again(const struct gate *g)
@@ -368,7 +305,7 @@ static enum err settle_once(struct gate *g, struct store *st, struct unit *first
         return e;
     e = replay(st, f);
     if (!e)
-        e = open_ledger(g, st, now, f);
+        e = open_ledger(g, st, f);
     if (!e && first->number == 0) {
         e = policy_keep(g, st, first, now, f);
         first->number = 1;

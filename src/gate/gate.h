@@ -46,7 +46,8 @@ struct gate_config {
 
 /* Opens policy (ERR_POLICY with the messages printed into *messages), vault and registers. `st` is a write
  * connection used only during the call. At the first start the documents of policy_dir become the first set;
- * from then on the database says what runs, and the folder is only looked at. */
+ * from then on the database says what runs, and the folder is only looked at. Whom the ledger of the erased
+ * names may be in the database until gate_reconcile: nobody is answered before it. */
 enum err gate_open(const struct gate_config *c, struct store *st, struct instant now, struct gate **out,
                    struct policy_messages *m, struct arena *a, struct fail *f);
 void gate_close(struct gate *g);

@@ -97,6 +97,7 @@ struct snapshot {
 struct gate {
     struct vault *vault;
     char ledger_path[4096];
+    bool ledger_ahead;     /* until gate_reconcile: who was erased may be in the database yet */
     uint64_t erased_again; /* at this start: the database was older than the ledger */
     int64_t node;          /* number of this daemon on its database; 0: a file */
     int offset_minutes;
@@ -243,10 +244,6 @@ enum err clock_follow(struct gate_call *c, size_t most, bool *more, struct fail 
 /* gate_people.c: what an erasure calls the person in its detail: by the node's keys, so that it means
  * something without theirs. */
 void erased_name(const struct vault *v, struct subject_id id, uint8_t out[16]);
-/* gate.c: those who are there although they were erased. The caller frees *list, on failure, too. */
-typedef bool (*erased_fn)(const void *ctx, struct subject_id id);
-enum err erased_living(struct store *st, erased_fn erased, const void *ctx, struct instant now,
-                       struct subject **list, size_t *n, struct fail *f);
 
 /* gate_people.c: whose wish it was, without the id of a guardian; and the caller. */
 struct span wish_of(struct span actor);

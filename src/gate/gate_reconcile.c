@@ -33,7 +33,7 @@ struct missing {
     struct names gone;    /* pseudonyms of who was erased after the copy */
     uint32_t first, last; /* quarters of what the database lacks */
     struct names named;   /* the same persons, as the details name them */
-    size_t erased;        /* here: the ledger does not name them */
+    size_t noted, erased; /* again, here: the ledger names them, does not */
     bool any;
     struct instant from, until;
     uint64_t again[AUDIT_KINDS], lost[AUDIT_KINDS];
@@ -109,18 +109,18 @@ static enum err note_gone(void *ctx, uint64_t index, struct span leaf, struct sp
 
 static enum err erase_now(struct missing *m, const struct subject *s, struct fail *f)
 {
+    struct vault *v = m->gate->vault;
     struct vault_person person = vault_of(s);
     enum err e = subject_erase(m->call->st, s, m->call->now, f);
-    m->erased += !e;
-    return e ? e : vault_key_destroy(m->gate->vault, m->call->st, &person, f);
-}
-
-static bool is_named(const void *ctx, struct subject_id id)
-{
-    const struct missing *m = ctx;
-    uint8_t name[16];
-    erased_name(m->gate->vault, id, name);
-    return names_hold(&m->named, name);
+    if (e)
+        return e;
+    if (vault_ledger_holds(v, s->id)) {
+        m->noted++;
+        vault_key_destroy_noted(v, m->call->st, &person);
+        return OK;
+    }
+    m->erased++;
+    return vault_key_destroy(v, m->call->st, &person, f);
 }
 
 /* What was done to them in other quarters than that of the erasure, or before their key was damaged, is
@@ -131,7 +131,7 @@ static void note_theirs(struct missing *m, const struct subject *s)
     struct person_key *key = NULL;
     struct fail unread = {0};
     uint8_t name[16];
-    if (vault_key_read(m->gate->vault, m->call->st, &person, &key, &unread))
+    if (!m->first || vault_key_read(m->gate->vault, m->call->st, &person, &key, &unread))
         return;
     for (uint32_t epoch = m->first; epoch <= m->last; epoch++) {
         vault_pseudonym(key, epoch, name);
@@ -140,18 +140,45 @@ static void note_theirs(struct missing *m, const struct subject *s)
     vault_key_close(key);
 }
 
-/* Whom the ledger names is gone by now; it may be older than the record, or lost. Nothing is asked of the
- * person's key: it may be what is lost. */
+struct living {
+    const struct missing *m;
+    struct subject *list;
+    size_t n, cap;
+};
+
+static void add_erased(void *ctx, const struct subject *s)
+{
+    struct living *l = ctx;
+    const struct vault *v = l->m->gate->vault;
+    uint8_t name[16];
+    erased_name(v, s->id, name);
+    if (!vault_ledger_holds(v, s->id) && !names_hold(&l->m->named, name))
+        return;
+    if (l->n == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 64;
+        l->list = realloc(l->list, l->cap * sizeof *l->list);
+        if (!l->list)
+            abort(); /* as above */
+    }
+    l->list[l->n++] = *s;
+}
+
+/* Whom the ledger names, and whom the record does: the ledger may be older, or lost. Their keys may be what
+ * is lost: without them only less is known to be theirs. */
 static enum err erase_named(struct missing *m, struct fail *f)
 {
-    struct subject *list = NULL;
-    size_t n = 0;
-    enum err e = m->named.n ? erased_living(m->call->st, is_named, m, m->call->now, &list, &n, f) : OK;
-    for (size_t i = 0; !e && i < n; i++) {
-        note_theirs(m, &list[i]);
-        e = erase_now(m, &list[i], f);
-    }
-    free(list);
+    struct living l = {.m = m};
+    struct store *st = m->call->st;
+    enum err e = OK;
+    if (m->named.n || m->gate->ledger_ahead)
+        e = subject_each(st, add_erased, &l, m->call->now, f);
+    for (size_t i = 0; !e && i < l.n; i++) /* before the first key goes: reading asks which do */
+        note_theirs(m, &l.list[i]);
+    for (size_t i = 0; !e && i < l.n; i++)
+        e = erase_now(m, &l.list[i], f);
+    if (l.n)
+        store_truncate_after(st);
+    free(l.list);
     return e;
 }
 
@@ -418,15 +445,20 @@ static enum err keep_loss(const struct gate_call *c, struct audit *au, struct sp
     return e ? e : meta_put(c, WATERMARK, mark, none, f);
 }
 
-static enum err take_entries(struct missing *m, uint64_t mark, struct fail *f)
+static enum err take_ledger(struct missing *m, struct fail *f)
 {
-    enum err e = audit_after_pending(m->au, mark, note_gone, m, f);
-    if (e)
-        return e;
+    return m->gate->ledger_ahead ? vault_ledger_settled(m->gate->vault, m->call->st, f) : OK;
+}
+
+/* `newer`: the record has entries beyond the mark. */
+static enum err take_entries(struct missing *m, bool newer, uint64_t mark, struct fail *f)
+{
+    enum err e = newer ? audit_after_pending(m->au, mark, note_gone, m, f) : OK;
     names_sort(&m->named);
-    e = erase_named(m, f);
+    if (!e)
+        e = erase_named(m, f);
     names_sort(&m->gone);
-    return e ? e : audit_after_pending(m->au, mark, take_entry, m, f);
+    return e || !newer ? e : audit_after_pending(m->au, mark, take_entry, m, f);
 }
 
 static enum err compare(struct missing *m, bool accept, struct text *other, struct fail *f)
@@ -434,13 +466,15 @@ static enum err compare(struct missing *m, bool accept, struct text *other, stru
     bool known = false;
     uint64_t mark = 0, waiting = 0, have = audit_pending_done(m->au);
     struct arena *a = m->call->arena;
-    enum err e = last_change(m->call, &known, &mark, &waiting, f);
+    enum err e = take_ledger(m, f);
+    if (!e)
+        e = last_change(m->call, &known, &mark, &waiting, f);
+    if (!e)
+        e = take_entries(m, known && have > mark, mark, f);
     if (e || !known)
         return e;
     if (mark > have && waiting < mark)
         e = record_older(mark, have, accept, other, f);
-    else if (have > mark)
-        e = take_entries(m, mark, f);
     if (!e && total(m->lost) && !accept)
         e = refuse(a, m, f);
     struct span members = loss_members(a, m, text_span(other));
@@ -460,6 +494,21 @@ static enum err in_group(struct missing *m, bool accept, struct text *other, str
     return store_commit(m->call->st, f);
 }
 
+static void ledger_taken(struct gate *g, const struct missing *m)
+{
+    vault_ledger_forget(g->vault);
+    g->ledger_ahead = false;
+    g->erased_again += m->noted + m->erased;
+    if (m->noted)
+        log_line(LOG_LVL_WARN, "gate",
+                 "the database is older than the ledger of the erased: %zu persons were erased again",
+                 m->noted);
+    if (m->erased)
+        log_line(LOG_LVL_WARN, "gate",
+                 "the ledger of the erased lacks what the record knows: %zu persons were erased again",
+                 m->erased);
+}
+
 enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool accept, struct span other,
                         struct instant now, struct arena *a, struct fail *f)
 {
@@ -470,7 +519,7 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
     for (unsigned tries = 0; tries < RECONCILE_TRIES; tries++) { /* another daemon may be at work */
         struct fail why = {0};
         m.any = false;
-        m.gone.n = m.named.n = m.erased = 0;
+        m.gone.n = m.named.n = m.noted = m.erased = 0;
         m.first = m.last = 0;
         memset(m.again, 0, sizeof m.again);
         memset(m.lost, 0, sizeof m.lost);
@@ -488,12 +537,8 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
                  "the database is older than the record: %" PRIu64 " changes were done again, %" PRIu64
                  " are lost",
                  total(m.again), total(m.lost));
-    if (!e && m.erased) {
-        g->erased_again += m.erased;
-        log_line(LOG_LVL_WARN, "gate",
-                 "the ledger of the erased lacks what the record knows: %zu persons were erased again",
-                 m.erased);
-    }
+    if (!e)
+        ledger_taken(g, &m);
     free(m.gone.list);
     free(m.named.list);
     epoch_free(m.pseudonyms);

@@ -75,6 +75,8 @@ enum err vault_key_move(struct vault *v, struct store *st, const struct vault_pe
                         struct fail *f);
 /* Destroys it with the group's commit, and notes that in the ledger (below). */
 enum err vault_key_destroy(struct vault *v, struct store *st, const struct vault_person *s, struct fail *f);
+/* The same where the ledger names the person already. */
+void vault_key_destroy_noted(struct vault *v, struct store *st, const struct vault_person *s);
 /* Rotation, in three calls of a group each, all resumable: a row knows its generation.
  *
  * begin: a new class key from now on; *resumed if an older generation is still in use, then none is made.
@@ -97,10 +99,13 @@ enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fai
  * acknowledged. troth.db counts the erasures it holds, so a start sees which of the two is older.
  *
  * open: makes the file if it is missing, adds what a crash or a loss left out. *behind: the ledger holds
- * erasures the database does not: the caller erases everybody it holds again, then calls _settled. */
+ * erasures the database does not: the caller calls _settled and erases everybody it holds again, in one
+ * group; _settled alone otherwise. _holds answers until _forget, for the lines that were there when it was
+ * opened. */
 enum err vault_ledger_open(struct vault *v, struct store *st, const char *path, bool *behind, struct fail *f);
 bool vault_ledger_holds(const struct vault *v, struct subject_id id);
 enum err vault_ledger_settled(struct vault *v, struct store *st, struct fail *f);
+void vault_ledger_forget(struct vault *v);
 /* Adds to the database's count; in a group. */
 enum err vault_ledger_count(struct store *st, int64_t more, struct fail *f);
 

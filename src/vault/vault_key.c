@@ -424,6 +424,11 @@ enum err vault_key_destroy(struct vault *v, struct store *st, const struct vault
     return v->ledger && !store_shared(st) ? vault_ledger_count(st, 1, f) : OK;
 }
 
+void vault_key_destroy_noted(struct vault *v, struct store *st, const struct vault_person *s)
+{
+    store_forget_key(st, person_id(s), cache_drop, v->cache);
+}
+
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f)
 {
     struct store_rows rows;

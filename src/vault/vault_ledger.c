@@ -287,8 +287,14 @@ enum err vault_ledger_settled(struct vault *v, struct store *st, struct fail *f)
     enum err e = store_shared(st) ? OK : counted(st, &noted, f);
     if (!e && !store_shared(st) && (uint64_t)noted != v->ledger->lines)
         e = count_set(st, (int64_t)v->ledger->lines, f);
-    lines_forget(v->ledger); /* lines of this process are in the database as well */
     return e;
+}
+
+/* Lines that this process writes are in the database as well. */
+void vault_ledger_forget(struct vault *v)
+{
+    if (v->ledger)
+        lines_forget(v->ledger);
 }
 
 /* ---- What other nodes erased */

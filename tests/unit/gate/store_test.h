@@ -96,14 +96,19 @@ static inline void flip_value(struct store *st, int64_t sid, const char *field)
                  &f);
 }
 
-/* What a thief, or a failure, does to keys.db behind the daemon's back. */
-static inline void keys_sql(const char *sql)
+/* What a thief, or a failure, does to the files behind the daemon's back. */
+static inline void file_sql(const char *name, const char *sql)
 {
     sqlite3 *db = NULL;
-    if (sqlite3_open_v2(scratch_path("keys.db"), &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(scratch_path(name), &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         abort();
     EXPECT_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
+}
+
+static inline void keys_sql(const char *sql)
+{
+    file_sql("keys.db", sql);
 }
 
 #endif

@@ -3,9 +3,10 @@
  * key. */
 #include "gate_fixture.h"
 
-#include "file.h"
 #include "gate_impl.h"
 #include "store_test.h"
+
+#include <sys/stat.h>
 
 static struct audit *log_au;
 static uint64_t pending;
@@ -69,11 +70,32 @@ static void mend_keys(void)
     reopen();
 }
 
+static void lose_key(const struct subject *s)
+{
+    char sql[128], id[ID_TEXT_LEN + 1];
+    hex_put(id, s->id.b, ID_LEN);
+    snprintf(sql, sizeof sql, "DELETE FROM person_key WHERE subject = x'%s'", id);
+    keys_sql(sql);
+}
+
+/* The ledger went on, too. */
+static void note_ann(void)
+{
+    vault_erased_elsewhere(fx_gate->vault, span_of(fx_ann.id.b, ID_LEN));
+    reopen();
+}
+
 static enum err erase_ann(void)
 {
     struct subject gone;
     scratch_begin();
     return gate_erase(fx_as("shop"), fx_ann.id, SPAN_EMPTY, &gone, &fx_fail);
+}
+
+static int64_t ledger_size(void)
+{
+    struct stat info;
+    return stat(scratch_path("erased.ledger"), &info) == 0 ? (int64_t)info.st_size : -1;
 }
 
 static void gone_and_noted(void)
@@ -82,13 +104,18 @@ static void gone_and_noted(void)
     struct fail f = {0};
     EXPECT_INT(subject_get(scratch_st, fx_ann.id, FX_NOW, &s, &f), ERR_GONE);
     EXPECT_INT(rows_of_person(scratch_dir, fx_ann.sid, fx_ann.id.b), 1);
-    EXPECT(file_exists(scratch_path("erased.ledger")));
+    EXPECT_INT(ledger_size(), 2 * MAC_LEN + 1); /* one line */
     EXPECT_INT(subject_get(scratch_st, fx_mum.id, FX_NOW, &s, &f), OK);
+    EXPECT_INT(gate_erased_again(fx_gate), 1);
+    reopen();
+    EXPECT(!fx_gate->ledger_ahead);
+    EXPECT_INT(reconcile(false), OK);
+    EXPECT_INT(gate_erased_again(fx_gate), 0); /* once */
 }
 
-static void collect(const char *at)
+static void collect(const struct subject *s, const char *at)
 {
-    struct gate_request q = fx_ask_for(&fx_ann, "purpose=delivery");
+    struct gate_request q = fx_ask_for(s, "purpose=delivery");
     struct gate_value v = {.field = SPAN("order-address"), .plain = SPAN("Lane 7")};
     size_t dropped;
     scratch_begin();
@@ -97,24 +124,79 @@ static void collect(const char *at)
     record_and_go_back();
 }
 
-/* By the key as the copy has it: where that is unreadable, a loss is told that is none. */
+/* By the key as the copy has it; whom the ledger names is told by it as well. */
 TEST(R145_what_was_done_to_the_erased_before_is_no_loss)
 {
-    for (unsigned damaged = 0; damaged < 2; damaged++) {
+    for (unsigned way = 0; way < 4; way++) {
+        bool damaged = way & 1, noted = way & 2;
         open_both();
         fx_agree(&fx_ann, "group");
-        collect("2026-09-01T00:00:00Z");
-        collect("2026-11-23T00:00:00Z");
+        collect(&fx_ann, "2026-09-01T00:00:00Z");
+        collect(&fx_ann, "2026-11-23T00:00:00Z");
         if (damaged)
             damage_keys();
         EXPECT_INT(erase_ann(), OK);
         record_and_go_back();
         if (damaged)
             mend_keys();
+        if (noted)
+            note_ann();
         EXPECT_INT(reconcile(false), OK);
         gone_and_noted();
         close_both();
     }
+}
+
+/* As when troth.db alone is put back: what was done in the quarter of the erasure is known by its entry. */
+TEST(R145_without_the_key_what_was_done_in_another_quarter_counts_as_lost)
+{
+    for (unsigned other = 0; other < 2; other++) {
+        open_both();
+        fx_agree(&fx_ann, "group");
+        collect(&fx_ann, other ? "2026-09-01T00:00:00Z" : "2026-11-23T00:00:00Z");
+        EXPECT_INT(erase_ann(), OK);
+        record_and_go_back();
+        lose_key(&fx_ann);
+        note_ann();
+        EXPECT_INT(reconcile(false), other ? ERR_CONFLICT : OK);
+        if (other)
+            EXPECT_INT(reconcile(true), OK);
+        gone_and_noted();
+        close_both();
+    }
+}
+
+/* Whatever the record has: as much as the database, or no mark to hold it against. */
+TEST(R145_whom_only_the_ledger_names_is_erased_again)
+{
+    for (unsigned marked = 0; marked < 2; marked++) {
+        open_both();
+        if (!marked)
+            file_sql("troth.db", "DELETE FROM meta WHERE name = 'pending'");
+        note_ann();
+        EXPECT_INT(reconcile(false), OK);
+        gone_and_noted();
+        close_both();
+    }
+}
+
+TEST(R145_a_refused_start_changes_nothing_and_the_next_erases_again)
+{
+    struct subject s;
+    struct fail f = {0};
+    open_both();
+    fx_agree(&fx_mum, "group");
+    collect(&fx_mum, "2026-11-23T00:00:00Z");
+    note_ann();
+    for (unsigned i = 0; i < 2; i++) {
+        EXPECT_INT(reconcile(false), ERR_CONFLICT);
+        EXPECT_INT(subject_get(scratch_st, fx_ann.id, FX_NOW, &s, &f), OK);
+        reopen();
+    }
+    EXPECT_INT(reconcile(false), ERR_CONFLICT);
+    EXPECT_INT(reconcile(true), OK);
+    gone_and_noted();
+    close_both();
 }
 
 /* The key was unreadable when they were erased, or is so in the copy, or both. */
@@ -166,6 +248,9 @@ TEST(R116_a_start_that_cannot_read_keys_does_nothing)
 }
 
 UNIT_MAIN(CASE(R145_what_was_done_to_the_erased_before_is_no_loss),
+          CASE(R145_without_the_key_what_was_done_in_another_quarter_counts_as_lost),
+          CASE(R145_whom_only_the_ledger_names_is_erased_again),
+          CASE(R145_a_refused_start_changes_nothing_and_the_next_erases_again),
           CASE(R145_an_erasure_is_done_again_whatever_became_of_the_key),
           CASE(R145_an_erasure_without_a_name_is_done_again_by_the_pseudonym),
           CASE(R116_a_start_that_cannot_read_keys_does_nothing))
