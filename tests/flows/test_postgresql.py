@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """On PostgreSQL: what differs from files. (`make test DATABASE=postgresql` runs all other flows on it, too.)"""
-import os, shutil, subprocess, time, unittest
+import json, os, shutil, subprocess, time, unittest
 
 import pg_server, pg_shards
 from troth_flow import PATIENCE_S, Daemon, Flow, POLICY, run_troth
@@ -216,6 +216,24 @@ class Apart(OnServer):
         self.daemon.cli("retain", "sweep", *self.daemon.here())
         self.daemon.stop()
         self.assertEqual(run_troth("audit", "verify", self.daemon.data).returncode, 0)
+
+    def test_a_page_of_people_reads_nobody_before_it(self):
+        """Ten thousand more in the tables, and statistics of them: the page before the last."""
+        self.someone()
+        self.daemon.stop()
+        sql = {name: sql for name, _, sql in pg_shards.statements("STORE_MAIN")}["WALK_CONSENTED"]
+        told = pg_server.ask(
+            self.server.home, "INSERT INTO subject_service SELECT 1000 + n, 'shop', 1 FROM generate_series(1, 10000) n",
+            "INSERT INTO consent_event SELECT (jsonb_populate_record(e, jsonb_build_object('sid', 1000 + n, 'kind', 1, 'state', 0, "
+            "'purpose', 'p' || n % 5))).* FROM consent_event e, generate_series(1, 10000) n WHERE e.seq = 1", "ANALYZE",
+            "SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET plan_cache_mode = force_generic_plan",
+            "PREPARE walk (text, bigint, text, bigint) AS " + sql,
+            "EXPLAIN (ANALYZE, TIMING off, FORMAT json) EXECUTE walk ('p3', 10900, 'shop', 10)", database=self.name(self.urls[0]))
+        def rows(plan):
+            return plan["Actual Rows"] * plan["Actual Loops"] + sum(map(rows, plan.get("Plans", [])))
+        plan = json.loads(told)[0]["Plan"]
+        self.assertEqual(plan["Actual Rows"], 10)
+        self.assertLess(rows(plan), 500, plan)
 
     def happenings(self):
         """What the server says of this table: how it is kept, its columns, its key, and who may read it."""
