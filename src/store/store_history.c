@@ -485,7 +485,7 @@ enum err store_history_join(struct store *st, size_t most, bool *more, struct fa
     struct run *list = ARENA_ARRAY(a, RUNS_MAX, struct run);
     struct join *j = ARENA_NEW(a, struct join);
     size_t n;
-    int64_t level;
+    int64_t level = 0;
     j->st = st;
     *more = false;
     enum err e = runs_read(st, list, &n, f);
