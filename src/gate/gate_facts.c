@@ -372,8 +372,7 @@ static enum err gather_guardian(struct question *q, struct fail *f)
     return e;
 }
 
-/* All that lies with us of the person, the fields asked for ready to be opened. */
-static enum err gather_places(struct question *q, struct fail *f)
+enum err question_places(struct question *q, struct fail *f)
 {
     struct gate_call *c = q->call;
     struct vault_person person = vault_of(&q->subject);
@@ -396,7 +395,7 @@ static enum err gather_ties(struct question *q, struct fail *f)
     if (!e && s->asks_order && q->recipient)
         e = purchase_list(c->st, q->subject.sid, c->arena, &q->purchases, &q->n_purchases, f);
     if (!e && (s->asks_origin || (s->asks_order && q->order.len)))
-        e = gather_places(q, f);
+        e = question_places(q, f);
     return e;
 }
 

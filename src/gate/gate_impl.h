@@ -163,7 +163,7 @@ struct question {
     size_t n_holds;
     struct purchase *purchases;
     size_t n_purchases;
-    struct value_place *places; /* where values lie; only if the policy asks */
+    struct value_place *places; /* where values lie; if the policy asks, or several are opened */
     size_t n_places;
     bool has_places;              /* they were gathered; those of the fields asked for can be opened */
     int listed[POLICY_NEEDS_MAX]; /* the references given, on the operator's lists: 1, 0, -1 */
@@ -189,6 +189,8 @@ struct evidence const *evidence_find(const struct question *q, struct span name)
 /* gate_facts.c: reads what the policy may ask about. `like`: gathered in this job already, of the same
  * person, and neither of the two names fields or a recipient; null: there is none. */
 enum err question_gather(struct question *q, const struct question *like, struct fail *f);
+/* All that lies with us of the person, the fields asked for ready to be opened. */
+enum err question_places(struct question *q, struct fail *f);
 /* What holds for one field. */
 struct standing question_standing(const struct question *q, unsigned field);
 /* The value is kept for a legal duty only. */

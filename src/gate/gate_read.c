@@ -102,10 +102,20 @@ static enum err open_field(const struct question *q, const struct gate_field *an
     return e;
 }
 
-static enum err open_allowed(const struct question *q, const struct gate_answer *answer, struct outs *outs,
+static size_t count_allowed(const struct gate_answer *a)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n_fields; i++)
+        n += answer_allows(&a->fields[i]);
+    return n;
+}
+
+/* Several fields are read by one statement, if the facts did not ask for it already. */
+static enum err open_allowed(struct question *q, const struct gate_answer *answer, struct outs *outs,
                              struct fail *f)
 {
-    enum err e = OK;
+    bool together = q->has_subject && !q->has_places && count_allowed(answer) > 1;
+    enum err e = together ? question_places(q, f) : OK;
     for (size_t i = 0; !e && q->has_subject && i < answer->n_fields; i++)
         if (answer_allows(&answer->fields[i]) && answer->fields[i].field != POLICY_NONE)
             e = open_field(q, &answer->fields[i], outs, f);
@@ -114,10 +124,7 @@ static enum err open_allowed(const struct question *q, const struct gate_answer 
 
 static bool any_allowed(const struct gate_answer *a)
 {
-    for (size_t i = 0; i < a->n_fields; i++)
-        if (answer_allows(&a->fields[i]))
-            return true;
-    return false;
+    return count_allowed(a) > 0;
 }
 
 static enum err check_person(const struct gate_request *asked, struct fail *f)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Numbers of fields, remembered by each connection: a number is given once and never changed, so that what
- * was read once stays true. Only a group that is rolled back takes one back; then all is forgotten. See
- * store.h.
+ * was read once stays true. Only a group that is rolled back takes one back; then all is forgotten. That a
+ * name has none is true as long as the snapshot it was looked for in. See store.h.
  */
 #include "store_impl.h"
 
@@ -26,16 +26,32 @@ static struct store_field *field_slot(struct store *st, struct span name)
     return NULL;
 }
 
-static void field_note(struct store *st, struct span name, int64_t number)
+/* The place of a name, its own from now on; null if there is none. */
+static struct store_field *field_claim(struct store *st, struct span name)
 {
     struct store_field *s = name.len && name.len <= STORE_FIELD_NAME ? field_slot(st, name) : NULL;
-    if (!s || s->len || number <= 0 || number >= STORE_FIELD_NUMBERS)
-        return;
+    if (!s || s->len)
+        return s;
     memcpy(s->name, name.p, name.len);
     s->len = (uint8_t)name.len;
+    st->fields_known = true;
+    return s;
+}
+
+static void field_note(struct store *st, struct span name, int64_t number)
+{
+    struct store_field *s = number > 0 && number < STORE_FIELD_NUMBERS ? field_claim(st, name) : NULL;
+    if (!s || s->number)
+        return;
     s->number = number;
     st->field_of[number] = (uint16_t)(s - st->field + 1);
-    st->fields_known = true;
+}
+
+static void field_note_none(struct store *st, struct span name)
+{
+    struct store_field *s = st->snapshot ? field_claim(st, name) : NULL;
+    if (s)
+        s->none_in = st->snapshots;
 }
 
 void store_fields_forget(struct store *st)
@@ -52,10 +68,13 @@ enum err store_field_number(struct store *st, struct span name, int64_t *out, st
     const struct store_field *s = field_slot(st, name);
     struct store_rows rows;
     *out = s && s->len ? s->number : 0;
-    if (*out)
+    if (*out || (s && s->len && st->snapshot && s->none_in == st->snapshots))
         return OK;
-    if (!store_one(st, Q_FIELD_NUMBER, ARGS(ARG_T(name)), &rows, f))
+    if (!store_one(st, Q_FIELD_NUMBER, ARGS(ARG_T(name)), &rows, f)) {
+        if (!rows.err)
+            field_note_none(st, name);
         return rows.err;
+    }
     *out = store_i(&rows, 0);
     store_done(&rows);
     field_note(st, name, *out);

@@ -75,8 +75,9 @@ struct store_forget {
 #define STORE_FIELD_PROBES  8
 #define STORE_FIELD_NAME    64
 struct store_field {
-    int64_t number;
-    uint8_t len; /* 0: free */
+    int64_t number;   /* 0: none, as far as was looked */
+    uint64_t none_in; /* the snapshot in which it had none */
+    uint8_t len;      /* 0: free */
     char name[STORE_FIELD_NAME];
 };
 struct store_pg;
@@ -120,7 +121,8 @@ struct store {
     size_t forget_mark[STORE_SAVES_MAX]; /* n_forget when each savepoint was set */
     unsigned n_saves;                    /* that stand, one within another */
     uint64_t key_changes_seen;
-    bool snapshot; /* between store_begin_read and store_end_read */
+    bool snapshot;      /* between store_begin_read and store_end_read */
+    uint64_t snapshots; /* begun so far */
     struct store_field field[STORE_FIELD_SLOTS];
     uint16_t field_of[STORE_FIELD_NUMBERS]; /* place + 1 in `field`, by number */
     bool fields_known;

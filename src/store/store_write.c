@@ -155,6 +155,7 @@ enum err store_begin_read(struct store *st, struct fail *f)
 {
     st->key_changes_seen = store_key_changes();
     st->snapshot = true;
+    st->snapshots++;
     st->stood_ms = 0;
     enum err err = OK;
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)

@@ -666,6 +666,49 @@ TEST(a_snapshot_does_not_move)
     store_drop(st);
 }
 
+static int64_t field_number(struct store *st, const char *name)
+{
+    struct fail f = {0};
+    int64_t number = -1;
+    EXPECT_INT(store_field_number(st, span_str(name), &number, &f), OK);
+    return number;
+}
+
+static void field_add(struct store *st, const char *name)
+{
+    struct fail f = {0};
+    EXPECT_INT(store_run(st, Q_FIELD_ADD, ARGS(ARG_T(span_str(name))), NULL, &f), OK);
+}
+
+TEST(that_a_field_has_no_number_is_true_for_a_snapshot)
+{
+    struct store *st = store_fresh(), *reader = NULL;
+    struct fail f = {0};
+    EXPECT_INT(store_open(folder, STORE_READ, &reader, &f), OK);
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    EXPECT_INT(field_number(reader, "phone"), 0);
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    EXPECT_INT(field_number(st, "phone"), 0);
+    field_add(st, "phone");
+    EXPECT_INT(field_number(st, "phone"), 1); /* its own change */
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT_INT(field_number(reader, "phone"), 0);
+    store_end_read(reader);
+    EXPECT_INT(field_number(reader, "phone"), 1); /* in no snapshot */
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    EXPECT_INT(field_number(reader, "phone"), 1);
+    EXPECT_INT(field_number(reader, "e-mail"), 0);
+    store_end_read(reader);
+    EXPECT_INT(store_begin_write(st, &f), OK);
+    field_add(st, "e-mail");
+    EXPECT_INT(store_commit(st, &f), OK);
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    EXPECT_INT(field_number(reader, "e-mail"), 2);
+    store_end_read(reader);
+    store_close(reader);
+    store_drop(st);
+}
+
 TEST(rows_left_open_do_not_hold_the_snapshot)
 {
     struct store *st = store_fresh(), *reader = NULL;
@@ -843,6 +886,7 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(returning_counts_up), CASE(savepoints_span_both_databases),
           CASE(savepoints_undo_what_was_written_since),
           CASE(an_outer_savepoint_undoes_what_an_inner_one_kept), CASE(a_snapshot_does_not_move),
+          CASE(that_a_field_has_no_number_is_true_for_a_snapshot),
           CASE(rows_left_open_do_not_hold_the_snapshot), CASE(the_index_connection_writes_history_only),
           CASE(a_forgotten_key_is_gone_from_every_file), CASE(a_full_disk_fails_the_group_and_no_more),
           CASE(a_killed_process_keeps_what_it_committed))
