@@ -73,7 +73,7 @@ static enum err roll(struct audit *au, struct fail *f)
     close(au->fd);
     au->fd = fd;
     au->buf_at = SEGMENT_HEAD;
-    segments_add(au, &m.head);
+    segments_add(au, &m.head, false);
     return OK;
 }
 

@@ -14,18 +14,22 @@
 /* CRC-32C (Castagnoli) of s, continuing from crc (0 at the start). */
 uint32_t crc32c(uint32_t crc, struct span s);
 
-/* ---- System calls that decide durability: a table, so that tests make the N-th one fail */
+/* ---- System calls that decide durability, or how long a start takes: a table, so that tests make the N-th
+ * one fail, or count them */
 
 struct audit_io {
     ssize_t (*pwrite)(int fd, const void *p, size_t len, off_t at);
     int (*fdatasync)(int fd);
     int (*fallocate)(int fd, int mode, off_t at, off_t len);
+    int (*openat)(int dir, const char *name, int flags);
 };
 extern struct audit_io audit_io;
 /* Bytes of a log's first segment: 16 MiB, because a start reads the last one; tests make it small. Each
  * segment says its own size in its head, and the next one has the same. */
 extern uint32_t audit_segment_bytes;
 
+/* For reading; no link is followed. */
+int io_open(int dir, const char *name);
 enum err io_write_all(int fd, const void *p, size_t len, uint64_t at, const char *name, struct fail *f);
 /* The code for errno and a sentence naming what failed. */
 enum err io_fail(struct fail *f, const char *what, const char *name);
@@ -197,6 +201,7 @@ struct segment {
     struct segment_head head;
     uint32_t *sparse; /* offsets of entries first, first + 16, ...; null in one that an open has passed */
     size_t n_sparse, cap_sparse;
+    bool unseen; /* the head is what a summary says; the file was not looked at yet */
 };
 
 struct audit {
@@ -241,10 +246,11 @@ struct audit {
 enum { CURSOR_SCAN = 256 << 10, CURSOR_POINT = 8 << 10, NOTE_FILE_MAX = 64 << 10, BUFFER_BYTES = 1 << 20 };
 
 /* Registers a segment, and the offset of an entry in the last one. */
-void segments_add(struct audit *au, const struct segment_head *h);
+void segments_add(struct audit *au, const struct segment_head *h, bool unseen);
 void segments_note(struct audit *au, uint64_t index, uint64_t offset);
 /* A cursor standing at entry `index`, which the log holds. The first to ask for an entry of a segment that
- * the open has passed reads its summary, or without one the segment. */
+ * the open has passed looks at the file (ERR_CORRUPT: it is not the one its summary was signed for) and reads
+ * its summary, or without one the segment. */
 enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct cursor *c, struct fail *f);
 /* Makes and syncs an empty segment. */
 struct segment_make {
@@ -277,6 +283,9 @@ struct summary {
     uint32_t *sparse;         /* malloc'd; one offset per SPARSE_EVERY entries */
     size_t n_sparse;
     struct tiles *tree; /* of all entries before `end`; malloc'd */
+    bool has_before;    /* one of version 1 has not */
+    size_t n_before;
+    struct segment_head *before; /* of the segments before this one, oldest first; malloc'd */
 };
 void summary_free(struct summary *s);
 /* False if there is none, or it is not what the key signed for a segment with this head. */
@@ -284,6 +293,9 @@ bool summary_read(int dir, const uint8_t pk[SIGN_PK_LEN], const struct segment_h
 /* Writes the summary of segment `number`, which ends where t ends. Not synced: a start without it reads the
  * segment and makes it again. A failure leaves none. */
 void summary_keep(struct audit *au, uint64_t number, const struct tiles *t);
+/* Writes one of version 1 again, with the heads that the table of segments has by now. The same of a failure:
+ * the old one stays. */
+void summary_renew(struct audit *au, const struct summary *s);
 /* True if the segment's last record is where the summary says, and nothing follows it. */
 bool summary_fits(int dir, const struct summary *s);
 bool summary_exists(int dir, uint64_t number);

@@ -14,7 +14,12 @@ static int allocate(int fd, int mode, off_t at, off_t len)
     return fallocate(fd, mode, at, len);
 }
 
-struct audit_io audit_io = {pwrite, fdatasync, allocate};
+static int open_at(int dir, const char *name, int flags)
+{
+    return openat(dir, name, flags);
+}
+
+struct audit_io audit_io = {pwrite, fdatasync, allocate, open_at};
 uint32_t audit_segment_bytes = 16u << 20;
 
 enum err io_fail(struct fail *f, const char *what, const char *name)
@@ -23,6 +28,11 @@ enum err io_fail(struct fail *f, const char *what, const char *name)
     bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
     enum err code = full ? ERR_DISK_FULL : number == ENOENT ? ERR_NOT_FOUND : ERR_IO;
     return fail_set(f, code, "%s %s: %s", what, name, strerrordesc_np(number));
+}
+
+int io_open(int dir, const char *name)
+{
+    return audit_io.openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 enum err io_write_all(int fd, const void *p, size_t len, uint64_t at, const char *name, struct fail *f)
@@ -43,7 +53,7 @@ enum err io_write_all(int fd, const void *p, size_t len, uint64_t at, const char
 
 enum err small_read(struct arena *a, int dir, const char *name, size_t max, struct span *out, struct fail *f)
 {
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = io_open(dir, name);
     if (fd < 0)
         return io_fail(f, "opening", name);
     struct stat st;

@@ -32,7 +32,7 @@ static enum err open_segment(struct recovery *r, uint64_t number, bool write, st
     char name[NAME_MAX_LEN];
     uint8_t head[SEGMENT_HEAD];
     segment_name(name, number);
-    int fd = openat(r->au->dir, name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+    int fd = audit_io.openat(r->au->dir, name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return io_fail(f, "opening", name);
     const char *why = "the file is shorter than its head";
@@ -76,7 +76,7 @@ static enum err scan_segment(struct recovery *r, uint64_t number, struct fail *f
     if (e)
         return e;
     segment_name(name, number);
-    segments_add(au, &h);
+    segments_add(au, &h, false);
     cursor_start(&c, fd, &h, CURSOR_SCAN);
     while ((step = cursor_next(&c, &rec)) == STEP_RECORD) {
         segments_note(au, rec.index, rec.offset);
@@ -131,13 +131,38 @@ static enum err pass_segment(struct recovery *r, uint64_t number, struct fail *f
         e = fail_set(f, ERR_CORRUPT, "audit/segment-%08llu: the file is shorter than its head says",
                      (ull)number);
     close(fd);
-    segments_add(r->au, &h);
+    segments_add(r->au, &h, false);
     r->passing = true;
     r->au->next = h.first;
     return e;
 }
 
-/* Segments up to the newest one with a summary that holds; *behind is the number of the next. */
+/* The segments before that one, as its summary has them: `from`, which begins where the log does, and all
+ * behind it. */
+static const struct segment_head *heads_before(const struct recovery *r, const struct summary *s,
+                                               uint64_t from)
+{
+    if (!s->has_before || from < s->head.number - s->n_before || from >= s->head.number)
+        return NULL;
+    const struct segment_head *h = s->before + (s->n_before - (s->head.number - from));
+    for (uint64_t i = 1; i < s->head.number - from; i++)
+        if (h[i].first <= h[i - 1].first)
+            return NULL;
+    return h[0].first == r->au->next ? h : NULL;
+}
+
+/* No file of them is looked at before somebody asks for an entry of it: a start does not take longer because
+ * the log is. */
+static void pass_unseen(struct recovery *r, const struct segment_head *h, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        segments_add(r->au, &h[i], true);
+    r->au->next = h[n - 1].first;
+    r->passing = true;
+}
+
+/* Segments up to the newest one with a summary that holds; *behind is the number of the next. Without the
+ * heads of the older ones in it, as a program before this one wrote it, the files are asked, once. */
 static enum err pass_segments(struct recovery *r, uint64_t from, uint64_t *behind, struct fail *f)
 {
     struct summary s;
@@ -148,8 +173,13 @@ static enum err pass_segments(struct recovery *r, uint64_t from, uint64_t *behin
     *behind = last;
     if (last == from)
         return OK;
-    for (uint64_t i = from; i < last && !e; i++)
+    const struct segment_head *known = heads_before(r, &s, from);
+    if (known)
+        pass_unseen(r, known, last - 1 - from);
+    for (uint64_t i = known ? last - 1 : from; i < last && !e; i++)
         e = pass_segment(r, i, f);
+    if (!e && !known && r->au->key && last - from > 1)
+        summary_renew(r->au, &s);
     r->passing = false;
     r->au->next = s.end;
     if (s.tree->pending_max > r->au->pending_max)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -23,11 +24,11 @@ static void *grown(void *p, size_t n, size_t *cap, size_t size)
     return p;
 }
 
-void segments_add(struct audit *au, const struct segment_head *h)
+void segments_add(struct audit *au, const struct segment_head *h, bool unseen)
 {
     pthread_mutex_lock(&au->lock_segments);
     au->segments = grown(au->segments, au->n_segments, &au->cap_segments, sizeof *au->segments);
-    au->segments[au->n_segments++] = (struct segment){.head = *h};
+    au->segments[au->n_segments++] = (struct segment){.head = *h, .unseen = unseen};
     pthread_mutex_unlock(&au->lock_segments);
 }
 
@@ -47,7 +48,7 @@ bool segment_head_read(int dir, uint64_t number, struct segment_head *h)
     char name[NAME_MAX_LEN];
     uint8_t head[SEGMENT_HEAD];
     segment_name(name, number);
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = io_open(dir, name);
     bool ok =
         fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && !segment_head_get(head, h);
     if (fd >= 0)
@@ -89,7 +90,7 @@ static enum err segment_cursor(const struct audit *au, const struct segment_head
 {
     char name[NAME_MAX_LEN];
     segment_name(name, h->number);
-    int fd = openat(au->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = io_open(au->dir, name);
     if (fd < 0)
         return io_fail(f, "opening", name);
     cursor_start(c, fd, h, window);
@@ -155,12 +156,65 @@ static enum err offsets_load(struct audit *au, const struct segment_head *h, str
     return e;
 }
 
+/* ---- The file of a segment that the open knows from a summary only */
+
+/* Null if it is the one that the summary was signed for, else what is wrong. */
+static const char *head_differs(const uint8_t head[SEGMENT_HEAD], const struct segment_head *want,
+                                uint64_t size)
+{
+    struct segment_head h;
+    const char *why = segment_head_get(head, &h);
+    if (why)
+        return why;
+    if (h.number != want->number)
+        return "it is the segment of another place";
+    if (h.first != want->first)
+        return "it does not begin where the one before ends";
+    if (h.bytes != want->bytes)
+        return "its head says another size than was signed";
+    return size < h.bytes ? "the file is shorter than its head says" : NULL;
+}
+
+static enum err file_look(int fd, const struct segment_head *want, struct fail *f)
+{
+    uint8_t head[SEGMENT_HEAD];
+    struct stat st;
+    ssize_t n = pread(fd, head, sizeof head, 0);
+    if (n < 0 || fstat(fd, &st) != 0)
+        return fail_set(f, ERR_IO, "reading segment %llu failed", (unsigned long long)want->number);
+    const char *why = n < (ssize_t)sizeof head ? "the file is shorter than its head"
+                                               : head_differs(head, want, (uint64_t)st.st_size);
+    if (!why)
+        return OK;
+    return fail_set(f, ERR_CORRUPT, "audit/segment-%08llu: %s (entry %llu is due)",
+                    (unsigned long long)want->number, why, (unsigned long long)want->first);
+}
+
+/* Two may do it at the same time: they find the same. */
+static enum err segment_look(struct audit *au, const struct segment_head *h, struct fail *f)
+{
+    char name[NAME_MAX_LEN];
+    segment_name(name, h->number);
+    int fd = io_open(au->dir, name);
+    if (fd < 0)
+        return io_fail(f, "opening", name);
+    enum err e = file_look(fd, h, f);
+    close(fd);
+    pthread_mutex_lock(&au->lock_segments);
+    for (size_t i = 0; !e && i < au->n_segments; i++)
+        if (au->segments[i].head.number == h->number)
+            au->segments[i].unseen = false;
+    pthread_mutex_unlock(&au->lock_segments);
+    return e;
+}
+
 /* ---- Finding an entry */
 
 struct place {
     struct segment_head head;
     uint64_t index, offset; /* of an entry at or before the one that is sought */
     bool unknown;           /* nobody asked for an entry of this segment yet */
+    bool unseen;            /* nor was its file looked at */
 };
 
 /* False: it was pruned since the caller looked. */
@@ -168,7 +222,7 @@ static bool place_of(struct audit *au, uint64_t index, struct place *p)
 {
     pthread_mutex_lock(&au->lock_segments);
     const struct segment *s = segment_of(au, index);
-    *p = (struct place){.head = s->head, .index = s->head.first, .offset = SEGMENT_HEAD};
+    *p = (struct place){.head = s->head, .index = s->head.first, .offset = SEGMENT_HEAD, .unseen = s->unseen};
     bool there = index >= s->head.first;
     size_t slot = there ? (size_t)(index - s->head.first) / SPARSE_EVERY : 0;
     p->unknown = slot > 0 && !s->sparse;
@@ -185,15 +239,16 @@ enum err segments_seek(struct audit *au, uint64_t index, size_t window, struct c
     char name[NAME_MAX_LEN];
     struct place p;
     bool there = place_of(au, index, &p);
-    if (there && p.unknown) {
-        enum err e = offsets_load(au, &p.head, f);
-        if (e)
-            return e;
+    enum err e = there && p.unseen ? segment_look(au, &p.head, f) : OK;
+    if (!e && there && p.unknown) {
+        e = offsets_load(au, &p.head, f);
         there = place_of(au, index, &p);
     }
+    if (e)
+        return e;
     if (!there)
         return entry_pruned(f, index);
-    enum err e = segment_cursor(au, &p.head, window, c, f);
+    e = segment_cursor(au, &p.head, window, c, f);
     if (e)
         return e;
     c->offset = p.offset;

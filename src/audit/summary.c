@@ -15,8 +15,13 @@
 #define SUMMARY_TMP "summary-next"
 
 /* No note can be taken for one: notes hold no zero bytes (signed-note). */
-static const uint8_t magic[12] = "TROTHSUM\0\0\0\1";
-enum { SUMMARY_HEAD = 56, SUMMARY_MAX = 8 << 20 };
+static const uint8_t magic[8] = "TROTHSUM";
+enum {
+    SUMMARY_VERSION = 2, /* 1 is read: it lacks the segments before */
+    SUMMARY_HEAD = 56,
+    SUMMARY_BEFORE = 12, /* of each segment before */
+    SUMMARY_MAX = 8 << 20
+};
 
 static void summary_name(char out[NAME_MAX_LEN], uint64_t number)
 {
@@ -27,7 +32,9 @@ void summary_free(struct summary *s)
 {
     free(s->sparse);
     free(s->tree);
+    free(s->before);
     s->sparse = NULL;
+    s->before = NULL;
     s->tree = NULL;
 }
 
@@ -61,6 +68,7 @@ static struct span summary_put(struct arena *a, const struct summary *s)
 {
     struct text t = text_new(a, 64 << 10);
     text_put(&t, span_of(magic, sizeof magic));
+    put_number(&t, SUMMARY_VERSION, 4);
     put_number(&t, s->head.bytes, 4);
     put_number(&t, s->head.number, 8);
     put_number(&t, s->head.first, 8);
@@ -72,6 +80,11 @@ static struct span summary_put(struct arena *a, const struct summary *s)
         put_number(&t, s->sparse[i], 4);
     for (unsigned level = 0; level < TILE_LEVELS; level++)
         text_put(&t, span_of(s->tree->row[level], tiles_width(s->tree, level) * sizeof(struct digest)));
+    put_number(&t, s->n_before, 4);
+    for (size_t i = 0; i < s->n_before; i++) {
+        put_number(&t, s->before[i].first, 8);
+        put_number(&t, s->before[i].bytes, 4);
+    }
     return text_span(&t);
 }
 
@@ -81,6 +94,19 @@ static size_t tree_bytes(const struct tiles *t)
     for (unsigned level = 0; level < TILE_LEVELS; level++)
         n += tiles_width(t, level) * sizeof(struct digest);
     return n;
+}
+
+/* That the rest is as long as it says. */
+static bool get_lengths(struct span in, uint64_t version, struct summary *s)
+{
+    size_t fixed = SUMMARY_HEAD + s->n_sparse * 4 + tree_bytes(s->tree);
+    s->has_before = version == SUMMARY_VERSION;
+    if (!s->has_before)
+        return version == 1 && in.len == fixed;
+    if (in.len < fixed + 4)
+        return false;
+    s->n_before = (size_t)get_be(in.p + fixed, 4);
+    return s->n_before <= s->head.number && in.len == fixed + 4 + s->n_before * SUMMARY_BEFORE;
 }
 
 static bool get_head(struct span in, const struct segment_head *h, struct summary *s)
@@ -98,7 +124,18 @@ static bool get_head(struct span in, const struct segment_head *h, struct summar
     return s->head.bytes == h->bytes && s->head.number == h->number && s->head.first == h->first &&
            s->end > s->head.first && s->end_offset <= h->bytes &&
            s->n_sparse == (s->end - s->head.first - 1) / SPARSE_EVERY + 1 &&
-           in.len == SUMMARY_HEAD + s->n_sparse * 4 + tree_bytes(s->tree);
+           get_lengths(in, get_be(p + 8, 4), s);
+}
+
+static void get_before(const uint8_t *p, struct summary *s)
+{
+    s->before = malloc(s->n_before * sizeof *s->before);
+    if (!s->before)
+        abort();
+    for (size_t i = 0; i < s->n_before; i++, p += SUMMARY_BEFORE)
+        s->before[i] = (struct segment_head){.first = get_be(p, 8),
+                                             .bytes = (uint32_t)get_be(p + 8, 4),
+                                             .number = s->head.number - s->n_before + i};
 }
 
 static void get_rest(const uint8_t *p, struct summary *s)
@@ -113,6 +150,8 @@ static void get_rest(const uint8_t *p, struct summary *s)
         memcpy(s->tree->row[level], p, n);
         p += n;
     }
+    if (s->n_before)
+        get_before(p + 4, s);
 }
 
 /* ---- Files */
@@ -177,6 +216,26 @@ static bool find_end(struct audit *au, uint64_t last, uint32_t *offset)
     return ok;
 }
 
+/* What the table has before segment `number`; under its lock. */
+static void take_before(const struct audit *au, uint64_t number, struct arena *a, struct summary *s)
+{
+    s->n_before = (size_t)(number - au->segments[0].head.number);
+    s->before = ARENA_ARRAY(a, s->n_before + 1, struct segment_head);
+    for (size_t i = 0; i < s->n_before; i++)
+        s->before[i] = au->segments[i].head;
+}
+
+void summary_renew(struct audit *au, const struct summary *s)
+{
+    struct summary copy = *s;
+    struct arena *a = arena_new(0);
+    pthread_mutex_lock(&au->lock_segments);
+    take_before(au, s->head.number, a, &copy);
+    pthread_mutex_unlock(&au->lock_segments);
+    write_summary(au, a, &copy, NULL);
+    arena_free(a);
+}
+
 void summary_keep(struct audit *au, uint64_t number, const struct tiles *t)
 {
     struct summary s = {.end = t->size, .tree = (struct tiles *)(uintptr_t)t};
@@ -186,6 +245,7 @@ void summary_keep(struct audit *au, uint64_t number, const struct tiles *t)
     s.head = g->head;
     s.n_sparse = g->n_sparse;
     s.sparse = (uint32_t *)(uintptr_t)arena_copy(a, span_of(g->sparse, g->n_sparse * sizeof *g->sparse)).p;
+    take_before(au, number, a, &s);
     pthread_mutex_unlock(&au->lock_segments);
     bool whole = s.n_sparse == (s.end - s.head.first - 1) / SPARSE_EVERY + 1;
     if (whole && find_end(au, t->size - 1, &s.end_offset))
@@ -199,7 +259,7 @@ bool summary_fits(int dir, const struct summary *s)
     struct cursor c;
     struct record r;
     segment_name(name, s->head.number);
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = io_open(dir, name);
     if (fd < 0)
         return false;
     cursor_start(&c, fd, &s->head, CURSOR_POINT);

@@ -119,7 +119,7 @@ enum err tile_mend(int dir, unsigned level, uint64_t index, const struct digest 
 static bool sync_one(int dir, struct arena *a, unsigned level, uint64_t index)
 {
     const char *path = arena_str(a, merkle_tile_path(a, false, level, index, 0));
-    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = io_open(dir, path);
     if (fd < 0)
         return errno == ENOENT; /* made again when somebody asks for it */
     bool ok = fsync(fd) == 0;
@@ -148,7 +148,7 @@ bool tile_read(int dir, unsigned level, uint64_t index, unsigned width, struct d
     struct arena *a = arena_new(256);
     const char *path = arena_str(a, merkle_tile_path(a, false, level, index, width));
     size_t want = (width ? width : MERKLE_TILE_WIDTH) * sizeof *row;
-    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = io_open(dir, path);
     arena_free(a);
     if (fd < 0)
         return false;

@@ -43,6 +43,7 @@ struct verifier {
     struct merkle_checkpoint shown, goal; /* `checkpoint`; `signed`, which may be one step ahead */
     bool live;                            /* a daemon has the log open */
     uint64_t n_segments;
+    struct segment_head *heads; /* of those verified so far, from the floor on */
     struct tiles *t;
     struct tile_fault tile;
     uint64_t index; /* of the next entry */
@@ -393,6 +394,25 @@ static const char *head_fault(const struct verifier *v, int fd, uint64_t number,
     return h->first == v->index ? NULL : "it does not begin where the one before ends";
 }
 
+static uint64_t first_segment(const struct verifier *v)
+{
+    return v->floor ? v->floor->number : 0;
+}
+
+/* The heads it has of segments before, as far as they were not pruned. */
+static bool check_before(const struct verifier *v, const struct summary *s)
+{
+    for (size_t i = 0; i < s->n_before; i++) {
+        const struct segment_head *said = &s->before[i];
+        if (said->number < first_segment(v))
+            continue;
+        const struct segment_head *is = &v->heads[said->number - first_segment(v)];
+        if (said->first != is->first || said->bytes != is->bytes)
+            return false;
+    }
+    return true;
+}
+
 /* A summary that is there must be the one its segment has: a start believes it. Its tree is the one that all
  * entries up to here give, if they are signed. */
 static bool check_summary(struct verifier *v, const struct segment_head *h)
@@ -401,7 +421,7 @@ static bool check_summary(struct verifier *v, const struct segment_head *h)
     if (!summary_exists(v->dir, h->number))
         return true;
     bool ok = summary_read(v->dir, v->id.pk, h, &s);
-    ok = ok && s.end == v->index && summary_fits(v->dir, &s);
+    ok = ok && s.end == v->index && summary_fits(v->dir, &s) && check_before(v, &s);
     if (ok && v->t->size == v->index) {
         struct digest mine, kept;
         tiles_root(v->t, &mine);
@@ -429,7 +449,7 @@ static bool check_segment(struct verifier *v, uint64_t number)
     struct segment_head h;
     struct cursor c;
     segment_name(name, number);
-    int fd = openat(v->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = io_open(v->dir, name);
     if (fd < 0 && pruned_meanwhile(v))
         return fault(v, "the record is being pruned: verify it again");
     if (fd < 0)
@@ -442,6 +462,7 @@ static bool check_segment(struct verifier *v, uint64_t number)
     cursor_start(&c, fd, &h, CURSOR_SCAN);
     bool ok = walk(v, name, &c);
     cursor_close(&c);
+    v->heads[number - first_segment(v)] = h;
     return ok && check_summary(v, &h);
 }
 
@@ -461,7 +482,8 @@ static bool floor_is_kept(struct verifier *v)
 static bool check_segments(struct verifier *v)
 {
     bool ok = floor_is_kept(v) && check_signed_sizes(v); /* of an empty log, or of what was pruned */
-    for (uint64_t i = v->floor ? v->floor->number : 0; i < v->n_segments && ok; i++)
+    v->heads = ARENA_ARRAY(v->a, v->n_segments - first_segment(v) + 1, struct segment_head);
+    for (uint64_t i = first_segment(v); i < v->n_segments && ok; i++)
         ok = check_segment(v, i);
     v->report->entries = v->index;
     if (ok && v->index < v->goal.size)
@@ -487,8 +509,7 @@ static enum err verify(struct verifier *v, struct fail *f)
     v->live = is_live(v->dir);
     enum err e = read_identity(v, f);
     if (!e)
-        e = as_fault(v, segments_count(v->a, v->path, v->floor ? v->floor->number : 0, &v->n_segments, &why),
-                     &why, f);
+        e = as_fault(v, segments_count(v->a, v->path, first_segment(v), &v->n_segments, &why), &why, f);
     if (!e && !v->report->fault[0])
         v->report->ok = check_segments(v);
     return e;

@@ -256,6 +256,8 @@ TEST(pruning_deletes_a_closed_epoch_and_no_other_proof)
     EXPECT(epoch(au, 0, 4).pruned);
     EXPECT(!epoch(au, 1, 4).pruned);
     au = reopened(au);
+    EXPECT(au->segments[0].unseen); /* out of a summary that was made when there were older ones */
+    EXPECT_INT(au->segments[0].head.first, first);
     check_rest(au, first, size);
     EXPECT_INT(audit_known(au, old_head, NULL, a, NULL), OK);
     prune_all(au, second);

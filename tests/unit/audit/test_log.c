@@ -609,7 +609,7 @@ static bool run_with_fault(int n)
     uint64_t next = 0, acknowledged = 0;
     fx_new(SMALL);
     struct audit *au = fx_open();
-    audit_io = (struct audit_io){nth_pwrite, nth_fdatasync, nth_fallocate};
+    audit_io = (struct audit_io){nth_pwrite, nth_fdatasync, nth_fallocate, real_io.openat};
     countdown = n;
     for (int round = 0; round < 12; round++) {
         for (int i = 0; i < 9; i++)

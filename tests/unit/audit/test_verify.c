@@ -154,7 +154,7 @@ TEST(finished_segments_end_where_their_summary_says)
     fx_end();
 }
 
-/* ---- Segments before the last summary: an open only looks at their heads */
+/* ---- Segments before the last summary: an open takes their heads from it, and looks at none of them */
 
 enum { PASSED_ENTRIES = 130 }; /* five segments of 4 KiB */
 
@@ -265,17 +265,191 @@ TEST(damage_in_a_passed_segment_is_named_by_a_read_and_by_verify)
     fx_end();
 }
 
-/* Each segment must be there, whole, in its place. */
-TEST(a_passed_segment_of_another_place_is_refused)
+static const char *const passed[] = {"audit/segment-00000000", "audit/segment-00000001",
+                                     "audit/segment-00000002"};
+
+/* What the newest summary says of the segments before is believed until one of them is needed. */
+static void found_at_first_use(unsigned n)
+{
+    const char *name = passed[n];
+    struct span leaf, detail;
+    struct fail f = {0};
+    struct arena *a = arena_new(0);
+    struct audit *au = fx_open();
+    uint64_t first = au->segments[n].head.first;
+    EXPECT(au->segments[n].unseen);
+    for (unsigned again = 0; again < 2; again++) {
+        f = (struct fail){0};
+        EXPECT_INT(audit_read(au, first, a, &leaf, &detail, &f), ERR_CORRUPT);
+        EXPECT(strstr(f.detail, name) != NULL);
+        EXPECT_INT(audit_read(au, first + SPARSE_EVERY + 1, a, &leaf, &detail, NULL), ERR_CORRUPT);
+    }
+    EXPECT(fx_same(au, au->segments[n + 1].head.first));
+    audit_close(au);
+    EXPECT(strstr(fx_verify(), name) != NULL);
+    arena_free(a);
+}
+
+TEST(a_passed_segment_of_another_place_is_found_at_its_first_use)
+{
+    make_long();
+    open_refuses(files[0], 0, SEGMENT_HEAD); /* a start asks when the first epoch began */
+    for (unsigned n = 1; n < 3; n++)
+        for (off_t at = 0; at < SEGMENT_HEAD; at++) {
+            fx_byte(passed[n], at, 0x10);
+            found_at_first_use(n);
+            fx_byte(passed[n], at, 0x10);
+        }
+    EXPECT(truncate(fx_path(files[1]), SMALL - 1) == 0);
+    found_at_first_use(1);
+    EXPECT(truncate(fx_path(files[1]), SEGMENT_HEAD - 1) == 0);
+    found_at_first_use(1);
+    fx_end();
+}
+
+/* A good head of a good segment of this log, and yet not the one that belongs there. */
+TEST(a_passed_segment_in_place_of_another_is_found_at_its_first_use)
+{
+    make_long();
+    fx_run("cp %s/audit/segment-00000002 %s/audit/segment-00000001", fx_data);
+    found_at_first_use(1);
+    fx_end();
+}
+
+TEST(a_passed_segment_that_is_missing_is_refused_at_the_start)
 {
     struct audit *au = NULL;
+    struct fail f = {0};
     make_long();
-    open_refuses(files[0], 0, SEGMENT_HEAD);
-    open_refuses(files[1], 0, SEGMENT_HEAD);
-    EXPECT(truncate(fx_path(files[1]), SMALL - 1) == 0);
-    EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
     EXPECT(unlink(fx_path(files[1])) == 0);
-    EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
+    EXPECT_INT(audit_open(fx_data, &au, &f), ERR_CORRUPT);
+    EXPECT(strstr(f.detail, "segment-00000001 is missing") != NULL);
+    EXPECT(strstr(fx_verify(), "segment-00000001 is missing") != NULL);
+    fx_end();
+}
+
+/* ---- How much a start asks for */
+
+static unsigned n_opened;
+
+static int count_openat(int dir, const char *name, int flags)
+{
+    n_opened++;
+    return openat(dir, name, flags);
+}
+
+static unsigned opened_at_start(enum err (*open_log)(const char *, struct audit **, struct fail *))
+{
+    const struct audit_io real = audit_io;
+    struct audit *au = NULL;
+    audit_io.openat = count_openat;
+    n_opened = 0;
+    EXPECT_INT(open_log(fx_data, &au, NULL), OK);
+    audit_io = real;
+    audit_close(au);
+    return n_opened;
+}
+
+/* Entries up to the middle of a segment, so many segments later; none begins where a bundle does (where one
+ * does, a start asks whether an epoch ended there). */
+static uint64_t lengthen(uint64_t from, size_t segments)
+{
+    struct audit *au = fx_open();
+    size_t upto = au->n_segments + segments;
+    for (unsigned more = 5; au->n_segments < upto || more--; from++)
+        EXPECT_INT(fx_append(au, from), OK);
+    EXPECT_INT(audit_seal(au, NULL), OK);
+    fx_publish(au);
+    for (size_t i = 1; i < au->n_segments; i++)
+        EXPECT(au->segments[i].head.first % MERKLE_TILE_WIDTH != 0);
+    audit_close(au);
+    return from;
+}
+
+TEST(a_start_opens_as_many_files_however_many_segments_there_are)
+{
+    fx_new(SMALL);
+    uint64_t n = lengthen(0, 12);
+    unsigned few = opened_at_start(audit_open), few_read = opened_at_start(audit_open_read);
+    n = lengthen(n, 24);
+    EXPECT_INT(opened_at_start(audit_open), few);
+    EXPECT_INT(opened_at_start(audit_open_read), few_read);
+    EXPECT(few < 2 * 12);
+    EXPECT(fx_verify()[0] == 0);
+    struct audit *au = fx_open();
+    EXPECT_INT(au->n_segments, 37);
+    for (uint64_t i = 0; i < n; i++)
+        EXPECT(fx_same(au, i));
+    audit_close(au);
+    fx_end();
+}
+
+/* ---- Summaries as they were, or as somebody with the key could make them */
+
+static void sign_again(const char *name, const uint8_t *body, size_t len)
+{
+    uint8_t signature[SIGN_LEN];
+    struct sign_key *key = NULL;
+    EXPECT_INT(sign_key_read_file(fx_path("audit-key"), &key, NULL), OK);
+    sign_make(key, span_of(body, len), signature);
+    sign_key_free(key);
+    int fd = open(fx_path(name), O_WRONLY | O_TRUNC);
+    EXPECT(write(fd, body, len) == (ssize_t)len && write(fd, signature, SIGN_LEN) == SIGN_LEN);
+    close(fd);
+}
+
+/* The newest summary's bytes without the signature; those of its table begin at *table. */
+static uint8_t *newest_summary(char name[32], size_t *len, size_t *table)
+{
+    struct audit *au = fx_open();
+    uint64_t number = au->n_segments - 2;
+    audit_close(au);
+    snprintf(name, 32, "audit/summary-%08llu", (unsigned long long)number);
+    off_t size = fx_size(name);
+    uint8_t *bytes = malloc((size_t)size);
+    int fd = open(fx_path(name), O_RDONLY);
+    EXPECT(read(fd, bytes, (size_t)size) == size);
+    close(fd);
+    *len = (size_t)size - SIGN_LEN;
+    *table = *len - 12 * (size_t)number;
+    EXPECT_INT(get_be(bytes + *table - 4, 4), number);
+    return bytes;
+}
+
+TEST(summaries_without_the_heads_before_are_written_again_by_the_first_start)
+{
+    char name[32];
+    size_t len, table;
+    make_long();
+    unsigned quick = opened_at_start(audit_open), quick_read = opened_at_start(audit_open_read);
+    uint8_t *b = newest_summary(name, &len, &table);
+    put_be(b + 8, 1, 4);
+    sign_again(name, b, table - 4);
+    EXPECT(fx_verify()[0] == 0);
+    EXPECT(opened_at_start(audit_open_read) > quick_read); /* a tool writes nothing */
+    open_refuses(files[1], 0, SEGMENT_HEAD);
+    EXPECT(opened_at_start(audit_open) > quick);
+    EXPECT_INT(fx_size(name), len + SIGN_LEN);
+    EXPECT_INT(opened_at_start(audit_open), quick);
+    EXPECT(fx_verify()[0] == 0);
+    free(b);
+    fx_end();
+}
+
+TEST(heads_in_a_summary_that_cannot_be_are_not_believed)
+{
+    char name[32];
+    size_t len, table;
+    make_long();
+    uint8_t *b = newest_summary(name, &len, &table);
+    put_be(b + table + 12, get_be(b + table + 24, 8), 8); /* the second begins where the third does */
+    sign_again(name, b, len);
+    EXPECT_INT(sealed_after_open(), PASSED_ENTRIES);
+    EXPECT(fx_verify()[0] == 0);                              /* written again */
+    put_be(b + table + 12, get_be(b + table + 24, 8) - 1, 8); /* the second begins elsewhere */
+    sign_again(name, b, len);
+    EXPECT(strstr(fx_verify(), name) != NULL);
+    free(b);
     fx_end();
 }
 
@@ -550,6 +724,11 @@ UNIT_MAIN(CASE(every_flipped_byte_is_found), CASE(open_refuses_what_verify_finds
           CASE(torn_summaries_are_made_again),
           CASE(a_segment_that_cannot_be_read_just_now_is_not_taken_for_damaged),
           CASE(damage_in_a_passed_segment_is_named_by_a_read_and_by_verify),
-          CASE(a_passed_segment_of_another_place_is_refused), CASE(a_forged_leaf_is_named),
+          CASE(a_passed_segment_of_another_place_is_found_at_its_first_use),
+          CASE(a_passed_segment_in_place_of_another_is_found_at_its_first_use),
+          CASE(a_passed_segment_that_is_missing_is_refused_at_the_start),
+          CASE(a_start_opens_as_many_files_however_many_segments_there_are),
+          CASE(summaries_without_the_heads_before_are_written_again_by_the_first_start),
+          CASE(heads_in_a_summary_that_cannot_be_are_not_believed), CASE(a_forged_leaf_is_named),
           CASE(damages_are_named), CASE(damages_with_the_key_in_place), CASE(full_tiles_are_checked),
           CASE(readers_publisher_and_verifier_beside_the_committer), CASE(report_says_what_was_checked))
