@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- files only: a server has no rowids
+-- anew: the values of all persons
 -- Rows of values are found by number: the tree's inner pages held whole rows, and it was seven pages deep for a million people.
 CREATE TABLE field_value_10 (
     sid        INTEGER NOT NULL,

@@ -6,6 +6,7 @@
  *   store_map.c     its file, mapped for all connections (store_map.h)
  *   store_file.c    one database: open flags, pragmas, checks of its header, errors in our words
  *   store_schema.c  schema texts, migrations, the PostgreSQL spelling
+ *   store_long.c    a migration that takes long: room on the disk, progress
  *   store_query.c   the statements
  *   store_field.c   numbers of fields, remembered
  *   store_memo.c    what was read of persons, kept (store_memo.h)
@@ -22,6 +23,7 @@
 #include "store.h"
 
 #include <sqlite3.h>
+#include <time.h>
 
 #define STORE_PARAMS_MAX 32   /* the widest statement has 22 */
 #define STORE_PATH_MAX   4096 /* PATH_MAX of Linux */
@@ -189,6 +191,30 @@ enum err store_schema_create(struct store_file *sf, struct fail *f);
  * own; without `may_write` an old schema is ERR_CONFLICT. A schema newer than ours is ERR_CONFLICT always. */
 enum err store_schema_migrate(struct store_file *sf, const struct embedded_file *files, size_t n,
                               bool may_write, struct fail *f);
+
+/* ---- store_long.c: a migration of a file, which may take minutes
+ *
+ * From store_long_ms on its progress is told: a bar on a terminal, else a line every ten seconds. One whose
+ * text has a line `-- anew: WHAT` writes the rows of a large table again, and begins only if the disk has
+ * room. */
+
+struct store_long {
+    const struct store_file *sf;
+    int64_t version;
+    struct span what;
+    uint64_t need, total; /* bytes: more on the disk at most; in the log at most */
+    struct timespec begun, shown;
+    bool said;
+};
+/* ERR_DISK_FULL, with figures: nothing was begun. *l stays until store_long_end. */
+enum err store_long_begin(struct store_long *l, struct store_file *sf, struct span sql, int64_t version,
+                          struct fail *f);
+void store_long_end(struct store_long *l, enum err err);
+/* What tests set: the time without a word; how much the disk of a file has left (false: nobody knows). */
+extern unsigned store_long_ms;
+extern bool (*store_disk_free)(const char *path, uint64_t *bytes);
+
+/* ---- store_schema.c, for servers */
 
 /* The newest version of a schema, and the migration to one in PostgreSQL's spelling. */
 int store_schema_newest(enum store_db db);

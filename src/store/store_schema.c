@@ -5,7 +5,8 @@
  * schema.sql, keys.sql and history.sql always hold the newest schema. When one changes after a release, a
  * file migrate-main-002.sql (-keys-, -history-) beside them brings version 1 to version 2; user_version
  * counts them. What a server does otherwise is in migrate-main-002-servers.sql, and what it need not do
- * begins with the comment FILES_ONLY.
+ * begins with the comment FILES_ONLY. One that writes a large table anew says which in a comment
+ * `-- anew: ...` (store_long.c).
  */
 #include "store_impl.h"
 
@@ -84,6 +85,17 @@ static enum err version_clash(const struct store_file *sf, int64_t have, int64_t
     return err;
 }
 
+static enum err bring_to(struct store_file *sf, struct span sql, int64_t version, struct fail *f)
+{
+    struct store_long l;
+    enum err err = store_long_begin(&l, sf, sql, version, f);
+    if (err != OK)
+        return err;
+    err = apply(sf, sql, version, f);
+    store_long_end(&l, err);
+    return err;
+}
+
 enum err store_schema_migrate(struct store_file *sf, const struct embedded_file *files, size_t n,
                               bool may_write, struct fail *f)
 {
@@ -100,7 +112,7 @@ enum err store_schema_migrate(struct store_file *sf, const struct embedded_file 
     if (have < 1)
         return fail_set(f, ERR_CORRUPT, "%s has no schema: its creation was interrupted", sf->path);
     for (int64_t v = have + 1; v <= want && err == OK; v++)
-        err = apply(sf, *migration(def, files, n, v), v, f);
+        err = bring_to(sf, *migration(def, files, n, v), v, f);
     return err;
 }
 

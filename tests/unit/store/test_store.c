@@ -336,22 +336,27 @@ TEST(migrations_run_once_in_order)
     folder_drop();
 }
 
+/* A new folder whose database is as `sql` makes it: tables as they once were, and the version that had them.
+ */
+static struct store *store_of_old(enum store_db which, const char *sql)
+{
+    struct store *st = store_fresh();
+    EXPECT_INT(sqlite3_exec(st->file[which].db, sql, NULL, NULL, NULL), SQLITE_OK);
+    return st;
+}
+
 /* A folder made before class keys had generations. */
 TEST(an_old_keys_db_is_brought_up_to_date)
 {
     struct fail f = {0};
-    struct store *st = store_fresh();
+    struct store *st = store_of_old(
+        STORE_KEYS, "DROP TABLE class_key; DROP TABLE person_key;"
+                    "CREATE TABLE class_key (class TEXT NOT NULL PRIMARY KEY, wrapped BLOB NOT NULL);"
+                    "CREATE TABLE person_key (subject BLOB NOT NULL PRIMARY KEY, class TEXT NOT NULL,"
+                    " wrapped BLOB NOT NULL);"
+                    "INSERT INTO class_key VALUES ('adult', x'01'), ('child', x'02');"
+                    "INSERT INTO person_key VALUES (x'aa', 'child', x'03'); PRAGMA user_version = 1");
     struct store_rows r;
-    sqlite3 *db = st->file[STORE_KEYS].db;
-    EXPECT_INT(sqlite3_exec(db,
-                            "DROP TABLE class_key; DROP TABLE person_key;"
-                            "CREATE TABLE class_key (class TEXT NOT NULL PRIMARY KEY, wrapped BLOB NOT NULL);"
-                            "CREATE TABLE person_key (subject BLOB NOT NULL PRIMARY KEY, class TEXT NOT NULL,"
-                            " wrapped BLOB NOT NULL);"
-                            "INSERT INTO class_key VALUES ('adult', x'01'), ('child', x'02');"
-                            "INSERT INTO person_key VALUES (x'aa', 'child', x'03'); PRAGMA user_version = 1",
-                            NULL, NULL, NULL),
-               SQLITE_OK);
     store_close(st);
     EXPECT_INT(store_open(folder, STORE_READ, &st, &f), ERR_CONFLICT);
     f = (struct fail){0};
@@ -380,21 +385,17 @@ TEST(an_old_server_is_refused)
 TEST(persons_of_an_old_troth_db_are_kept)
 {
     struct fail f = {0};
-    struct store *st = store_fresh();
+    struct store *st = store_of_old(
+        STORE_MAIN,
+        "DROP TABLE node; DROP TABLE entry_copy; DROP TABLE index_hash; DROP TABLE index_head;"
+        "DROP TABLE subject; CREATE TABLE subject (id BLOB NOT NULL PRIMARY KEY, sid INTEGER NOT NULL,"
+        " created INTEGER NOT NULL, teen_from INTEGER NOT NULL, adult_from INTEGER NOT NULL,"
+        " state INTEGER NOT NULL, region TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0);"
+        "CREATE INDEX subject_by_sid ON subject (sid);"
+        "CREATE INDEX subject_by_teen ON subject (teen_from) WHERE teen_from > 0;"
+        "INSERT INTO subject VALUES (x'bb', 2, 20, 0, 0, 0, 'CN', 5), (x'aa', 1, 10, 7, 8, 1, 'DE', 4);"
+        "PRAGMA user_version = 4");
     struct store_rows r;
-    EXPECT_INT(
-        sqlite3_exec(
-            st->file[STORE_MAIN].db,
-            "DROP TABLE node; DROP TABLE entry_copy; DROP TABLE index_hash; DROP TABLE index_head;"
-            "DROP TABLE subject; CREATE TABLE subject (id BLOB NOT NULL PRIMARY KEY, sid INTEGER NOT NULL,"
-            " created INTEGER NOT NULL, teen_from INTEGER NOT NULL, adult_from INTEGER NOT NULL,"
-            " state INTEGER NOT NULL, region TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0);"
-            "CREATE INDEX subject_by_sid ON subject (sid);"
-            "CREATE INDEX subject_by_teen ON subject (teen_from) WHERE teen_from > 0;"
-            "INSERT INTO subject VALUES (x'bb', 2, 20, 0, 0, 0, 'CN', 5), (x'aa', 1, 10, 7, 8, 1, 'DE', 4);"
-            "PRAGMA user_version = 4",
-            NULL, NULL, NULL),
-        SQLITE_OK);
     struct embedded_file files[8];
     size_t n = 0;
     for (size_t i = 0; i < store_sql_count; i++)
@@ -424,18 +425,14 @@ TEST(persons_of_an_old_troth_db_are_kept)
 TEST(happenings_of_an_old_troth_db_are_of_every_source)
 {
     struct fail f = {0};
-    struct store *st = store_fresh();
+    struct store *st = store_of_old(
+        STORE_MAIN,
+        "DROP TABLE happening; CREATE TABLE happening (sid INTEGER NOT NULL, event TEXT NOT NULL,"
+        " field TEXT NOT NULL, item TEXT NOT NULL, service TEXT NOT NULL, purpose TEXT NOT NULL,"
+        " time INTEGER NOT NULL, PRIMARY KEY (sid, event, field, item, service, purpose)) WITHOUT ROWID;"
+        "INSERT INTO happening VALUES (7, 'case-closed', 'letters', 'case-9', 'shop', 'selling', 77);"
+        "PRAGMA user_version = 8");
     struct store_rows r;
-    EXPECT_INT(
-        sqlite3_exec(
-            st->file[STORE_MAIN].db,
-            "DROP TABLE happening; CREATE TABLE happening (sid INTEGER NOT NULL, event TEXT NOT NULL,"
-            " field TEXT NOT NULL, item TEXT NOT NULL, service TEXT NOT NULL, purpose TEXT NOT NULL,"
-            " time INTEGER NOT NULL, PRIMARY KEY (sid, event, field, item, service, purpose)) WITHOUT ROWID;"
-            "INSERT INTO happening VALUES (7, 'case-closed', 'letters', 'case-9', 'shop', 'selling', 77);"
-            "PRAGMA user_version = 8",
-            NULL, NULL, NULL),
-        SQLITE_OK);
     store_close(st);
     EXPECT_INT(store_open(folder, STORE_WRITE, &st, &f), OK);
     EXPECT(store_one(st, Q_HAPPENING_LIST, ARGS(ARG_I(7)), &r, &f));
@@ -445,6 +442,101 @@ TEST(happenings_of_an_old_troth_db_are_of_every_source)
     EXPECT_INT(store_i(&r, 6), 77);
     store_done(&r);
     store_drop(st);
+}
+
+/* ---- Migrations that take long */
+
+static uint64_t disk_left;
+
+static bool left_on_disk(const char *path, uint64_t *bytes)
+{
+    EXPECT(strstr(path, "troth.db") != NULL);
+    *bytes = disk_left;
+    return true;
+}
+
+static const struct embedded_file anew[] = {
+    FILE_ROW(
+        "migrate-main-002.sql",
+        "-- SPDX\n-- anew: the numbers of all things\nCREATE TABLE extra (n INTEGER NOT NULL, b BLOB);"
+        "INSERT INTO extra WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 40000)"
+        " SELECT n, zeroblob(400) FROM c; DROP TABLE extra;"),
+};
+
+/* Runs it from schema version 1, and reads what it wrote to standard error. */
+static enum err migrate_anew(struct store *st, char *said, size_t room, struct fail *f)
+{
+    int saved = dup(STDERR_FILENO);
+    FILE *file = tmpfile();
+    EXPECT(file && dup2(fileno(file), STDERR_FILENO) >= 0);
+    EXPECT_INT(store_file_exec(&st->file[STORE_MAIN], "PRAGMA user_version = 1", f), OK);
+    enum err err = store_schema_migrate(&st->file[STORE_MAIN], anew, 1, true, f);
+    rewind(file);
+    said[fread(said, 1, room - 1, file)] = 0;
+    EXPECT(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    fclose(file);
+    return err;
+}
+
+TEST(a_long_migration_says_how_far_it_is)
+{
+    char said[4096];
+    struct fail f = {0};
+    struct store *st = store_fresh();
+    EXPECT_INT(migrate_anew(st, said, sizeof said, &f), OK);
+    EXPECT(said[0] == 0); /* it is over in no time */
+    const unsigned usual = store_long_ms;
+    store_long_ms = 0;
+    EXPECT_INT(migrate_anew(st, said, sizeof said, &f), OK);
+    store_long_ms = usual;
+    EXPECT(strstr(said, "troth.db: to schema version 2, the numbers of all things are written anew: ") !=
+           NULL);
+    EXPECT(strstr(said, " MiB of disk\n") != NULL);
+    EXPECT(strstr(said, "troth.db: it has schema version 2, after ") != NULL);
+    store_drop(st);
+}
+
+TEST(a_migration_for_which_the_disk_has_no_room_does_not_begin)
+{
+    char said[4096], want[256];
+    struct fail f = {0};
+    struct store *st = store_fresh();
+    bool (*const usual)(const char *, uint64_t *) = store_disk_free;
+    int64_t pages = 0, page = 0, version = 0, n = 0;
+    EXPECT_INT(store_file_number(&st->file[STORE_MAIN], "PRAGMA page_count", &pages, &f), OK);
+    EXPECT_INT(store_file_number(&st->file[STORE_MAIN], "PRAGMA page_size", &page, &f), OK);
+    store_disk_free = left_on_disk;
+    disk_left = (uint64_t)(pages * page / 4 * 13 - 1);
+    EXPECT_INT(migrate_anew(st, said, sizeof said, &f), ERR_DISK_FULL);
+    snprintf(want, sizeof want,
+             "the numbers of all things are written anew; that takes up to %lld MiB more on its disk, and "
+             "%lld MiB are free",
+             (long long)(pages * page / 4 * 13 + (1 << 20) - 1) >> 20,
+             (long long)(disk_left + (1 << 20) - 1) >> 20);
+    EXPECT(strstr(f.detail, want) != NULL);
+    f = (struct fail){0};
+    EXPECT_INT(store_file_number(&st->file[STORE_MAIN], "PRAGMA user_version", &version, &f), OK);
+    EXPECT_INT(version, 1);
+    EXPECT_INT(store_file_number(&st->file[STORE_MAIN],
+                                 "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'extra'", &n, &f),
+               OK);
+    EXPECT_INT(n, 0);
+    disk_left++;
+    EXPECT_INT(migrate_anew(st, said, sizeof said, &f), OK);
+    store_disk_free = usual;
+    store_drop(st);
+}
+
+/* The one that takes a minute for a million people is among them. */
+TEST(migration_10_is_known_to_write_all_values_anew)
+{
+    bool found = false;
+    for (size_t i = 0; i < store_sql_count; i++)
+        if (span_is(store_sql[i].name, "migrate-main-010.sql"))
+            found = strstr((const char *)store_sql[i].content.p, "\n-- anew: the values of all persons\n") !=
+                    NULL;
+    EXPECT(found);
 }
 
 TEST(a_failing_migration_leaves_nothing)
@@ -880,8 +972,10 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(a_restored_copy_gets_its_wal_back), CASE(migrations_run_once_in_order),
           CASE(an_old_keys_db_is_brought_up_to_date), CASE(persons_of_an_old_troth_db_are_kept),
           CASE(happenings_of_an_old_troth_db_are_of_every_source), CASE(an_old_server_is_refused),
-          CASE(a_failing_migration_leaves_nothing), CASE(arguments_are_checked_against_the_signature),
-          CASE(empty_is_not_null_and_bytes_keep_zeros),
+          CASE(a_failing_migration_leaves_nothing), CASE(a_long_migration_says_how_far_it_is),
+          CASE(a_migration_for_which_the_disk_has_no_room_does_not_begin),
+          CASE(migration_10_is_known_to_write_all_values_anew),
+          CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
           CASE(returning_counts_up), CASE(savepoints_span_both_databases),
           CASE(savepoints_undo_what_was_written_since),
