@@ -13,21 +13,10 @@
 
 #define SPARE_PREFIX "segment-next" /* sorts after all numbers and is never read */
 
-static void *grown(void *p, size_t n, size_t *cap, size_t size)
-{
-    if (n < *cap)
-        return p;
-    *cap = *cap ? *cap * 2 : 16;
-    p = realloc(p, *cap * size);
-    if (!p)
-        abort(); /* as an arena would */
-    return p;
-}
-
 void segments_add(struct audit *au, const struct segment_head *h, bool unseen)
 {
     pthread_mutex_lock(&au->lock_segments);
-    au->segments = grown(au->segments, au->n_segments, &au->cap_segments, sizeof *au->segments);
+    au->segments = list_grown(au->segments, au->n_segments, &au->cap_segments, sizeof *au->segments);
     au->segments[au->n_segments++] = (struct segment){.head = *h, .unseen = unseen};
     pthread_mutex_unlock(&au->lock_segments);
 }
@@ -38,7 +27,7 @@ void segments_note(struct audit *au, uint64_t index, uint64_t offset)
     if ((index - s->head.first) % SPARSE_EVERY != 0)
         return;
     pthread_mutex_lock(&au->lock_segments);
-    s->sparse = grown(s->sparse, s->n_sparse, &s->cap_sparse, sizeof *s->sparse);
+    s->sparse = list_grown(s->sparse, s->n_sparse, &s->cap_sparse, sizeof *s->sparse);
     s->sparse[s->n_sparse++] = (uint32_t)offset;
     pthread_mutex_unlock(&au->lock_segments);
 }
@@ -112,7 +101,7 @@ static enum err offsets_read(const struct audit *au, const struct segment_head *
     while ((step = cursor_next(&c, &r)) == STEP_RECORD) {
         if ((r.index - h->first) % SPARSE_EVERY != 0)
             continue;
-        out->sparse = grown(out->sparse, out->n_sparse, &out->cap_sparse, sizeof *out->sparse);
+        out->sparse = list_grown(out->sparse, out->n_sparse, &out->cap_sparse, sizeof *out->sparse);
         out->sparse[out->n_sparse++] = (uint32_t)r.offset;
     }
     cursor_close(&c);

@@ -324,3 +324,14 @@ size_t arena_used(const struct arena *a)
 {
     return a->used;
 }
+
+void *list_grown(void *list, size_t n, size_t *cap, size_t size)
+{
+    if (n < *cap)
+        return list;
+    *cap = *cap ? *cap * 2 : 64;
+    list = reallocarray(list, *cap, size);
+    if (!list)
+        abort();
+    return list;
+}

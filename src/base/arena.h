@@ -54,4 +54,9 @@ size_t arena_used(const struct arena *a);
 #define ARENA_ARRAY(a, n, type) ((type *)arena_array((a), (n), sizeof(type)))
 #define ARENA_ROOM(a, n, type)  ((type *)arena_room((a), (n), sizeof(type)))
 
+/* For a list that outlives its request: `list` with room for one element of `size` bytes behind its `n`.
+ * *cap, which begins as 0 with a null list, is doubled when it is reached. free() takes it. Out of memory
+ * ends the process, as above. */
+void *list_grown(void *list, size_t n, size_t *cap, size_t size);
+
 #endif

@@ -176,12 +176,7 @@ static void row_push(struct copier *c, const struct copy_row *row)
         c->lost_from = row->entry < c->lost_from ? row->entry : c->lost_from;
         return;
     }
-    if (c->n == c->cap) {
-        c->cap = c->cap ? c->cap * 2 : 1024;
-        c->rows = realloc(c->rows, c->cap * sizeof *c->rows);
-        if (!c->rows)
-            abort();
-    }
+    c->rows = list_grown(c->rows, c->n, &c->cap, sizeof *c->rows);
     c->rows[c->n++] = *row;
 }
 

@@ -219,12 +219,7 @@ static void row_push(struct history *h, const struct history_row *row)
         h->lost_from = row->row.entry < h->lost_from ? row->row.entry : h->lost_from;
         return;
     }
-    if (h->n == h->cap) {
-        h->cap = h->cap ? h->cap * 2 : 1024;
-        h->rows = realloc(h->rows, h->cap * sizeof *h->rows);
-        if (!h->rows)
-            abort(); /* out of memory ends the process, as in the arena */
-    }
+    h->rows = list_grown(h->rows, h->n, &h->cap, sizeof *h->rows);
     h->rows[h->n++] = *row;
     h->urgent |= row->drop;
 }

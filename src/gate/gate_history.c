@@ -285,12 +285,7 @@ void epoch_free(struct epoch_table *t)
 static void add_living(void *ctx, const struct subject *s)
 {
     struct epoch_table *t = ctx;
-    if (t->n_living == t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 1024;
-        t->living = realloc(t->living, t->cap * sizeof *t->living);
-        if (!t->living)
-            abort();
-    }
+    t->living = list_grown(t->living, t->n_living, &t->cap, sizeof *t->living);
     t->living[t->n_living++] = s->id;
 }
 

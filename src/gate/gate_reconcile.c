@@ -49,12 +49,7 @@ static bool of_nobody(const struct audit_leaf *l)
 
 static void names_add(struct names *s, const uint8_t name[16])
 {
-    if (s->n == s->cap) {
-        s->cap = s->cap ? s->cap * 2 : 64;
-        s->list = realloc(s->list, s->cap * sizeof *s->list);
-        if (!s->list)
-            abort(); /* as arena.h: out of memory ends the process */
-    }
+    s->list = list_grown(s->list, s->n, &s->cap, sizeof *s->list);
     memcpy(s->list[s->n++], name, sizeof *s->list);
 }
 
@@ -154,12 +149,7 @@ static void add_erased(void *ctx, const struct subject *s)
     erased_name(v, s->id, name);
     if (!vault_ledger_holds(v, s->id) && !names_hold(&l->m->named, name))
         return;
-    if (l->n == l->cap) {
-        l->cap = l->cap ? l->cap * 2 : 64;
-        l->list = realloc(l->list, l->cap * sizeof *l->list);
-        if (!l->list)
-            abort(); /* as above */
-    }
+    l->list = list_grown(l->list, l->n, &l->cap, sizeof *l->list);
     l->list[l->n++] = *s;
 }
 

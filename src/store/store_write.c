@@ -427,12 +427,7 @@ uint64_t store_key_changes_seen(const struct store *st)
 
 static void list_add(struct store_forget **list, size_t *n, size_t *cap, const struct store_forget *one)
 {
-    if (*n == *cap) {
-        *cap = *cap ? *cap * 2 : 16;
-        *list = realloc(*list, *cap * sizeof **list);
-    }
-    if (!*list)
-        abort(); /* out of memory: an erasure must not be dropped in silence */
+    *list = list_grown(*list, *n, cap, sizeof **list); /* an erasure must not be dropped in silence */
     (*list)[(*n)++] = *one;
 }
 

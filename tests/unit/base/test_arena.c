@@ -138,7 +138,22 @@ TEST(arena_copies_end_in_a_zero_byte)
     arena_free(a);
 }
 
-UNIT_MAIN(CASE(arena_gives_zeroed_aligned_separate_memory), CASE(arena_reset_gives_zeroed_memory_again),
+TEST(a_list_keeps_what_is_in_it_when_it_grows)
+{
+    uint64_t *list = NULL;
+    size_t cap = 0;
+    for (size_t n = 0; n < 1000; n++) {
+        list = list_grown(list, n, &cap, sizeof *list);
+        EXPECT(cap > n);
+        list[n] = n;
+    }
+    for (size_t i = 0; i < 1000; i++)
+        EXPECT_INT(list[i], i);
+    free(list);
+}
+
+UNIT_MAIN(CASE(a_list_keeps_what_is_in_it_when_it_grows), CASE(arena_gives_zeroed_aligned_separate_memory),
+          CASE(arena_reset_gives_zeroed_memory_again),
           CASE(arena_release_gives_back_what_came_since_the_mark),
           CASE(arena_release_of_an_empty_arena_frees_all), CASE(arena_release_runs_what_was_deferred_since),
           CASE(arena_defer_runs_newest_first_and_once), CASE(arena_defer_inside_a_deferred_call_runs_too),
