@@ -257,6 +257,7 @@ enum err vault_ledger_open(struct vault *v, struct store *st, const char *path, 
     l->arena = arena_new(0);
     pthread_mutex_init(&l->lock, NULL);
     snprintf(l->path, sizeof l->path, "%s", path);
+    ledger_free(v->ledger); /* of a group that met another daemon's */
     v->ledger = l;
     enum err e = open_file(l, path, f);
     if (!e)
