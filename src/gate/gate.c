@@ -338,6 +338,25 @@ static enum err settle(struct gate *g, struct store *st, struct unit *first, str
     return e;
 }
 
+/* Under the first set no time to keep was ever reckoned by another: the walk over all who have values is over
+ * while nobody has any. Else a folder that thousands were imported into would begin with it. */
+static enum err clocks_begin(struct gate *g, struct store *st, struct instant now, struct arena *a,
+                             struct fail *f)
+{
+    struct gate_call c = {.gate = g, .view = gate_hold(g), .st = st, .arena = a, .now = now};
+    bool more;
+    enum err e = store_begin_write(st, f);
+    if (!e) {
+        e = clock_follow(&c, GATE_SWEEP_PERSONS, &more, f);
+        if (e)
+            store_rollback(st);
+        else
+            e = store_commit(st, f);
+    }
+    gate_release(g, c.view);
+    return e;
+}
+
 static enum err open_policy(struct gate *g, const struct gate_config *c, struct store *st, struct instant now,
                             struct policy_messages *m, struct arena *a, struct fail *f)
 {
@@ -346,7 +365,8 @@ static enum err open_policy(struct gate *g, const struct gate_config *c, struct 
     enum err e = open_set(st, now, &u, a, m, f);
     if (!e && u && c->serving)
         e = policy_folder_published(st, c->policy_dir, f);
-    if (!e && !u)
+    bool first = !e && !u;
+    if (first)
         e = first_set(c->policy_dir, &u, m, a, f);
     if (!e)
         e = settle(g, st, u, now, f);
@@ -358,7 +378,9 @@ static enum err open_policy(struct gate *g, const struct gate_config *c, struct 
     }
     g->current = snapshot_of(u, r);
     atomic_store(&g->version, (long long)r->generation);
-    return open_next(g, st, a, m, f);
+    if (first)
+        e = clocks_begin(g, st, now, a, f);
+    return e ? e : open_next(g, st, a, m, f);
 }
 
 enum err gate_open(const struct gate_config *c, struct store *st, struct instant now, struct gate **out,

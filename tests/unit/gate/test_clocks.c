@@ -65,11 +65,9 @@ static void happened(const struct subject *s)
 TEST(R109_times_are_reckoned_anew_once_they_come_out_otherwise)
 {
     fx_open();
-    happened(&fx_ann);
-    happened(&fx_mum);
-    EXPECT_INT(swept(), 2); /* never done before */
     int reckoning = reckoning_now();
-    EXPECT(reckoning > 0);
+    EXPECT(reckoning >
+           0); /* nobody had a value when the first set came: whoever gets one is reckoned by it */
     happened(&fx_ann);
     happened(&fx_mum);
     EXPECT_INT(swept(), 0); /* done */
