@@ -129,7 +129,7 @@ static void with_key(size_t i, bool put, struct arena *a)
     struct value v = {.field = SPAN("contact-phone"), .plain = span_of(plain, PLAIN)}, *got;
     size_t n;
     must(vault_key_open(vault, st, &s, &k, &f), &f);
-    must(put ? vault_put(st, &s, k, &v, &f)
+    must(put ? vault_put(st, &s, k, &v, VALUE_VERSION_ASK, &f)
              : vault_get(st, &s, k, SPAN("contact-phone"), SPAN_EMPTY, a, &got, &n, &f),
          &f);
     vault_key_close(k);

@@ -81,9 +81,31 @@ static struct provenance provenance(const struct question *q, const struct gate_
                                .revision = revision_mark(&q->call->view->digest)};
 }
 
-static enum err store_value(const struct question *q, const struct gate_value *in, size_t i,
+/* One that this request stored already: its version is not the one that was gathered. */
+static bool stored_before(const struct question *q, const struct gate_value *values, size_t i)
+{
+    size_t k = 0;
+    while (k < i && (q->fields[k] != q->fields[i] || !span_eq(values[k].item, values[i].item)))
+        k++;
+    return k < i;
+}
+
+/* What was gathered of the person says the version, and no statement is needed for it. */
+static int64_t version_now(const struct question *q, const struct gate_value *values, size_t i)
+{
+    struct span name = policy_name(q->policy, DIM_FIELD, q->fields[i]);
+    if (!q->has_places || stored_before(q, values, i))
+        return VALUE_VERSION_ASK;
+    for (size_t k = 0; k < q->n_places; k++)
+        if (span_eq(q->places[k].value.field, name) && span_eq(q->places[k].value.item, values[i].item))
+            return q->places[k].value.version;
+    return 0;
+}
+
+static enum err store_value(const struct question *q, const struct gate_value *values, size_t i,
                             const struct gate_field *answer, struct fail *f)
 {
+    const struct gate_value *in = &values[i];
     struct span name = policy_name(q->policy, DIM_FIELD, q->fields[i]);
     struct vault_person person = vault_of(&q->subject);
     struct value v = {.field = name, .item = in->item, .from = provenance(q, answer)};
@@ -94,7 +116,7 @@ static enum err store_value(const struct question *q, const struct gate_value *i
     if (!e)
         e = index_value(q, in->item.len ? NULL : kind, v.plain, f);
     if (!e)
-        e = vault_put(q->call->st, &person, q->key, &v, f);
+        e = vault_put(q->call->st, &person, q->key, &v, version_now(q, values, i), f);
     if (e)
         fail_where(f, "/values/%.*s", SPAN_F(span_sub(in->field, 0, 64)));
     return e;
@@ -105,7 +127,7 @@ static enum err store_all(const struct question *q, const struct gate_value *val
 {
     enum err e = OK;
     for (size_t i = 0; !e && i < q->n_fields; i++)
-        e = store_value(q, &values[i], i, &answer->fields[i], f);
+        e = store_value(q, values, i, &answer->fields[i], f);
     return e;
 }
 

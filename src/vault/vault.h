@@ -141,9 +141,11 @@ struct value {
     struct provenance from;
 };
 /* Seals and stores; a value that exists gets version + 1. The field's name gets a number when it is first
- * stored: numbers are given once and never reused. ERR_BAD_VALUE beyond VALUE_MAX or VALUE_ITEM_MAX. */
+ * stored: numbers are given once and never reused. ERR_BAD_VALUE beyond VALUE_MAX or VALUE_ITEM_MAX.
+ * `before`: the version that is there, read in this very group (0: there is none), or VALUE_VERSION_ASK. */
+#define VALUE_VERSION_ASK (-1)
 enum err vault_put(struct store *st, const struct vault_person *s, const struct person_key *k,
-                   const struct value *v, struct fail *f);
+                   const struct value *v, int64_t before, struct fail *f);
 /* Opens one field's values (all items, or one). *n = 0 if none. ERR_INTEGRITY names subject row and field
  * number only. */
 enum err vault_get(struct store *st, const struct vault_person *s, const struct person_key *k,

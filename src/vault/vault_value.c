@@ -28,12 +28,12 @@ static enum err field_number_or_new(struct store *st, struct span name, int64_t 
 
 /* ---- Writing */
 
-static enum err next_version(struct store *st, const struct vault_person *s, int64_t field, struct span item,
-                             int64_t *version, struct fail *f)
+static enum err version_before(struct store *st, const struct vault_person *s, int64_t field,
+                               struct span item, int64_t *version, struct fail *f)
 {
     struct store_rows rows;
     bool found = store_one(st, Q_VALUE_VERSION, ARGS(ARG_I(s->sid), ARG_I(field), ARG_T(item)), &rows, f);
-    *version = found ? store_i(&rows, 0) + 1 : 1;
+    *version = found ? store_i(&rows, 0) : 0;
     enum err e = found ? OK : rows.err;
     store_done(&rows);
     return e;
@@ -49,17 +49,18 @@ static enum err check_size(const struct value *v, struct fail *f)
 }
 
 enum err vault_put(struct store *st, const struct vault_person *s, const struct person_key *k,
-                   const struct value *v, struct fail *f)
+                   const struct value *v, int64_t before, struct fail *f)
 {
-    int64_t field = 0, version = 0;
+    int64_t field = 0;
     uint8_t sealed[VALUE_MAX + SEAL_EXTRA];
     enum err e = check_size(v, f);
     if (!e)
         e = field_number_or_new(st, v->field, &field, f);
-    if (!e)
-        e = next_version(st, s, field, v->item, &version, f);
+    if (!e && before == VALUE_VERSION_ASK)
+        e = version_before(st, s, field, v->item, &before, f);
     if (e)
         return e;
+    int64_t version = before + 1;
     struct bind b = bind_value(s, field, version, v->item);
     e = key_seal(k->data, bind_span(&b), v->plain, sealed, f);
     if (e)

@@ -50,7 +50,7 @@ static void put(const struct vault_person *s, const struct person_key *k, const 
     struct value v = {.field = span_str(field), .item = span_str(item), .plain = span_str(text)};
     v.from.source = SPAN("subject");
     v.from.keep_until = INSTANT_FOREVER;
-    scratch_must(vault_put(scratch_st, s, k, &v, &f), &f);
+    scratch_must(vault_put(scratch_st, s, k, &v, VALUE_VERSION_ASK, &f), &f);
 }
 
 static enum err get(const struct vault_person *s, const struct person_key *k, const char *field,
@@ -74,8 +74,8 @@ TEST(R011_values_come_back_with_their_provenance)
                                   .time = {5},
                                   .keep_until = {9},
                                   .revision = 0xfedcba98};
-    scratch_must(vault_put(scratch_st, &ann, ann_key, &in, &f), &f);
-    scratch_must(vault_put(scratch_st, &ann, ann_key, &in, &f), &f);
+    scratch_must(vault_put(scratch_st, &ann, ann_key, &in, VALUE_VERSION_ASK, &f), &f);
+    scratch_must(vault_put(scratch_st, &ann, ann_key, &in, VALUE_VERSION_ASK, &f), &f);
     EXPECT_INT(get(&ann, ann_key, "contact-phone", &v, &n), OK);
     EXPECT_INT(n, 1);
     EXPECT_SPAN(v[0].plain, "+8613812341234");
@@ -124,13 +124,13 @@ TEST(what_is_too_long_is_refused)
     memset(big, 'x', sizeof big);
     struct fail f = {0};
     struct value v = {.field = SPAN("contact-other"), .plain = span_of(big, VALUE_MAX)};
-    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, &f), OK);
+    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, VALUE_VERSION_ASK, &f), OK);
     v.plain.len++;
-    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, &f), ERR_BAD_VALUE);
+    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, VALUE_VERSION_ASK, &f), ERR_BAD_VALUE);
     v = (struct value){
         .field = SPAN("contact-other"), .item = span_of(big, VALUE_ITEM_MAX + 1), .plain = SPAN("x")};
     f = (struct fail){0};
-    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, &f), ERR_BAD_VALUE);
+    EXPECT_INT(vault_put(scratch_st, &ann, ann_key, &v, VALUE_VERSION_ASK, &f), ERR_BAD_VALUE);
     teardown();
 }
 
