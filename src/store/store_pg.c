@@ -621,8 +621,6 @@ void pg_enter(struct store_pg *pg)
         enter_pooled(pg);
     else
         pg_control(pg, pg->write ? PG_BEGIN_WRITE : PG_BEGIN_READ);
-    for (; pg->saving; pg->saving--, pg->saved++)
-        pg_control(pg, PG_SAVE);
 }
 
 bool pg_looked(const struct store_pg *pg)
@@ -641,14 +639,16 @@ enum err pg_look(struct store_pg *pg, struct fail *f)
     return pg->lost.code;
 }
 
+/* Set when something is first changed: many jobs of a group only read the one of the two databases. */
 void pg_savepoint(struct store_pg *pg)
 {
-    if (pg->state != PG_BEGUN) {
-        pg->saving++;
-        return;
-    }
-    pg_control(pg, PG_SAVE);
-    pg->saved++;
+    pg->saving++;
+}
+
+void pg_save_late(struct store_pg *pg)
+{
+    for (; pg->saving; pg->saving--, pg->saved++)
+        pg_control(pg, PG_SAVE);
 }
 
 /* True if it was sent: those that were not are the inner ones. */

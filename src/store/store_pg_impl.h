@@ -43,7 +43,7 @@ struct store_pg {
     enum store_db which;
     enum pg_transaction state;
     bool write, looked;     /* of the transaction */
-    unsigned saving, saved; /* savepoints, one within another: wanted before it began; and sent */
+    unsigned saving, saved; /* savepoints, one within another: wanted, and sent */
     unsigned unanswered;
     uint16_t makes[PG_UNANSWERED_MAX]; /* which statement each of them prepares, from 1; 0: none */
     void **keep[PG_UNANSWERED_MAX];    /* where its rows go, if somebody asked for them ahead; or null */
@@ -81,6 +81,8 @@ bool pg_stands(const struct store_pg *pg);
 void pg_sent(struct store_pg *pg, int ok, bool wanted);
 /* Sends what begins the transaction, if it is due. Where it cannot, pg->lost says why. */
 void pg_enter(struct store_pg *pg);
+/* Before the first change since a savepoint was wanted: sets it. */
+void pg_save_late(struct store_pg *pg);
 /* Waits for the answers of all that was sent. The wanted one goes to *out (null: it is cleared), with its
  * SQLSTATE in `state` ("" if it did well). Another one's error is the transaction's: pg->lost. */
 void pg_collect(struct store_pg *pg, PGresult **out, char state[6]);

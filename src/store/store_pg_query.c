@@ -78,11 +78,12 @@ static void execute(struct store_pg *pg, enum store_query_id q, const struct sto
 }
 
 /* Only a plain INSERT can meet a row that is there; its caller wants to know. Ids that were drawn at random
- * or counted by this node alone do not: a wait for each of them would be most of what creating a person
- * takes. */
+ * or counted by this node alone do not, nor do the numbers of a person's consents, which the group counts on
+ * from what it read: whoever else took one in between has made the group start again. A wait for each of them
+ * would be most of what creating a person takes, and most of what a consent does. */
 static bool may_clash(enum store_query_id q)
 {
-    if (q == Q_SUBJECT_ADD || q == Q_KEY_ADD || q == Q_PENDING_ADD)
+    if (q == Q_SUBJECT_ADD || q == Q_KEY_ADD || q == Q_PENDING_ADD || q == Q_CONSENT_ADD)
         return false;
     const char *sql = store_query_sql(q);
     return strncmp(sql, "INSERT", 6) == 0 && !strstr(sql, "ON CONFLICT");
@@ -91,6 +92,11 @@ static bool may_clash(enum store_query_id q)
 static bool gives_rows(enum store_query_id q)
 {
     return store_query_out(q)[0];
+}
+
+static bool only_reads(enum store_query_id q)
+{
+    return strncmp(store_query_sql(q), "SELECT", 6) == 0;
 }
 
 static enum err is_lost(const struct store_pg *pg, struct fail *f)
@@ -137,6 +143,8 @@ enum err pg_statement(struct store_pg *pg, enum store_query_id q, const struct s
         return pg->lost.code;
     bool within = pg->state == PG_BEGUN, wrapped = within && may_clash(q);
     bool waits = wrapped || gives_rows(q) || changed || !within;
+    if (within && !only_reads(q))
+        pg_save_late(pg);
     pg_room(pg, 6);
     if (pg->prepared[q] == PG_UNKNOWN && !pg->pooled)
         prepare(pg, q);

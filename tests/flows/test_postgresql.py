@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """On PostgreSQL: what differs from files. (`make test DATABASE=postgresql` runs all other flows on it, too.)"""
-import json, os, shutil, subprocess, time, unittest
+import json, os, re, shutil, subprocess, time, unittest
 
 import pg_server, pg_shards
 from troth_flow import PATIENCE_S, Daemon, Flow, POLICY, run_troth
@@ -8,9 +8,11 @@ from troth_flow import PATIENCE_S, Daemon, Flow, POLICY, run_troth
 
 class OnServer(Flow):
     """Without tests: what the classes below share."""
+    server_options = ()
+
     @classmethod
     def setUpClass(cls):
-        cls.server = pg_server.Server()
+        cls.server = pg_server.Server(*cls.server_options)
         cls.server.__enter__()
         cls.addClassCleanup(cls.server.__exit__)
         if not cls.fresh:
@@ -168,6 +170,48 @@ class Together(OnServer):
         with open(path, "w") as f:
             f.write(good)
         self.daemon.start()
+
+
+class Statements(OnServer):
+    """What a change asks of the servers, by their own log: a statement that is waited for costs more than it takes."""
+    server_options = "-c log_statement=all", "-c log_line_prefix=%d:%p:"
+
+    def logged(self, does):
+        """Names of the statements that the committer sent to each of the two databases meanwhile, in their order."""
+        with open(self.server.home + "/log") as log:
+            log.seek(0, os.SEEK_END)
+            does()
+            lines = log.read()
+        names = []
+        for url in self.urls:
+            sent = re.findall(r"^%s:(\d+):LOG:  execute (\w+):" % self.name(url), lines, re.M)
+            writers = {pid for pid, name in sent if name in ("PENDING_ADD", "KEY_GET")}
+            names.append([name for pid, name in sent if pid in writers])
+        return names
+
+    def test_a_change_asks_for_nothing_that_is_known(self):
+        person = self.person("1990-05-05")
+        values = {f: "Lane 3" for f in ("order-address", "order-recipient-name", "order-number")}
+
+        def agree():
+            self.expect(self.post("/v1/subjects/%s/consents" % person, {"document": "group", "state": "given"}, token="shop"), 201)
+
+        def give():
+            self.expect(self.put("/v1/subjects/%s/data" % person, {"purpose": "order-payment", "values": values}, token="shop"), 200)
+        main, _ = self.logged(agree)
+        self.assertIn("CONSENT_ADD", main)
+        self.assertNotIn("CLASH_SAVE", main)  # the group counted its number itself
+        for _ in range(2):
+            main, _ = self.logged(give)
+            self.assertEqual(main.count("VALUE_PUT"), 3)
+            self.assertNotIn("VALUE_VERSION", main)  # what the policy looks at says it
+        versions = pg_server.ask(self.server.home, "SELECT DISTINCT version FROM field_value", database=self.name(self.urls[0]))
+        self.assertEqual(versions.split(), ["2"])
+        self.daemon.restart()
+        main, keys = self.logged(agree)
+        self.assertIn("SAVE", main)
+        self.assertIn("KEY_GET", keys)
+        self.assertNotIn("SAVE", keys)  # where only a key was read nothing is to be undone
 
 
 class Apart(OnServer):
