@@ -77,12 +77,11 @@ static enum err load(struct gate *g, struct store *st, struct instant now, struc
 {
     struct register_copy *r = NULL;
     struct sets s = {0};
-    enum err e = vault_follow(g->vault, st, f);
-    if (!e)
-        e = registers_copy(g->vault, st, &r, f);
+    enum err e = registers_copy(g->vault, st, &r, f);
     if (!e)
         e = load_sets(g, st, now, &s, f);
     if (!e) {
+        vault_follow_later(g->vault, (int64_t)r->generation);
         take_over(g, r, &s);
         return OK;
     }

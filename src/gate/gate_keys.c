@@ -30,9 +30,12 @@ enum err gate_rotate(struct gate_call *c, struct gate_rotation *r, struct fail *
 {
     r->wrapped = r->left = 0;
     r->resumed = r->finished = false;
+    enum err e = vault_follow_due(c->gate->vault, c->st, f);
+    if (e)
+        return e;
     if (!span_is(r->key, "master"))
         return rotate_class(c, r, f);
-    enum err e = vault_rotate_master(c->gate->vault, c->st, r->new_file, f);
+    e = vault_rotate_master(c->gate->vault, c->st, r->new_file, f);
     r->finished = !e;
     return e ? e : note(c, r, "the master key was changed", f);
 }

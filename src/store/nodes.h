@@ -69,14 +69,20 @@ struct node_stand {
     bool fresh;      /* the snapshot was taken by this question */
 };
 enum err store_stand(struct store *st, int64_t number, struct node_stand *out, struct fail *f);
+/* The version that it said last in this snapshot or group; 0: it was not asked. */
+int64_t store_stood_version(const struct store *st);
 /* Others wait behind the thread that uses it: it waits less long, and leaves it to store_probe to find out
  * whether a server that could not be reached can be now. */
 void store_impatient(struct store *st);
 /* The next transactions are on new connections. */
 void store_renew(struct store *st);
-/* Looks whether servers that could not be reached answer, each for some seconds; at once if none is known to
- * be away. Any thread: its connections are not used. */
+/* Looks whether servers answer that could not be reached, or that somebody waits for, each for some seconds;
+ * at once if there is none. Any thread: its connections are not used. */
 void store_probe(const struct store *st);
+/* From now on a thread calls it again and again, or none does any longer. While one does, nobody else waits
+ * for a keys' server that it found away: statements on it are ERR_BUSY at once, and what needs none goes on.
+ */
+void store_probed(bool on);
 /* In a group: true if no daemon runs under the number; none can start before the group ends. */
 enum err store_node_dead(struct store *st, int64_t number, bool *dead, struct fail *f);
 /* A streaming replica (`history = URL` of DATA/database): from begin to end, in a snapshot of which

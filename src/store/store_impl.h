@@ -141,9 +141,10 @@ struct store {
     struct store_sids sids;
     struct store_pg *aside;         /* a replica, for histories; or null */
     int64_t stood_ms, stood_number; /* of this snapshot: its newest beat, of which node */
-    bool sids_taken;                /* in this group */
-    struct store_memo *memo;        /* null: nothing was kept yet */
-    size_t memo_most;               /* 0: nothing is kept */
+    int64_t stood_version;   /* and what of registers, policies and keys belongs to it, as store_stand said */
+    bool sids_taken;         /* in this group */
+    struct store_memo *memo; /* null: nothing was kept yet */
+    size_t memo_most;        /* 0: nothing is kept */
     struct store_ahead ahead;
     bool keys_beside; /* the last snapshot with persons asked ahead needed keys */
 };

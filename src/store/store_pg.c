@@ -234,11 +234,34 @@ static enum err settle(struct store_pg *pg, struct fail *f)
 
 /* ---- What all connections of the process know of a server */
 
-static atomic_bool unreachable[STORE_DB_COUNT], deaf;
+static atomic_bool unreachable[STORE_DB_COUNT], suspected[STORE_DB_COUNT], deaf, probed;
 
 bool pg_unreachable(enum store_db which)
 {
     return atomic_load(&unreachable[which]);
+}
+
+bool pg_doubtful(enum store_db which)
+{
+    return pg_unreachable(which) || atomic_load(&suspected[which]);
+}
+
+void pg_probed(bool on)
+{
+    atomic_store(&probed, on);
+}
+
+/* The prober found the keys' server away: whoever asks it is told so at once, and whoever waits for it waits
+ * no longer. Of the people's server the ear knows (pg_deaf), and everything needs it. */
+static bool given_up(const struct store_pg *pg)
+{
+    return pg->which == STORE_KEYS && !pg->probes && atomic_load(&probed) && pg_unreachable(pg->which);
+}
+
+static void suspect(const struct store_pg *pg, int64_t since)
+{
+    if (pg->which == STORE_KEYS && !pg->probes && pg_monotonic_ms() - since >= PG_SUSPECT_MS)
+        atomic_store(&suspected[pg->which], true);
 }
 
 void pg_deaf(bool is)
@@ -281,14 +304,14 @@ enum err pg_connect(struct store_pg *pg, struct fail *f)
  * was sent and not acknowledged, and by silence. */
 static enum err connect_now(struct store_pg *pg, struct fail *f)
 {
-    static const struct {
+    const struct {
         const char *key, *value;
     } options[] = {{"keepalives_idle", "5"},
                    {"keepalives_interval", "1"},
                    {"keepalives_count", "5"},
                    {"tcp_user_timeout", "5000"},
                    {"dbname", NULL},
-                   {"connect_timeout", PG_CONNECT_S},
+                   {"connect_timeout", pg->probes ? PG_PROBE_S : PG_CONNECT_S},
                    {"application_name", "troth"},
                    {"client_encoding", "UTF8"}};
     enum { N = sizeof options / sizeof options[0] };
@@ -428,6 +451,10 @@ static void take_state(const PGresult *r, char state[6])
 /* How long a silence has lasted too long. */
 static int64_t patience_ms(const struct store_pg *pg)
 {
+    if (pg->probes)
+        return PG_DEAF_MS;
+    if (given_up(pg))
+        return 0;
     if (!pg->impatient)
         return pg->aside ? PG_ASIDE_MS : PG_SILENCE_MS;
     bool away = pg->which == STORE_MAIN ? atomic_load(&deaf) : pg_unreachable(pg->which);
@@ -438,12 +465,15 @@ static int64_t patience_ms(const struct store_pg *pg)
  * ends, and whoever reads from it learns so. */
 static void answer_wait(struct store_pg *pg)
 {
-    enum { LOOK_MS = 100 }; /* the ear may have lost it meanwhile */
+    enum { LOOK_MS = 100 }; /* the ear may have lost it meanwhile, or the prober */
+    bool looks = pg->impatient || pg->which == STORE_KEYS;
     int64_t since = pg_monotonic_ms();
     while (PQisBusy(pg->c)) {
         struct pollfd p = {.fd = PQsocket(pg->c), .events = POLLIN};
         int64_t left = since + patience_ms(pg) - pg_monotonic_ms();
-        int n = poll(&p, 1, left <= 0 ? 0 : pg->impatient && left > LOOK_MS ? LOOK_MS : (int)left);
+        int n = poll(&p, 1, left <= 0 ? 0 : looks && left > LOOK_MS ? LOOK_MS : (int)left);
+        if (n == 0)
+            suspect(pg, since);
         if ((n < 0 && errno == EINTR) || (n == 0 && since + patience_ms(pg) > pg_monotonic_ms()))
             continue;
         if (n <= 0) {
@@ -567,9 +597,10 @@ static void forget_lost(struct store_pg *pg)
 enum err pg_again(struct store_pg *pg, struct fail *f)
 {
     forget_lost(pg);
+    pg->renew |= given_up(pg); /* what it would have answered is not read any more */
     if (PQstatus(pg->c) == CONNECTION_OK && !pg->renew)
         return OK;
-    enum err err = connect_again(pg, &pg->lost);
+    enum err err = given_up(pg) ? away(pg, &pg->lost) : connect_again(pg, &pg->lost);
     if (err != OK && f && f->code == OK)
         *f = pg->lost;
     return err;
@@ -579,7 +610,8 @@ void pg_probe(const struct store_pg *pg)
 {
     struct fail ignored = {0}; /* whoever needs it is told */
     struct store_pg *own = pg_new(pg->url, pg->which);
-    own->impatient = true;
+    own->probes = true;
+    atomic_store(&suspected[pg->which], false);
     pg_connect(own, &ignored);
     pg_close(own);
 }
@@ -612,15 +644,21 @@ static void enter_pooled(struct store_pg *pg)
         pg_send(pg, "SET TRANSACTION READ ONLY");
 }
 
-void pg_enter(struct store_pg *pg)
+enum err pg_enter(struct store_pg *pg, struct fail *f)
 {
-    if (pg->state != PG_DUE || (pg->which == STORE_KEYS && pg_again(pg, NULL) != OK))
-        return;
+    if (pg->state != PG_DUE)
+        return OK;
+    if (pg->which == STORE_KEYS && pg_again(pg, f) != OK) {
+        enum err err = pg->lost.code;
+        forget_lost(pg); /* nothing was begun here: what needs no key goes on */
+        return err;
+    }
     pg->state = PG_BEGUN;
     if (pg->pooled && !pg->aside)
         enter_pooled(pg);
     else
         pg_control(pg, pg->write ? PG_BEGIN_WRITE : PG_BEGIN_READ);
+    return OK;
 }
 
 bool pg_looked(const struct store_pg *pg)
@@ -630,7 +668,9 @@ bool pg_looked(const struct store_pg *pg)
 
 enum err pg_look(struct store_pg *pg, struct fail *f)
 {
-    pg_enter(pg);
+    enum err err = pg_enter(pg, f);
+    if (err != OK)
+        return err;
     pg_send(pg, "SELECT 1");
     pg_collect(pg, NULL, NULL);
     pg->looked = !pg->lost.code;

@@ -39,6 +39,8 @@
 #define PG_ASIDE_MS       2000  /* a replica: the primary has it all */
 #define PG_ASIDE_AGAIN_MS 30000 /* one that failed is left alone for so long */
 #define PG_DEAF_MS        1000  /* and after this if the ear hears nothing either, or others gave it up */
+#define PG_SUSPECT_MS     300   /* a keys' server that is silent for so long is looked at by the prober, */
+#define PG_PROBE_S        "2"   /* which takes so long to find out: the least that libpq takes */
 #define PG_VERSION_MIN    150000
 #define PG_UNANSWERED_MAX 64 /* commands sent and not waited for: their answers fit any socket buffer */
 
@@ -63,6 +65,11 @@ struct store_pg *pg_new(const char *url, enum store_db which);
 void pg_impatient(struct store_pg *pg);
 /* No connection to this database could be made, and none has been since. Any thread. */
 bool pg_unreachable(enum store_db which);
+/* The same, or somebody waits for its answer: it is worth a probe. Any thread. */
+bool pg_doubtful(enum store_db which);
+/* A thread of this process calls pg_probe again and again, or does no longer: only then is a server of keys
+ * given up by all as soon as one knows that it is away. */
+void pg_probed(bool on);
 /* The ear has had no answer for PG_DEAF_MS, or has one again. Any thread. */
 void pg_deaf(bool deaf);
 /* The next transaction is on a new connection. */

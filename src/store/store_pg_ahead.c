@@ -90,9 +90,7 @@ static void ask(struct store *st, enum store_ahead_which w, const struct array *
     const int length[1] = {(int)a->len}, format[1] = {1};
     unsigned place = Q_COUNT + (unsigned)w;
     st->ahead.asked[w] = true;
-    if (!pg->lost.code)
-        pg_enter(pg);
-    if (pg->lost.code)
+    if (pg->lost.code || pg_enter(pg, NULL) != OK)
         return;
     pg_room(pg, 2);
     if (pg->prepared[place] == PG_UNKNOWN && !pg->pooled) {

@@ -59,6 +59,7 @@ struct store_pg {
     bool renew;     /* the next transaction is on a new connection: this one led to a replica, say */
     bool aside;     /* a replica is as well: see pg_aside */
     bool impatient; /* somebody's socket waits behind it: see pg_impatient */
+    bool probes;    /* it finds out whether the server answers: see pg_probe */
     int64_t retry_ms, backoff_ms; /* monotonic: not before this; the pause after the next failure */
 };
 
@@ -79,8 +80,9 @@ bool pg_leave(struct store_pg *pg);
 bool pg_stands(const struct store_pg *pg);
 /* Counts a command that was sent; ok is what libpq's PQsend… said. */
 void pg_sent(struct store_pg *pg, int ok, bool wanted);
-/* Sends what begins the transaction, if it is due. Where it cannot, pg->lost says why. */
-void pg_enter(struct store_pg *pg);
+/* Sends what begins the transaction, if it is due. Where it cannot, none is begun, and the others of the
+ * group or snapshot go on. */
+enum err pg_enter(struct store_pg *pg, struct fail *f);
 /* Before the first change since a savepoint was wanted: sets it. */
 void pg_save_late(struct store_pg *pg);
 /* Waits for the answers of all that was sent. The wanted one goes to *out (null: it is cleared), with its

@@ -54,7 +54,9 @@ enum err pg_node_lock(struct store_pg *pg, int64_t number, bool *taken, struct f
     PGresult *r = NULL;
     snprintf(sql, sizeof sql, "SELECT pg_try_advisory_xact_lock(" LOCK_CLASS ", %lld)::int",
              (long long)number);
-    pg_enter(pg);
+    enum err err = pg_enter(pg, f);
+    if (err != OK)
+        return err;
     pg_room(pg, 1);
     pg_sent(pg, PQsendQueryParams(pg->c, sql, 0, NULL, NULL, NULL, NULL, 1), true);
     pg_collect(pg, &r, state);

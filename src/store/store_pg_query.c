@@ -138,9 +138,9 @@ enum err pg_statement(struct store_pg *pg, enum store_query_id q, const struct s
     char state[6];
     if (pg_alone(pg, f) != OK || is_lost(pg, f))
         return pg->lost.code;
-    pg_enter(pg);
-    if (is_lost(pg, f))
-        return pg->lost.code;
+    enum err err = pg_enter(pg, f);
+    if (err != OK)
+        return err;
     bool within = pg->state == PG_BEGUN, wrapped = within && may_clash(q);
     bool waits = wrapped || gives_rows(q) || changed || !within;
     if (within && !only_reads(q))

@@ -156,7 +156,7 @@ enum err store_begin_read(struct store *st, struct fail *f)
     st->key_changes_seen = store_key_changes();
     st->snapshot = true;
     st->snapshots++;
-    st->stood_ms = 0;
+    st->stood_ms = st->stood_version = 0;
     enum err err = OK;
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (st->pg[i] || i == STORE_MAIN)
@@ -225,6 +225,7 @@ enum err store_begin_write(struct store *st, struct fail *f)
     st->key_changes_seen = store_key_changes();
     store_copy_forget_idle(st);
     st->met_another = st->owes_keys = false;
+    st->stood_version = 0;
     if (err == OK && st->n_owed)
         err = forget_owed(st, f);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
@@ -347,8 +348,14 @@ enum err store_stand(struct store *st, int64_t number, struct node_stand *out, s
                                .fresh = fresh};
     store_done(&rows);
     st->stood_ms = out->seen_ms;
+    st->stood_version = out->version;
     st->stood_number = number;
     return OK;
+}
+
+int64_t store_stood_version(const struct store *st)
+{
+    return st->stood_version;
 }
 
 void store_impatient(struct store *st)
@@ -368,8 +375,13 @@ void store_renew(struct store *st)
 void store_probe(const struct store *st)
 {
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
-        if (st->pg[i] && pg_unreachable(i))
+        if (st->pg[i] && pg_doubtful(i))
             pg_probe(st->pg[i]);
+}
+
+void store_probed(bool on)
+{
+    pg_probed(on);
 }
 
 enum err store_node_dead(struct store *st, int64_t number, bool *dead, struct fail *f)

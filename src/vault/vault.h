@@ -114,6 +114,11 @@ enum err vault_ledger_count(struct store *st, int64_t more, struct fail *f);
 /* Class keys as the database has them now: those another node made or dropped. ERR_NO_KEY: a new one is there
  * and the master key that opens it cannot be read here. */
 enum err vault_follow(struct vault *v, struct store *st, struct fail *f);
+/* They may have been changed as of this version (nodes.h): the next call here that reads or writes a person's
+ * key follows first. Until then nobody waits for the server of keys. Any thread. */
+void vault_follow_later(struct vault *v, int64_t version);
+/* Follows if that is due. */
+enum err vault_follow_due(struct vault *v, struct store *st, struct fail *f);
 /* What signs the index log (index.h): the same on every node, from the node keys that all share. */
 struct sign_key *vault_index_key(const struct vault *v);
 /* Another node erased this person: the opened key goes, and the ledger here gets its line. */

@@ -106,6 +106,41 @@ enum err vault_follow(struct vault *v, struct store *st, struct fail *f)
     return e;
 }
 
+void vault_follow_later(struct vault *v, int64_t version)
+{
+    long long due = atomic_load(&v->follow_due);
+    while (due < version)
+        if (atomic_compare_exchange_weak(&v->follow_due, &due, version))
+            return;
+}
+
+/* A snapshot from before the change may not show it: then it stays due. */
+static enum err follow_one(struct vault *v, struct store *st, struct fail *f)
+{
+    long long due = atomic_load(&v->follow_due);
+    if (atomic_load(&v->followed) >= due)
+        return OK;
+    enum err e = vault_follow(v, st, f);
+    if (!e && store_stood_version(st) >= due)
+        atomic_store(&v->followed, due);
+    if (e == ERR_NO_KEY)
+        log_line(LOG_LVL_ERROR, "vault", "%s", f->detail);
+    return e;
+}
+
+enum err vault_follow_due(struct vault *v, struct store *st, struct fail *f)
+{
+    struct fail why = {0};
+    if (atomic_load(&v->followed) >= atomic_load(&v->follow_due))
+        return OK;
+    pthread_mutex_lock(&v->following);
+    enum err e = follow_one(v, st, &why);
+    pthread_mutex_unlock(&v->following);
+    if (e && f && f->code == OK)
+        *f = why;
+    return e;
+}
+
 /* The count first: a reader that compares it keeps nothing that the drop would miss (store.h). */
 void vault_erased_elsewhere(struct vault *v, struct span subject)
 {

@@ -26,6 +26,8 @@ struct vault {
     struct vault_cache *cache;
     pthread_rwlock_t lock; /* over class_keys: the committer changes them while readers unwrap */
     struct generations class_keys[CLASS_COUNT];
+    pthread_mutex_t following;          /* one thread at a time reads what another node changed of them */
+    atomic_llong follow_due, followed;  /* versions: they are as of the second */
     struct key *next[CLASS_COUNT];      /* wraps from the commit on */
     int64_t next_number[CLASS_COUNT];   /* its generation */
     char *master_file, *master_command; /* one of them */

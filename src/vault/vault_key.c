@@ -137,6 +137,7 @@ static struct vault *vault_new(void)
     if (!v)
         abort(); /* as arena.h: out of memory ends the process */
     pthread_rwlock_init(&v->lock, NULL);
+    pthread_mutex_init(&v->following, NULL);
     v->cache = cache_new(VAULT_CACHE_MAX);
     return v;
 }
@@ -218,6 +219,7 @@ void vault_close(struct vault *v)
     free(v->master_file);
     free(v->master_command);
     free(v->next_master);
+    pthread_mutex_destroy(&v->following);
     pthread_rwlock_destroy(&v->lock);
     key_free(v->index);
     key_free(v->record);
@@ -246,7 +248,10 @@ static enum err put_person(struct vault *v, struct store *st, const struct vault
     uint8_t wrapped[WRAPPED_LEN];
     int64_t generation, written = 0;
     const char *name = class_names[s->child ? CLASS_CHILD : CLASS_ADULT];
-    enum err e = wrap_person(v, s, data, &generation, wrapped, f);
+    enum err e = vault_follow_due(v, st, f);
+    if (e)
+        return e;
+    e = wrap_person(v, s, data, &generation, wrapped, f);
     if (e)
         return e;
     e = store_run(st, q,
@@ -329,6 +334,9 @@ enum err vault_key_read(struct vault *v, struct store *st, const struct vault_pe
                         struct person_key **out, struct fail *f)
 {
     struct store_rows rows;
+    enum err due = vault_follow_due(v, st, f);
+    if (due)
+        return due;
     if (!store_one(st, Q_KEY_GET, ARGS(ARG_B(person_id(s))), &rows, f))
         return rows.err ? rows.err : fail_set(f, ERR_GONE, "this person's key was destroyed");
     struct key *data = NULL;
@@ -395,11 +403,10 @@ static enum err walk_page(struct walk *w, struct store *st, struct fail *f)
 
 enum err vault_keys_each(struct vault *v, struct store *st, vault_each_fn each, void *ctx, struct fail *f)
 {
-    struct walk w = {.v = v, .each = each, .ctx = ctx};
-    enum err e;
-    do
+    struct walk w = {.v = v, .each = each, .ctx = ctx, .n = PAGE};
+    enum err e = vault_follow_due(v, st, f);
+    while (!e && w.n == PAGE)
         e = walk_page(&w, st, f);
-    while (!e && w.n == PAGE);
     if (w.damaged)
         log_line(LOG_LVL_ERROR, "vault", "ALERT integrity: the key rows of %llu persons were changed",
                  (unsigned long long)w.damaged);

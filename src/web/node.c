@@ -400,6 +400,7 @@ static void *node_main(void *arg)
 static void *prober_main(void *arg)
 {
     struct node *n = arg;
+    store_probed(true);
     while (!atomic_load(&n->closed)) {
         struct timespec until;
         store_probe(n->st);
@@ -412,6 +413,7 @@ static void *prober_main(void *arg)
             pthread_cond_timedwait(&n->over, &n->turn, &until);
         pthread_mutex_unlock(&n->turn);
     }
+    store_probed(false);
     return NULL;
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many daemons on one database: what one changes the others go by, with the next decision."""
-import http.client, json, os, re, shutil, signal, subprocess, time, unittest
+import concurrent.futures, http.client, json, os, re, shutil, signal, subprocess, time, unittest
 
 import pg_server
 from troth_flow import Daemon, POLICY, SANITIZER, TROTH, run_troth
@@ -382,6 +382,33 @@ class Alone(OnServer):
             keys.start()
             self.until(60, lambda: status(closed[3]) == 200)
             link.close()
+
+    def test_a_silent_server_of_keys_is_found_out_once(self):
+        """Who needs a key is refused, alone among those of a group; changes that need none go on, and so does following others."""
+        with pg_server.Server() as keys:
+            a = Daemon(urls=(self.server.pair()[0], keys.pair()[1]))
+            a.name = "apart"
+            self.addCleanup(self.end, a)
+            a.start()
+            b = self.joined(a, "beside")
+            known, closed = self.someone(a), self.someone(a)
+            a.restart()
+            self.ok(self.read(a, known))
+            status = lambda method, path, body, token="shop": a.request(method, path, body, token=token).status
+            create = lambda: status("POST", "/v1/subjects", {"birth_date": "1990-05-05"})
+            agree = lambda: status("POST", "/v1/subjects/%s/consents" % known, {"document": "group", "state": "given"})
+            read = lambda person: status("POST", "/v1/subjects/%s/read" % person, READ)
+            keys.signal(signal.SIGSTOP)
+            self.assertEqual(create(), 503)  # its group waits, until the prober knows
+            token = b.service("late", "shop")
+            self.until(60, lambda: status("POST", "/v1/decisions", {"purpose": "delivery"}, token) == 200)
+            self.assertEqual([read(p) for p in (known, closed) * 20], [200, 503] * 20)
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                got = list(pool.map(lambda i: create() if i % 2 else agree(), range(160)))
+            self.assertEqual(got, [201, 503] * 80)
+            keys.signal(signal.SIGCONT)
+            self.until(60, lambda: create() == 201)
+            self.ok(self.read(a, closed))
 
     def test_a_lost_disk_takes_what_was_not_copied_and_nothing_if_decisions_are_in_the_database(self):
         """Copies are held up; what two nodes acknowledge then is on their disks alone, unless the setting is on."""
