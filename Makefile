@@ -181,6 +181,7 @@ test: ## unit tests, golden cases, flows against real daemons, cheap checks; wit
 	@tools/deps $(NEEDS)
 	@+$(MAKE) all & tools/deps --test $(NEEDS); installed=$$?; wait $$! && exit $$installed
 	@+$(MAKE) unit replays
+	@touch $(B)/built
 	@tests/run --build $(B) --only '$(ONLY)' --database '$(DATABASE)' $(if $(TIMES),--times) $(UNIT_BIN) $(REPLAY_BIN)
 check: ## own checkers, clang-format, clang-tidy, cppcheck
 	@tools/deps --check
