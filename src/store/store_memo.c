@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * see store_memo.h. Rows of four places; an id, being random, is its own hash and names the row. A person is
- * taken in when asked for a second time within the row's memory of four: one that many others come between
- * costs nothing but that.
+ * taken in when asked for a second time within the row's memory of three: one that many others come between
+ * costs nothing but that, and the one line of memory that says who is there.
  */
 #define _DEFAULT_SOURCE /* explicit_bzero */
 #include "store_memo.h"
@@ -12,6 +12,7 @@
 
 enum {
     WAYS = 4,
+    ASKED = 3,
     ID_BYTES = 16,
     BYTES_A_PLACE = 1024, /* a person with five values takes two kilobytes */
     CELLS_MAX = 512,      /* of one result: 40 values */
@@ -40,11 +41,14 @@ struct person {
     bool used;      /* since the hand came by */
     struct result *of[KINDS];
 };
+/* A line of the cache. */
 struct bucket {
-    struct person *way[WAYS];
-    uint32_t asked[WAYS]; /* who was not here, by four bytes of the id */
+    _Alignas(64) struct person *way[WAYS];
+    uint32_t mark[WAYS];   /* who is there, by four bytes of the id: others are not looked at */
+    uint32_t asked[ASKED]; /* who was not */
     uint8_t hand, asked_hand;
 };
+_Static_assert(sizeof(struct bucket) == 64, "one line");
 
 struct store_memo {
     struct bucket *buckets;
@@ -79,9 +83,10 @@ static struct store_memo *memo_new(size_t most)
         abort(); /* as the arena does: out of memory ends the process */
     m->most = most;
     m->n_buckets = most / BYTES_A_PLACE / WAYS + 1;
-    m->buckets = calloc(m->n_buckets, sizeof *m->buckets);
+    m->buckets = aligned_alloc(sizeof *m->buckets, m->n_buckets * sizeof *m->buckets);
     if (!m->buckets)
         abort();
+    memset(m->buckets, 0, m->n_buckets * sizeof *m->buckets);
     return m;
 }
 
@@ -185,23 +190,35 @@ static struct bucket *bucket_of(struct store_memo *m, const uint8_t *id)
     return &m->buckets[h % m->n_buckets];
 }
 
+static uint32_t mark_of(const uint8_t *id)
+{
+    uint32_t mark;
+    memcpy(&mark, id + ID_BYTES - sizeof mark, sizeof mark);
+    return mark;
+}
+
 static struct person **person_find(struct bucket *b, const uint8_t *id)
 {
+    uint32_t mark = mark_of(id);
     for (size_t w = 0; w < WAYS; w++)
-        if (b->way[w] && memcmp(b->way[w]->id, id, ID_BYTES) == 0)
+        if (b->way[w] && b->mark[w] == mark && memcmp(b->way[w]->id, id, ID_BYTES) == 0)
             return &b->way[w];
     return NULL;
 }
 
+bool memo_has(const struct store *st, const uint8_t *id)
+{
+    return st->memo && person_find(bucket_of(st->memo, id), id);
+}
+
 static bool asked_before(struct bucket *b, const uint8_t *id)
 {
-    uint32_t mark;
-    memcpy(&mark, id + ID_BYTES - sizeof mark, sizeof mark);
-    for (size_t w = 0; w < WAYS; w++)
+    uint32_t mark = mark_of(id);
+    for (size_t w = 0; w < ASKED; w++)
         if (b->asked[w] == mark)
             return true;
     b->asked[b->asked_hand] = mark;
-    b->asked_hand = (uint8_t)((b->asked_hand + 1) % WAYS);
+    b->asked_hand = (uint8_t)((b->asked_hand + 1) % ASKED);
     return false;
 }
 
@@ -342,6 +359,7 @@ static struct person *person_take(struct store_memo *m, int64_t sid, int64_t epo
     struct person **place = person_find(b, m->id);
     if (!place) {
         place = &b->way[b->hand];
+        b->mark[b->hand] = mark_of(m->id);
         b->hand = (uint8_t)((b->hand + 1) % WAYS);
         person_drop(m, place);
         *place = calloc(1, sizeof **place);

@@ -15,7 +15,8 @@ enum { WAYS = 8, LOCKS = 64 };
 
 struct row {
     struct person_key *way[WAYS];
-    unsigned hand; /* where the search for room goes on */
+    uint32_t mark[WAYS]; /* of the ids: the keys of others are not looked at */
+    unsigned hand;       /* where the search for room goes on */
 };
 /* A cache line each: two threads at different locks must not wait for one another. */
 struct lock {
@@ -79,10 +80,18 @@ static struct row *row_lock(struct vault_cache *c, struct subject_id id, struct 
     return &c->rows[i];
 }
 
+static uint32_t mark_of(struct subject_id id)
+{
+    uint32_t mark;
+    memcpy(&mark, id.b + ID_LEN - sizeof mark, sizeof mark);
+    return mark;
+}
+
 static struct person_key **row_find(struct row *r, struct subject_id id)
 {
+    uint32_t mark = mark_of(id);
     for (size_t w = 0; w < WAYS; w++)
-        if (r->way[w] && memcmp(r->way[w]->id.b, id.b, ID_LEN) == 0)
+        if (r->way[w] && r->mark[w] == mark && memcmp(r->way[w]->id.b, id.b, ID_LEN) == 0)
             return &r->way[w];
     return NULL;
 }
@@ -129,6 +138,7 @@ void cache_keep(struct vault_cache *c, const struct store *st, struct person_key
         struct person_key **place = row_room(r);
         old = *place;
         *place = k;
+        r->mark[place - r->way] = mark_of(k->id);
         l->kept += old == NULL;
         atomic_fetch_add_explicit(&k->holders, 1, memory_order_relaxed);
     }
