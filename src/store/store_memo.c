@@ -75,18 +75,21 @@ void store_memo(struct store *st, size_t bytes)
     st->memo_most = bytes;
 }
 
+/* Mapped: a connection that is never asked touches nothing of it. */
+static void *room(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        abort(); /* as the arena does: out of memory ends the process */
+    return p;
+}
+
 static struct store_memo *memo_new(size_t most)
 {
-    /* Mapped: a connection that is never asked touches nothing of it. */
-    struct store_memo *m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (m == MAP_FAILED)
-        abort(); /* as the arena does: out of memory ends the process */
+    struct store_memo *m = room(sizeof *m);
     m->most = most;
     m->n_buckets = most / BYTES_A_PLACE / WAYS + 1;
-    m->buckets = aligned_alloc(sizeof *m->buckets, m->n_buckets * sizeof *m->buckets);
-    if (!m->buckets)
-        abort();
-    memset(m->buckets, 0, m->n_buckets * sizeof *m->buckets);
+    m->buckets = room(m->n_buckets * sizeof *m->buckets);
     return m;
 }
 
@@ -130,7 +133,7 @@ void memo_free(struct store *st)
     if (!m)
         return;
     memo_empty(m);
-    free(m->buckets);
+    munmap(m->buckets, m->n_buckets * sizeof *m->buckets);
     explicit_bzero(m, sizeof *m);
     munmap(m, sizeof *m);
     st->memo = NULL;

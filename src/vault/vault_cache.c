@@ -3,20 +3,24 @@
  * Opened keys of persons. See vault.h.
  *
  * Rows of eight places; an id, being random, is its own hash and names the row. A row that is full gives the
- * place of one that was not used since it was last looked at. Each of 64 locks guards every 64th row, for a
- * few instructions: keys are opened and freed outside.
+ * place of one that was not used since it was last looked at, to whoever is asked for a second time within
+ * its memory of four: those who come once drive nobody out. Each of 64 locks guards every 64th row, for a few
+ * instructions: keys are opened and freed outside.
  */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "vault_impl.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
-enum { WAYS = 8, LOCKS = 64 };
+enum { WAYS = 8, ASKED = 4, LOCKS = 64 };
 
 struct row {
-    struct person_key *way[WAYS];
-    uint32_t mark[WAYS]; /* of the ids: the keys of others are not looked at */
-    unsigned hand;       /* where the search for room goes on */
+    _Alignas(64) struct person_key *way[WAYS];
+    uint32_t mark[WAYS];      /* of the ids: the keys of others are not looked at */
+    uint32_t asked[ASKED];    /* who came when it was full */
+    uint8_t hand, asked_hand; /* where the search for room goes on */
 };
 /* A cache line each: two threads at different locks must not wait for one another. */
 struct lock {
@@ -29,12 +33,18 @@ struct vault_cache {
     size_t n_rows;
 };
 
+/* Mapped: rows nobody came to take no memory. */
 static void rows_make(struct vault_cache *c, size_t most)
 {
+    c->rows = NULL;
     c->n_rows = most / WAYS;
-    c->rows = c->n_rows ? calloc(c->n_rows, sizeof *c->rows) : NULL;
-    if (c->n_rows && !c->rows)
+    if (c->n_rows == 0)
+        return;
+    void *room =
+        mmap(NULL, c->n_rows * sizeof *c->rows, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
         abort(); /* as arena.h: out of memory ends the process */
+    c->rows = room;
 }
 
 static void rows_free(struct vault_cache *c)
@@ -42,7 +52,8 @@ static void rows_free(struct vault_cache *c)
     for (size_t i = 0; i < c->n_rows; i++)
         for (size_t w = 0; w < WAYS; w++)
             vault_key_close(c->rows[i].way[w]);
-    free(c->rows);
+    if (c->rows)
+        munmap(c->rows, c->n_rows * sizeof *c->rows);
 }
 
 struct vault_cache *cache_new(size_t most)
@@ -113,16 +124,30 @@ struct person_key *cache_find(struct vault_cache *c, struct subject_id id)
     return k;
 }
 
-/* A free place, or that of the next one nobody asked for since the hand last came by. */
-static struct person_key **row_room(struct row *r)
+static bool asked_before(struct row *r, struct subject_id id)
+{
+    uint32_t mark = mark_of(id);
+    for (size_t i = 0; i < ASKED; i++)
+        if (r->asked[i] == mark)
+            return true;
+    r->asked[r->asked_hand] = mark;
+    r->asked_hand = (uint8_t)((r->asked_hand + 1) % ASKED);
+    return false;
+}
+
+/* A free place, or that of the next one nobody asked for since the hand last came by; null: not for this one.
+ */
+static struct person_key **row_room(struct row *r, struct subject_id id)
 {
     for (size_t w = 0; w < WAYS; w++)
         if (!r->way[w])
             return &r->way[w];
+    if (!asked_before(r, id))
+        return NULL;
     while (atomic_exchange_explicit(&r->way[r->hand]->used, false, memory_order_relaxed))
-        r->hand = (r->hand + 1) % WAYS;
+        r->hand = (uint8_t)((r->hand + 1) % WAYS);
     struct person_key **place = &r->way[r->hand];
-    r->hand = (r->hand + 1) % WAYS;
+    r->hand = (uint8_t)((r->hand + 1) % WAYS);
     return place;
 }
 
@@ -134,8 +159,9 @@ void cache_keep(struct vault_cache *c, const struct store *st, struct person_key
     struct row *r = row_lock(c, k->id, &l);
     if (!r)
         return;
-    if (store_key_changes_seen(st) == store_key_changes() && !row_find(r, k->id)) {
-        struct person_key **place = row_room(r);
+    bool current = store_key_changes_seen(st) == store_key_changes() && !row_find(r, k->id);
+    struct person_key **place = current ? row_room(r, k->id) : NULL;
+    if (place) {
         old = *place;
         *place = k;
         r->mark[place - r->way] = mark_of(k->id);

@@ -356,14 +356,26 @@ TEST(opened_keys_are_kept_up_to_the_bound)
     struct vault_person many = {.sid = 100};
     struct fail f = {0};
     for (uint8_t i = 0; i < 50; i++) {
-        many.id.b[0] = (uint8_t)(100 + i);
+        many.id.b[0] = many.id.b[15] = (uint8_t)(100 + i);
         scratch_must(vault_key_create(vault, scratch_st, &many, &f), &f);
     }
     EXPECT_INT(vault_cache_stats(vault).kept, 8);
+    s = vault_cache_stats(vault);
     for (uint8_t i = 0; i < 50; i++) {
-        many.id.b[0] = (uint8_t)(100 + i);
+        many.id.b[0] = many.id.b[15] = (uint8_t)(100 + i);
         EXPECT_INT(open_in(scratch_st, &many), OK);
     }
+    for (uint8_t i = 0; i < 8; i++) { /* those who came once drove none of them out */
+        many.id.b[0] = many.id.b[15] = (uint8_t)(100 + i);
+        EXPECT_INT(open_in(scratch_st, &many), OK);
+    }
+    EXPECT_INT(vault_cache_stats(vault).hits, s.hits + 16);
+    s = vault_cache_stats(vault);
+    many.id.b[0] = many.id.b[15] = 149;
+    for (unsigned i = 0; i < 2; i++) /* taken in the second time in a while */
+        EXPECT_INT(open_in(scratch_st, &many), OK);
+    EXPECT_INT(vault_cache_stats(vault).hits, s.hits + 1);
+    EXPECT_INT(vault_cache_stats(vault).kept, 8);
     teardown();
 }
 
