@@ -249,7 +249,7 @@ bool store_url_valid(struct span url);
 /* The schema of a database with PostgreSQL's type names (BLOB -> BYTEA, INTEGER -> BIGINT, no WITHOUT ROWID,
  * STRICT). */
 struct span store_schema_pg(struct arena *a, enum store_db db);
-/* The calls that distribute its tables with Citus, one a line. */
+/* The calls that distribute its tables with Citus, one a line; each does nothing the second time. */
 struct span store_schema_citus(struct arena *a, enum store_db db);
 
 #endif

@@ -216,6 +216,15 @@ struct span store_migration_pg(struct arena *a, enum store_db db, int version)
 #define LINE_DISTRIBUTED "--   distributed by "
 #define LINE_REFERENCE   "--   reference: "
 
+/* Not for a table that has its place already: an upgrade makes new ones, and whoever gives Citus all calls
+ * again has them where they belong. */
+static void put_guard(struct text *t, struct span table)
+{
+    text_str(t, ") WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = '");
+    text_put(t, table);
+    text_str(t, "'::regclass);\n");
+}
+
 static void put_call(struct text *t, const char *function, struct span table, struct span key,
                      struct span with)
 {
@@ -231,7 +240,8 @@ static void put_call(struct text *t, const char *function, struct span table, st
         text_str(t, "', colocate_with => '");
         text_put(t, with);
     }
-    text_str(t, "');\n");
+    text_str(t, "'");
+    put_guard(t, table);
 }
 
 /* Tables with one key lie together: the rows of a person are on one shard, whatever the cluster's defaults

@@ -10,6 +10,7 @@ from troth_flow import ROOT
 SHARDS = 4
 CALLS = """
 CREATE TABLE shard_of (t TEXT PRIMARY KEY, k TEXT);
+CREATE VIEW pg_dist_partition AS SELECT t::regclass AS logicalrelid FROM shard_of;
 CREATE FUNCTION create_distributed_table(t regclass, k text, colocate_with text DEFAULT 'default') RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE name text := t::text;
