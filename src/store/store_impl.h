@@ -210,8 +210,8 @@ enum err store_schema_migrate(struct store_file *sf, const struct embedded_file 
 /* ---- store_long.c: a migration of a file, which may take minutes
  *
  * From store_long_ms on its progress is told: a bar on a terminal, else a line every ten seconds. One whose
- * text has a line `-- anew: WHAT` writes the rows of a large table again, and begins only if the disk has
- * room. */
+ * text has a line `-- anew: WHAT` writes the rows of a large table again: the disk must have room for it
+ * before the first of all that are due is begun. */
 
 struct store_long {
     const struct store_file *sf;
@@ -221,7 +221,9 @@ struct store_long {
     struct timespec begun, shown;
     bool said;
 };
-/* ERR_DISK_FULL, with figures: nothing was begun. *l stays until store_long_end. */
+/* ERR_DISK_FULL, with figures. */
+enum err store_long_room(struct store_file *sf, struct span sql, int64_t version, struct fail *f);
+/* *l stays until store_long_end. */
 enum err store_long_begin(struct store_long *l, struct store_file *sf, struct span sql, int64_t version,
                           struct fail *f);
 void store_long_end(struct store_long *l, enum err err);
@@ -243,14 +245,14 @@ enum err store_lost(const struct store *st, struct fail *f);
 /* Closes rows a handler forgot, and says so in the log: they would hold the snapshot open. */
 void store_close_rows(struct store *st);
 
-/* ---- store_pg_ahead.c */
-/* True: the rows of this statement were fetched ahead, and `rows` is set to them. */
 /* ---- store_expect.c */
 void turns_begin(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n);
 /* This person's row is asked for. */
 void turns_take(struct store *st, struct span id);
 void turns_end(struct store *st);
 
+/* ---- store_pg_ahead.c */
+/* True: the rows of this statement were fetched ahead, and `rows` is set to them. */
 bool store_ahead_find(struct store *st, const struct store_arg *args, size_t n, struct store_rows *rows);
 /* A statement that changes something was run: what it may have touched is not found any more. */
 void store_ahead_changed(struct store *st, enum store_query_id q, const struct store_arg *args);

@@ -62,6 +62,24 @@ static enum err size_of(struct store_file *sf, uint64_t *bytes, struct fail *f)
     return err;
 }
 
+static enum err measure(struct store_long *l, struct store_file *sf, struct span sql, int64_t version,
+                        struct fail *f)
+{
+    uint64_t size = 0;
+    *l = (struct store_long){.sf = sf, .version = version, .what = what_anew(sql)};
+    enum err err = size_of(sf, &size, f);
+    l->need = size / 4 * NEED_QUARTERS;
+    l->total = size * LOG_TIMES;
+    return err;
+}
+
+/* One that was killed leaves a log of twice the file, which the next writes over: it is no room that is
+ * taken. Where somebody reads meanwhile the log stays as long as it is. */
+static void log_cut(struct store_file *sf)
+{
+    sqlite3_wal_checkpoint_v2(sf->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 static enum err room(const struct store_long *l, struct fail *f)
 {
     uint64_t free = 0;
@@ -74,6 +92,16 @@ static enum err room(const struct store_long *l, struct fail *f)
     fail_hint(f, "make room on the disk of the data folder; nothing was changed, and the troth from before "
                  "can go on with it");
     return err;
+}
+
+enum err store_long_room(struct store_file *sf, struct span sql, int64_t version, struct fail *f)
+{
+    struct store_long l;
+    if (!what_anew(sql).len)
+        return OK;
+    log_cut(sf);
+    enum err err = measure(&l, sf, sql, version, f);
+    return err == OK ? room(&l, f) : err;
 }
 
 /* ---- How far it is */
@@ -138,13 +166,7 @@ static int on_statement(unsigned what, void *ctx, void *statement, void *text)
 enum err store_long_begin(struct store_long *l, struct store_file *sf, struct span sql, int64_t version,
                           struct fail *f)
 {
-    uint64_t size = 0;
-    *l = (struct store_long){.sf = sf, .version = version, .what = what_anew(sql)};
-    enum err err = size_of(sf, &size, f);
-    l->need = size / 4 * NEED_QUARTERS;
-    l->total = size * LOG_TIMES;
-    if (err == OK && l->what.len)
-        err = room(l, f);
+    enum err err = measure(l, sf, sql, version, f);
     if (err != OK)
         return err;
     clock_gettime(CLOCK_MONOTONIC, &l->begun);

@@ -111,6 +111,9 @@ enum err store_schema_migrate(struct store_file *sf, const struct embedded_file 
         return version_clash(sf, have, want, "start the daemon once: it brings the database up to date", f);
     if (have < 1)
         return fail_set(f, ERR_CORRUPT, "%s has no schema: its creation was interrupted", sf->path);
+    /* Before the first: what is refused is left as the program before this one can go on with. */
+    for (int64_t v = have + 1; v <= want && err == OK; v++)
+        err = store_long_room(sf, *migration(def, files, n, v), v, f);
     for (int64_t v = have + 1; v <= want && err == OK; v++)
         err = bring_to(sf, *migration(def, files, n, v), v, f);
     return err;

@@ -528,6 +528,69 @@ TEST(a_migration_for_which_the_disk_has_no_room_does_not_begin)
     store_drop(st);
 }
 
+/* What is refused is as it was: steps before the long one are not taken either. */
+TEST(a_long_migration_behind_others_is_refused_before_the_first_of_them)
+{
+    const struct embedded_file steps[] = {
+        FILE_ROW("migrate-main-002.sql", "CREATE TABLE small (n INTEGER NOT NULL);"),
+        FILE_ROW("migrate-main-003.sql",
+                 "-- SPDX\n-- anew: all things\nCREATE TABLE large (n INTEGER NOT NULL);"),
+    };
+    struct fail f = {0};
+    struct store *st = store_fresh();
+    struct store_file *sf = &st->file[STORE_MAIN];
+    bool (*const usual)(const char *, uint64_t *) = store_disk_free;
+    int64_t version = 0;
+    EXPECT_INT(store_file_exec(sf, "PRAGMA user_version = 1", &f), OK);
+    store_disk_free = left_on_disk;
+    disk_left = 0;
+    EXPECT_INT(store_schema_migrate(sf, steps, 2, true, &f), ERR_DISK_FULL);
+    EXPECT(strstr(f.detail, "schema version 3") != NULL);
+    store_disk_free = usual;
+    f = (struct fail){0};
+    EXPECT_INT(store_file_number(sf, "PRAGMA user_version", &version, &f), OK);
+    EXPECT_INT(version, 1);
+    EXPECT_INT(store_schema_migrate(sf, steps, 2, true, &f), OK);
+    store_drop(st);
+}
+
+static uint64_t log_bytes(void)
+{
+    char path[STORE_PATH_MAX];
+    struct stat s;
+    snprintf(path, sizeof path, "%s/troth.db-wal", folder);
+    return stat(path, &s) == 0 ? (uint64_t)s.st_size : 0;
+}
+
+static bool left_beside_the_log(const char *path, uint64_t *bytes)
+{
+    (void)path;
+    *bytes = disk_left - log_bytes();
+    return true;
+}
+
+/* As one leaves it that was killed half way. */
+TEST(the_log_of_an_interrupted_migration_is_no_room_that_is_taken)
+{
+    char said[4096];
+    struct fail f = {0};
+    struct store *st = store_fresh();
+    bool (*const usual)(const char *, uint64_t *) = store_disk_free;
+    EXPECT_INT(
+        store_file_exec(&st->file[STORE_MAIN],
+                        "BEGIN; CREATE TABLE half (b BLOB);"
+                        "INSERT INTO half WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c"
+                        " WHERE n < 4000) SELECT zeroblob(4000) FROM c; ROLLBACK",
+                        &f),
+        OK);
+    EXPECT(log_bytes() > 4 << 20);
+    disk_left = log_bytes();
+    store_disk_free = left_beside_the_log;
+    EXPECT_INT(migrate_anew(st, said, sizeof said, &f), OK);
+    store_disk_free = usual;
+    store_drop(st);
+}
+
 /* The one that takes a minute for a million people is among them. */
 TEST(migration_10_is_known_to_write_all_values_anew)
 {
@@ -974,6 +1037,8 @@ UNIT_MAIN(CASE(create_open_and_create_again), CASE(pragmas_are_in_force), CASE(a
           CASE(happenings_of_an_old_troth_db_are_of_every_source), CASE(an_old_server_is_refused),
           CASE(a_failing_migration_leaves_nothing), CASE(a_long_migration_says_how_far_it_is),
           CASE(a_migration_for_which_the_disk_has_no_room_does_not_begin),
+          CASE(a_long_migration_behind_others_is_refused_before_the_first_of_them),
+          CASE(the_log_of_an_interrupted_migration_is_no_room_that_is_taken),
           CASE(migration_10_is_known_to_write_all_values_anew),
           CASE(arguments_are_checked_against_the_signature), CASE(empty_is_not_null_and_bytes_keep_zeros),
           CASE(a_clash_is_a_conflict_and_rows_changed_are_counted), CASE(a_statement_has_one_set_of_rows),
