@@ -19,7 +19,8 @@ struct map *store_map_of(struct sqlite3 *db);
 /* Where a page lies, counted from 0; null: nowhere. */
 int64_t store_map_size(const struct map *m);
 const uint8_t *store_map_place(const struct map *m, uint32_t page);
-/* What is remembered of who lies where in this file (store_trail.h), for all who have it open. */
+/* What is remembered of who lies where in this file (store_trail.h), for all who have it open; null: nothing.
+ */
 struct trails *store_map_trails(struct map *m);
 
 #endif

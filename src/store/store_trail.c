@@ -40,8 +40,10 @@ struct trails *trails_new(void)
     /* Room that is taken where it is written to. */
     t->lines = mmap(NULL, LINES_MOST * sizeof *t->lines, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (t->lines == MAP_FAILED)
-        abort();
+    if (t->lines == MAP_FAILED) { /* a limit of addresses, or a system that promises no more than it has */
+        free(t);
+        return NULL;
+    }
     munlock(t->lines, LINES_MOST * sizeof *t->lines); /* nothing secret: --lock-memory need not hold it */
     t->n = LINES_LEAST;
     return t;

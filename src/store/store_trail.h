@@ -31,11 +31,13 @@ struct trail {
 extern _Thread_local struct trail *trail_now;
 void trail_note(struct trail *t, const struct map *file, int64_t at, const uint8_t *page);
 
-/* What is remembered of trails, for all connections to one pair of files. */
+/* What is remembered of trails, for all connections to one pair of files. Null: there is no room, and nothing
+ * is remembered. */
 struct trails;
 struct trails *trails_new(void);
 void trails_free(struct trails *t);
-/* `bytes`: of the files; room for everybody in it takes 3 % of that, once all were asked for. */
+/* `bytes`: of troth.db; room for everybody in it takes 3 to 13 % of that, 128 MiB at most, once all were
+ * asked for. */
 void trails_grow(struct trails *t, int64_t bytes);
 /* First the line that says where, then those places. */
 void trails_expect_far(const struct trails *t, const uint8_t *id);

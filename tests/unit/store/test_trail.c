@@ -7,6 +7,8 @@
 #include "store_map.h"
 
 #include <sqlite3.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum { PERSONS = 400 };
 
@@ -151,6 +153,51 @@ TEST(what_is_remembered_may_be_wrong)
     store_close(reader);
 }
 
+/* A snapshot that is open when its connection closes: this thread goes on reading by others. */
+TEST(nothing_is_noted_in_a_connection_that_is_closed)
+{
+    static const uint32_t turns[] = {3, 77};
+    filled();
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    announce(turns, 2);
+    ask(3);
+    EXPECT(trail_now != NULL);
+    store_close(reader);
+    EXPECT(trail_now == NULL);
+    EXPECT_INT(store_open(folder, STORE_READ, &reader, &f), OK);
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    ask(77);
+    store_end_read(reader);
+    store_close(reader);
+}
+
+#ifndef TROTH_SAN /* they need addresses themselves */
+TEST(without_room_nothing_is_remembered_and_all_are_answered)
+{
+    static const uint32_t turns[] = {3, 77};
+    struct rlimit all, few;
+    unsigned long pages = 0;
+    filled();
+    FILE *in = fopen("/proc/self/statm", "r");
+    EXPECT(in && fscanf(in, "%lu", &pages) == 1);
+    fclose(in);
+    EXPECT(getrlimit(RLIMIT_AS, &all) == 0);
+    few = (struct rlimit){pages * (rlim_t)sysconf(_SC_PAGESIZE) + (32 << 20), all.rlim_max};
+    EXPECT(setrlimit(RLIMIT_AS, &few) == 0);
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    announce(turns, 2);
+    ask(3);
+    ask(77);
+    store_end_read(reader);
+    EXPECT(store_map_trails(store_map_of(reader->file[STORE_MAIN].db)) == NULL);
+    EXPECT(setrlimit(RLIMIT_AS, &all) == 0);
+    store_close(reader);
+}
+#define WITHOUT_ROOM CASE(without_room_nothing_is_remembered_and_all_are_answered),
+#else
+#define WITHOUT_ROOM
+#endif
+
 TEST(the_room_grows_with_the_files)
 {
     struct trails *t = trails_new();
@@ -167,4 +214,5 @@ TEST(the_room_grows_with_the_files)
 
 UNIT_MAIN(CASE(where_those_who_were_announced_lie_is_remembered),
           CASE(persons_left_out_or_asked_twice_do_not_mix_the_pages_up),
-          CASE(what_is_remembered_may_be_wrong), CASE(the_room_grows_with_the_files))
+          CASE(what_is_remembered_may_be_wrong), CASE(nothing_is_noted_in_a_connection_that_is_closed),
+          WITHOUT_ROOM CASE(the_room_grows_with_the_files))
