@@ -60,7 +60,7 @@ void segment_name(char out[NAME_MAX_LEN], uint64_t number);
 void segment_head_put(const struct segment_head *h, uint8_t out[SEGMENT_HEAD]);
 /* Null if good, else what is wrong. */
 const char *segment_head_get(const uint8_t in[SEGMENT_HEAD], struct segment_head *h);
-/* The head of a segment's file. False: there is no such file, or no head. */
+/* The head of a segment's file. False: there is no such file, no head, or that of another place. */
 bool segment_head_read(int dir, uint64_t number, struct segment_head *h);
 /* Returns the length written; out holds RECORD_MAX. */
 size_t record_put(const struct record *r, uint8_t *out);

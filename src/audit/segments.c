@@ -38,8 +38,8 @@ bool segment_head_read(int dir, uint64_t number, struct segment_head *h)
     uint8_t head[SEGMENT_HEAD];
     segment_name(name, number);
     int fd = io_open(dir, name);
-    bool ok =
-        fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && !segment_head_get(head, h);
+    bool ok = fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head &&
+              !segment_head_get(head, h) && h->number == number;
     if (fd >= 0)
         close(fd);
     return ok;

@@ -316,6 +316,29 @@ TEST(a_passed_segment_in_place_of_another_is_found_at_its_first_use)
     fx_end();
 }
 
+/* Nor is the summary believed that fits the one which is there: its heads are too few. */
+TEST(a_passed_segment_in_place_of_the_newest_finished_one_is_refused)
+{
+    char name[32], due[96];
+    make_long();
+    struct audit *au = fx_open();
+    size_t newest = au->n_segments - 2;
+    snprintf(name, sizeof name, "segment-%08zu", newest);
+    snprintf(due, sizeof due, "audit/%s: it is the segment of another place (entry %llu is due)", name,
+             (unsigned long long)au->segments[newest].head.first);
+    audit_close(au);
+    for (unsigned n = 0; n < 2; n++) {
+        char from[256];
+        struct fail f = {0};
+        snprintf(from, sizeof from, "cp %%s/%s %%s/audit/%s", passed[n], name);
+        fx_run(from, fx_data);
+        EXPECT_INT(audit_open(fx_data, &au, &f), ERR_CORRUPT);
+        EXPECT(strcmp(f.detail, due) == 0);
+    }
+    EXPECT(strstr(fx_verify(), name) != NULL);
+    fx_end();
+}
+
 TEST(a_passed_segment_that_is_missing_is_refused_at_the_start)
 {
     struct audit *au = NULL;
@@ -726,6 +749,7 @@ UNIT_MAIN(CASE(every_flipped_byte_is_found), CASE(open_refuses_what_verify_finds
           CASE(damage_in_a_passed_segment_is_named_by_a_read_and_by_verify),
           CASE(a_passed_segment_of_another_place_is_found_at_its_first_use),
           CASE(a_passed_segment_in_place_of_another_is_found_at_its_first_use),
+          CASE(a_passed_segment_in_place_of_the_newest_finished_one_is_refused),
           CASE(a_passed_segment_that_is_missing_is_refused_at_the_start),
           CASE(a_start_opens_as_many_files_however_many_segments_there_are),
           CASE(summaries_without_the_heads_before_are_written_again_by_the_first_start),
