@@ -31,19 +31,36 @@ static enum err read_class(struct store *st, enum key_class c, struct stored *ou
     return e;
 }
 
-static enum err open_newest(struct vault *v, enum key_class c, const struct stored *s, struct key **out,
-                            struct fail *f)
+/* Those newer than `newest`, all or none; the others of *out are null. */
+static bool open_with(const struct key *master, enum key_class c, const struct stored *s, int64_t newest,
+                      struct key *out[GENERATIONS_MAX])
+{
+    struct bind b = bind_class_key(c);
+    bool opened = true;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct span wrapped = span_of(s->wrapped[i], WRAPPED_LEN);
+        out[i] = NULL;
+        opened = opened &&
+                 (s->number[i] <= newest || key_unwrap(master, bind_span(&b), wrapped, &out[i], NULL) == OK);
+    }
+    for (size_t i = 0; i < s->n && !opened; i++) {
+        key_free(out[i]);
+        out[i] = NULL;
+    }
+    return opened;
+}
+
+/* A node that had no use for keys while two changes began lacks two generations. */
+static enum err open_newer(struct vault *v, enum key_class c, const struct stored *s, int64_t newest,
+                           struct key *out[GENERATIONS_MAX], struct fail *f)
 {
     struct key *master = NULL;
-    struct bind b = bind_class_key(c);
-    const struct span wrapped = span_of(s->wrapped[s->n - 1], WRAPPED_LEN);
     enum err e = master_read(&(struct vault_master){v->master_file, v->master_command}, &master, f);
-    bool opened = !e && key_unwrap(master, bind_span(&b), wrapped, out, NULL) == OK;
+    bool opened = !e && open_with(master, c, s, newest, out);
     if (!e && !opened) { /* it was changed in this very group, maybe */
         key_free(master);
         master = NULL;
-        opened =
-            master_coming(v, &master) == OK && key_unwrap(master, bind_span(&b), wrapped, out, NULL) == OK;
+        opened = master_coming(v, &master) == OK && open_with(master, c, s, newest, out);
     }
     if (!e && !opened)
         e = fail_set(f, ERR_NO_KEY,
@@ -67,28 +84,35 @@ static void drop_oldest(struct generations *g)
     }
 }
 
+/* Under the lock. Where both are newer, what was here is gone from the database, unheard. */
+static void add_newest(struct generations *g, struct key *k, int64_t number)
+{
+    if (g->n == GENERATIONS_MAX)
+        drop_oldest(g);
+    g->key[g->n] = k;
+    g->number[g->n++] = number;
+}
+
 static enum err follow_class(struct vault *v, struct store *st, enum key_class c, struct fail *f)
 {
     struct stored s;
-    struct key *newest = NULL;
+    struct key *newer[GENERATIONS_MAX] = {NULL};
     struct generations *g = &v->class_keys[c];
     enum err e = read_class(st, c, &s, f);
     if (e || s.n == 0)
         return e;
     pthread_rwlock_rdlock(&v->lock);
-    bool is_new = g->number[g->n - 1] < s.number[s.n - 1], is_old = g->number[0] < s.number[0];
+    int64_t oldest = g->number[0], newest = g->number[g->n - 1];
     pthread_rwlock_unlock(&v->lock);
+    bool is_new = newest < s.number[s.n - 1], is_old = oldest < s.number[0];
     if (is_new)
-        e = open_newest(v, c, &s, &newest, f);
+        e = open_newer(v, c, &s, newest, newer, f);
     if (e || (!is_new && !is_old))
         return e;
     pthread_rwlock_wrlock(&v->lock);
-    if (newest && g->n == GENERATIONS_MAX) /* the one before the last is gone already, unheard */
-        drop_oldest(g);
-    if (newest) {
-        g->key[g->n] = newest;
-        g->number[g->n++] = s.number[s.n - 1];
-    }
+    for (size_t i = 0; i < s.n; i++)
+        if (newer[i])
+            add_newest(g, newer[i], s.number[i]);
     while (g->n > 1 && g->number[0] < s.number[0])
         drop_oldest(g);
     pthread_rwlock_unlock(&v->lock);

@@ -715,6 +715,47 @@ TEST(R118_who_changes_a_key_in_one_group_with_its_change_joins_it)
     teardown();
 }
 
+/* Another node: its keys are open, or nobody asks it for any, while the class key is changed twice. */
+TEST(R118_who_used_no_key_during_a_rotation_knows_both_keys_of_the_next)
+{
+    setup();
+    struct fail f = {0};
+    struct vault *other = NULL;
+    struct person_key *k;
+    int64_t newest = 0;
+    scratch_must(vault_open(scratch_st, &master, &other, &f), &f);
+    adults(9);
+    for (int i = 0; i < 2; i++) {
+        scratch_begin();
+        EXPECT(one_more_begins());
+        scratch_commit();
+        scratch_begin();
+        if (i == 0)
+            EXPECT(one_more_step());
+        scratch_commit();
+    }
+    EXPECT_INT(class_keys("adult", &newest), 2);
+    EXPECT_INT(newest, 3);
+    scratch_must(vault_follow(other, scratch_st, &f), &f);
+    for (uint8_t i = 0; i < 9; i++) { /* under the second: the first was here, the third is newest */
+        struct vault_person s = {.id = {{200, i}}, .sid = 100 + i};
+        EXPECT_INT(vault_key_read(other, scratch_st, &s, &k, &f), OK);
+        vault_key_close(k);
+    }
+    /* And goes on with what the other one began. */
+    struct vault *first = vault;
+    vault = other;
+    scratch_begin();
+    EXPECT(!one_more_begins());
+    EXPECT(one_more_step());
+    scratch_commit();
+    EXPECT_INT(class_keys("adult", &newest), 1);
+    EXPECT_INT(newest, 3);
+    vault = first;
+    vault_close(other);
+    teardown();
+}
+
 TEST(R118_a_class_key_begun_in_the_group_of_a_new_master_key_is_under_that)
 {
     setup();
@@ -1004,6 +1045,7 @@ int main(void)
         CASE(an_old_class_key_stays_while_one_row_needs_it),
         CASE(a_rotation_that_is_undone_did_not_begin),
         CASE(R118_who_changes_a_key_in_one_group_with_its_change_joins_it),
+        CASE(R118_who_used_no_key_during_a_rotation_knows_both_keys_of_the_next),
         CASE(R118_a_class_key_begun_in_the_group_of_a_new_master_key_is_under_that),
         CASE(R118_the_master_key_is_changed_and_the_old_one_opens_nothing),
         CASE(the_master_key_may_come_from_a_command),
