@@ -83,6 +83,13 @@ static enum err away(const struct store_pg *pg, struct fail *f)
     return err;
 }
 
+/* A row that is there already: where it matters the insert is waited for (pg_statement), and this is no loss.
+ * Of the others it can only be another daemon's from a moment ago: the group reads anew. */
+static bool met(const char *state)
+{
+    return strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0 || strcmp(state, "23505") == 0;
+}
+
 static void lose(struct store_pg *pg, const char *state, const char *doing)
 {
     if (pg->lost.code)
@@ -91,7 +98,7 @@ static void lose(struct store_pg *pg, const char *state, const char *doing)
         away(pg, &pg->lost);
     else
         pg_fail_state(pg, state, doing, &pg->lost);
-    pg->met_another = strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0;
+    pg->met_another = met(state);
     pg->renew |= strcmp(state, "25006") == 0;
 }
 
@@ -139,32 +146,37 @@ static void quiet(void *ctx, const char *message)
 #define URL_FORM "write it as postgresql://ROLE@HOST:PORT/DATABASE?OPTION=VALUE"
 
 /* What libpq and the server say of a connection that did not come about; a state goes only with statements.
+ * `answers`: the server said so itself, and who is in may stay.
  */
 static const struct {
     const char *says;
     enum err code;
     const char *detail, *hint;
+    bool answers;
 } refusals[] = {
     {"translate host name", ERR_BUSY, "the host of its URL is not known",
-     "check the host of the URL, and that this machine can look its name up"},
+     "check the host of the URL, and that this machine can look its name up", false},
     {"permission denied for database", ERR_IO, "the server does not let the role into it",
-     "let it connect: GRANT CONNECT ON DATABASE … TO …"},
+     "let it connect: GRANT CONNECT ON DATABASE … TO …", true},
     {"certificate", ERR_IO, "the server's certificate was not accepted",
-     "check `sslrootcert` of the URL, and that the certificate names the host of the URL"},
+     "check `sslrootcert` of the URL, and that the certificate names the host of the URL", false},
     {"pg_hba.conf", ERR_IO, "the server refused the login",
-     "pg_hba.conf of the server must let this role in from here, the way the URL asks (with TLS or without)"},
+     "pg_hba.conf of the server must let this role in from here, the way the URL asks (with TLS or without)",
+     true},
     {"does not support SSL", ERR_IO, "the server offers no TLS, and the URL asks for it",
-     "let the server offer it (`ssl = on`); without it anybody on the way reads along"},
+     "let the server offer it (`ssl = on`); without it anybody on the way reads along", false},
     {"SSL", ERR_IO, "no TLS connection came about",
-     "check `sslmode` of the URL and the TLS settings of the server"},
-    {"authentication", ERR_IO, "the server refused the login", LOGIN},
-    {"password", ERR_IO, "the server refused the login", LOGIN},
+     "check `sslmode` of the URL and the TLS settings of the server", false},
+    {"authentication", ERR_IO, "the server refused the login", LOGIN, true},
+    {"password", ERR_IO, "the server refused the login", LOGIN, true},
     {"does not exist", ERR_IO, "the server knows no such database or role",
-     "make them first: createuser, createdb"},
-    {"connection slots", ERR_BUSY, "the server takes no more connections", SLOTS},
-    {"too many clients", ERR_BUSY, "the server takes no more connections", SLOTS},
-    {"URI", ERR_IO, "its URL is not understood", URL_FORM},
-    {"invalid", ERR_IO, "its URL is not understood", URL_FORM},
+     "make them first: createuser, createdb", true},
+    {"connection slots", ERR_BUSY, "the server takes no more connections", SLOTS, true},
+    {"too many clients", ERR_BUSY, "the server takes no more connections", SLOTS, true},
+    {"too many connections", ERR_BUSY, "the server takes no more connections of this role or database",
+     "raise the connection limit of the role or the database", true},
+    {"URI", ERR_IO, "its URL is not understood", URL_FORM, false},
+    {"invalid", ERR_IO, "its URL is not understood", URL_FORM, false},
 };
 
 /* A URL may hold a password: libpq's own words are not repeated where they could show it. */
@@ -175,6 +187,7 @@ static enum err connect_failed(struct store_pg *pg, struct fail *f)
         if (!strstr(why, refusals[i].says))
             continue;
         fail_hint(f, "%s", refusals[i].hint);
+        pg->refused = refusals[i].answers;
         bool understood = strcmp(refusals[i].hint, URL_FORM) != 0;
         return fail_set(f, refusals[i].code, "%s: %s", understood ? pg_name(pg) : no_name(pg),
                         refusals[i].detail);
@@ -235,6 +248,7 @@ static enum err settle(struct store_pg *pg, struct fail *f)
 /* ---- What all connections of the process know of a server */
 
 static atomic_bool unreachable[STORE_DB_COUNT], suspected[STORE_DB_COUNT], deaf, probed;
+static atomic_bool silent; /* the keys' server, when the prober looked last */
 
 bool pg_unreachable(enum store_db which)
 {
@@ -243,7 +257,8 @@ bool pg_unreachable(enum store_db which)
 
 bool pg_doubtful(enum store_db which)
 {
-    return pg_unreachable(which) || atomic_load(&suspected[which]);
+    return pg_unreachable(which) || atomic_load(&suspected[which]) ||
+           (which == STORE_KEYS && atomic_load(&silent));
 }
 
 void pg_probed(bool on)
@@ -252,10 +267,11 @@ void pg_probed(bool on)
 }
 
 /* The prober found the keys' server away: whoever asks it is told so at once, and whoever waits for it waits
- * no longer. Of the people's server the ear knows (pg_deaf), and everything needs it. */
+ * no longer. That a statement took too long, or that the server lets nobody new in, does not say so: others'
+ * connections may do well. Of the people's server the ear knows (pg_deaf), and everything needs it. */
 static bool given_up(const struct store_pg *pg)
 {
-    return pg->which == STORE_KEYS && !pg->probes && atomic_load(&probed) && pg_unreachable(pg->which);
+    return pg->which == STORE_KEYS && !pg->probes && atomic_load(&probed) && atomic_load(&silent);
 }
 
 static void suspect(const struct store_pg *pg, int64_t since)
@@ -324,7 +340,7 @@ static enum err connect_now(struct store_pg *pg, struct fail *f)
     pg->renew = false;
     memset(pg->prepared, PG_UNKNOWN, sizeof pg->prepared);
     pg->unanswered = 0;
-    pg->marked = false;
+    pg->marked = pg->refused = false;
     pg->n_left = 0;
     pg->wanted = -1;
     pg->c = PQconnectdbParams(keys, values, 1);
@@ -612,7 +628,9 @@ void pg_probe(const struct store_pg *pg)
     struct store_pg *own = pg_new(pg->url, pg->which);
     own->probes = true;
     atomic_store(&suspected[pg->which], false);
-    pg_connect(own, &ignored);
+    enum err err = pg_connect(own, &ignored);
+    if (own->which == STORE_KEYS)
+        atomic_store(&silent, err != OK && !own->refused);
     pg_close(own);
 }
 

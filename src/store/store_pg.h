@@ -65,7 +65,7 @@ struct store_pg *pg_new(const char *url, enum store_db which);
 void pg_impatient(struct store_pg *pg);
 /* No connection to this database could be made, and none has been since. Any thread. */
 bool pg_unreachable(enum store_db which);
-/* The same, or somebody waits for its answer: it is worth a probe. Any thread. */
+/* The same, or somebody waits for its answer, or the last probe got none: it is worth a probe. Any thread. */
 bool pg_doubtful(enum store_db which);
 /* A thread of this process calls pg_probe again and again, or does no longer: only then is a server of keys
  * given up by all as soon as one knows that it is away. */
@@ -78,7 +78,8 @@ void pg_renew(struct store_pg *pg);
 struct store_pg *pg_aside(const char *url);
 /* It is left alone for a while. */
 void pg_aside_failed(struct store_pg *pg);
-/* Tries a connection of its own to the same server: pg_unreachable says what came of it. Any thread. */
+/* Tries a connection of its own to the same server: pg_unreachable says what came of it; if a server of keys
+ * says nothing, nobody waits for it any longer. Any thread. */
 void pg_probe(const struct store_pg *pg);
 
 enum err pg_installed(const char *url, enum store_db which, bool *out, struct fail *f);

@@ -60,6 +60,7 @@ struct store_pg {
     bool aside;     /* a replica is as well: see pg_aside */
     bool impatient; /* somebody's socket waits behind it: see pg_impatient */
     bool probes;    /* it finds out whether the server answers: see pg_probe */
+    bool refused;   /* the last try to connect: by a server that answers */
     int64_t retry_ms, backoff_ms; /* monotonic: not before this; the pause after the next failure */
 };
 

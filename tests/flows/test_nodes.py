@@ -50,6 +50,27 @@ class Pair(OnServer):
         self.assertEqual(self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=token).status, 401)
         self.until(60, lambda: self.call(a, "POST", "/v1/decisions", {"purpose": "delivery"}, token=fresh).status == 200)
 
+    def test_consents_of_one_person_through_both_at_once_are_all_there_in_one_order(self):
+        """Each counts on from what it read: whoever met the other has read again."""
+        people, rounds = [self.someone(self.a) for _ in range(3)], 60
+
+        def give(n):
+            node, person = (self.a, self.b)[n % 2], people[n // 2 % len(people)]
+            answer = self.call(node, "POST", "/v1/subjects/%s/consents" % person,
+                               {"document": "group", "state": "given" if n % 4 else "withdrawn"}, token="shop")
+            return person, answer.status, answer.json.get("consent", {}).get("record_id"), answer
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            given = list(pool.map(give, range(rounds * 2 * len(people))))
+        self.assertEqual([answer for _, status, _, answer in given if status != 201], [])
+        for person in people:
+            rows = self.ask(self.a, "SELECT seq, encode(e.id, 'hex') FROM consent_event e JOIN subject s ON s.sid = e.sid"
+                            " WHERE encode(s.id, 'hex') = '%s' ORDER BY seq" % person).split()
+            seqs, ids = zip(*(row.split("|") for row in rows))
+            self.assertEqual([int(seq) for seq in seqs], list(range(1, 2 * rounds + 2)))
+            acknowledged = {record for who, _, record, _ in given if who == person}
+            self.assertEqual(len(acknowledged), 2 * rounds)
+            self.assertEqual(acknowledged - set(ids), set())
+
     def lines(self, node):
         with open(os.path.join(node.data, "erased.ledger")) as f:
             return len(f.read().split())
@@ -409,6 +430,59 @@ class Alone(OnServer):
             keys.signal(signal.SIGCONT)
             self.until(60, lambda: create() == 201)
             self.ok(self.read(a, closed))
+
+    def test_a_consent_that_finds_its_number_taken_takes_the_next(self):
+        """By somebody whose reads the server does not watch, say: nobody of the group is refused for it."""
+        a = self.first()
+        person = self.someone(a)
+        last = "FROM consent_event e JOIN subject s ON s.sid = e.sid WHERE encode(s.id, 'hex') = '%s'" % person
+        held = self.holding(a, "CREATE TEMP TABLE one AS SELECT e.* %s; UPDATE one SET seq = seq + 1;"
+                            " INSERT INTO consent_event SELECT * FROM one" % last)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            given = pool.submit(a.request, "POST", "/v1/subjects/%s/consents" % person, {"document": "group", "state": "given"},
+                                token="shop")
+            self.until(60, lambda: self.ask(a, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") != "0")
+            held.communicate("COMMIT;\n")
+            self.ok(given.result(), 201)
+        self.assertEqual(self.ask(a, "SELECT string_agg(seq::text, ' ' ORDER BY seq) " + last), "1 2 3")
+
+    def test_keys_that_are_slow_or_let_nobody_new_in_are_not_silent(self):
+        """Connections that are there do well: whoever waits on one gets the answer."""
+        with pg_server.Server() as keys:
+            a = Daemon(urls=(self.server.pair()[0], keys.pair()[1]))
+            a.name = "apart"
+            self.addCleanup(self.end, a)
+            a.start()
+            self.someone(a)
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            name = pg_server.database_of(a.urls[1])
+            holder, looker = (subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", keys.home, "-U", pg_server.USER, "-d", name],
+                                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2))
+            self.addCleanup(holder.communicate)
+            self.addCleanup(looker.communicate)
+
+            def told(psql, statement):
+                psql.stdin.write("%s;\n\\echo .\n" % statement)
+                psql.stdin.flush()
+                return list(iter(psql.stdout.readline, ".\n"))
+            told(looker, "SELECT 1")
+            told(holder, "BEGIN; LOCK TABLE person_key IN SHARE MODE")
+            with open(keys.home + "/db/pg_hba.conf", "w") as f:
+                f.write("local all all reject\n")
+            pg_server.as_owner(keys.bin + "/pg_ctl", "-D", keys.home + "/db", "reload")
+
+            def closed():
+                try:
+                    pg_server.ask(keys.home, "SELECT 1", database=name)
+                except RuntimeError:
+                    return True
+            self.until(60, closed)
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                made = pool.submit(a.request, "POST", "/v1/subjects", {"birth_date": "1990-05-05"}, token="shop")
+                self.until(60, lambda: told(looker, waits) == ["1\n"])
+                time.sleep(2)  # longer than nobody looks whether the server is there
+                told(holder, "COMMIT")
+                self.assertEqual(made.result().status, 201)
 
     def test_a_lost_disk_takes_what_was_not_copied_and_nothing_if_decisions_are_in_the_database(self):
         """Copies are held up; what two nodes acknowledge then is on their disks alone, unless the setting is on."""
