@@ -212,6 +212,9 @@ static enum err follow_sets(struct gate *g, struct store *st, struct fail *f)
     return OK;
 }
 
+/* Of other daemons' changes since the group only the registers are here: on a database that is shared the
+ * next snapshot finds the version newer than what is loaded, and loads the sets and keys that belong to it,
+ * too. */
 void gate_registers_changed(struct gate *g, struct store *st)
 {
     struct fail f = {0};
@@ -226,7 +229,8 @@ void gate_registers_changed(struct gate *g, struct store *st)
     struct snapshot *old = g->current;
     if (r->generation >= old->registers->generation) {
         g->current = snapshot_of(unit_hold(old->unit), r);
-        atomic_store(&g->version, (long long)r->generation);
+        if (!store_shared(st))
+            atomic_store(&g->version, (long long)r->generation);
     } else { /* another thread has loaded newer ones meanwhile */
         old = NULL;
         registers_drop(r);

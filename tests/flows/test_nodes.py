@@ -431,6 +431,32 @@ class Alone(OnServer):
             self.until(60, lambda: create() == 201)
             self.ok(self.read(a, closed))
 
+    def test_what_another_changes_right_after_a_change_here_is_not_passed_over(self):
+        """A class key that begins between the commit of a register's change and the reading of it."""
+        a = Daemon(urls=self.server.pair())
+        a.name = "apart"
+        self.addCleanup(self.end, a)
+        a.start()
+        names = [pg_server.database_of(url) for url in a.urls]
+        keys = lambda statement: pg_server.ask(self.server.home, statement, database=names[1]).strip()
+        waiting = lambda: int(self.ask(a, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                                       " AND datname = current_database() AND query !~ 'UPDATE node'"))
+        keys("INSERT INTO class_key SELECT class, 2, wrapped FROM class_key WHERE class = 'adult'")
+        held = self.holding(a, "LOCK TABLE service IN SHARE MODE")
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            added = pool.submit(a.service, "late", "shop")
+            self.until(60, lambda: waiting() >= 1)
+            beats = self.holding(a, "LOCK TABLE node IN SHARE MODE")  # they would tell of it as well, now and then
+            other = pool.submit(pg_server.ask, self.server.home, "BEGIN; LOCK TABLE meta IN ACCESS EXCLUSIVE MODE;"
+                                " UPDATE meta SET number = number + 1 WHERE name = 'generation'; COMMIT", database=names[0])
+            self.until(60, lambda: waiting() >= 2)
+            held.communicate()
+            other.result()
+            beats.communicate()
+            added.result()
+        self.ok(self.call(a, "POST", "/v1/subjects", {"birth_date": "1990-05-05"}, token="shop"), 201)
+        self.assertEqual(keys("SELECT max(generation) FROM person_key"), "2")
+
     def test_a_consent_that_finds_its_number_taken_takes_the_next(self):
         """By somebody whose reads the server does not watch, say: nobody of the group is refused for it."""
         a = self.first()
