@@ -343,14 +343,20 @@ static enum err settle(struct gate *g, struct store *st, struct unit *first, str
 }
 
 /* Under the first set no time to keep was ever reckoned by another: the walk over all who have values is over
- * while nobody has any. Else a folder that thousands were imported into would begin with it. */
+ * while nobody has any. Else a folder that thousands were imported into would begin with it. Values that are
+ * there all the same, under the first set an old folder gets, wait for the sweep, which puts on record what
+ * it shortens. */
 static enum err clocks_begin(struct gate *g, struct store *st, struct instant now, struct arena *a,
                              struct fail *f)
 {
     struct gate_call c = {.gate = g, .view = gate_hold(g), .st = st, .arena = a, .now = now};
     bool more;
-    enum err e = store_begin_write(st, f);
-    if (!e) {
+    int64_t anybody;
+    size_t n = 0;
+    enum err e = vault_persons(st, 0, 1, &anybody, &n, f);
+    if (!e && n == 0)
+        e = store_begin_write(st, f);
+    if (!e && n == 0) {
         e = clock_follow(&c, GATE_SWEEP_PERSONS, &more, f);
         if (e)
             store_rollback(st);

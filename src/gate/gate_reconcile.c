@@ -120,19 +120,25 @@ static enum err erase_now(struct missing *m, const struct subject *s, struct fai
 
 /* What was done to them in other quarters than that of the erasure, or before their key was damaged, is
  * theirs, too. */
-static void note_theirs(struct missing *m, const struct subject *s)
+static enum err note_theirs(struct missing *m, const struct subject *s, struct fail *f)
 {
     struct vault_person person = vault_of(s);
     struct person_key *key = NULL;
     struct fail unread = {0};
     uint8_t name[16];
-    if (!m->first || vault_key_read(m->gate->vault, m->call->st, &person, &key, &unread))
-        return;
+    enum err e = m->first ? vault_key_read(m->gate->vault, m->call->st, &person, &key, &unread) : ERR_GONE;
+    if (e == ERR_GONE || e == ERR_INTEGRITY)
+        return OK;
+    if (e) { /* a key that cannot be asked for now is not lost */
+        *f = unread;
+        return e;
+    }
     for (uint32_t epoch = m->first; epoch <= m->last; epoch++) {
         vault_pseudonym(key, epoch, name);
         names_add(&m->gone, name);
     }
     vault_key_close(key);
+    return OK;
 }
 
 struct living {
@@ -163,7 +169,7 @@ static enum err erase_named(struct missing *m, struct fail *f)
     if (m->named.n || m->gate->ledger_ahead)
         e = subject_each(st, add_erased, &l, m->call->now, f);
     for (size_t i = 0; !e && i < l.n; i++) /* before the first key goes: reading asks which do */
-        note_theirs(m, &l.list[i]);
+        e = note_theirs(m, &l.list[i], f);
     for (size_t i = 0; !e && i < l.n; i++)
         e = erase_now(m, &l.list[i], f);
     if (l.n)

@@ -9,12 +9,13 @@
 /* ---- One entry */
 
 /* The person's key, kept for the next entry: people come in runs. Null in *out for a visitor's entry. False:
- * the person is erased. */
-static bool person_key(struct what_if_run *run, const struct audit_leaf *l, const struct person_key **out)
+ * the person is erased, or *f says why the key could not be asked for. */
+static bool person_key(struct what_if_run *run, const struct audit_leaf *l, const struct person_key **out,
+                       struct fail *f)
 {
     static const uint8_t nobody[sizeof l->subject];
     struct subject_id id;
-    struct subject s;
+    struct subject s = {0};
     struct fail gone = {0};
     *out = NULL;
     if (memcmp(l->subject, nobody, sizeof nobody) == 0)
@@ -24,10 +25,13 @@ static bool person_key(struct what_if_run *run, const struct audit_leaf *l, cons
     if (!run->key || memcmp(run->key_of.b, id.b, ID_LEN) != 0) {
         vault_key_close(run->key);
         run->key = NULL;
-        if (subject_get(run->st, id, l->time, &s, &gone))
-            return false;
+        enum err e = subject_get(run->st, id, l->time, &s, &gone);
         struct vault_person person = vault_of(&s);
-        if (vault_key_read(run->vault, run->st, &person, &run->key, &gone))
+        if (!e)
+            e = vault_key_read(run->vault, run->st, &person, &run->key, &gone);
+        if (e && e != ERR_NOT_FOUND && e != ERR_GONE && e != ERR_INTEGRITY)
+            *f = gone;
+        if (e)
             return false;
         run->key_of = id;
     }
@@ -58,9 +62,9 @@ static enum err take_entry(struct what_if_run *run, const struct what_if_config 
         return fail_set(f, ERR_CORRUPT, "entry %llu of the record cannot be read", (unsigned long long)index);
     if (!l.answer || l.time.ms < c->since.ms || l.time.ms >= c->until.ms)
         return OK;
-    if (!person_key(run, &l, &key)) {
+    if (!person_key(run, &l, &key, f)) {
         run->out->erased++;
-        return epoch_trouble(run->epoch, f);
+        return f->code ? f->code : epoch_trouble(run->epoch, f);
     }
     e = detail_open(run->vault, key, detail, &l, run->scratch, &json, f);
     if (!e)

@@ -3,6 +3,7 @@
 #include "gate_fixture.h"
 
 #include "gate_impl.h"
+#include "store_impl.h"
 
 enum { DONE = -1, RECKONINGS_MAX = 100 };
 
@@ -77,6 +78,29 @@ TEST(R109_times_are_reckoned_anew_once_they_come_out_otherwise)
     fx_close();
 }
 
+static void forget(const char *sql)
+{
+    EXPECT_INT(sqlite3_exec(scratch_st->file[STORE_MAIN].db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* A folder from before there were sets gets its first one with people in it. */
+TEST(R109_values_from_before_the_first_set_wait_for_the_sweep)
+{
+    fx_open();
+    happened(&fx_ann);
+    gate_release(fx_gate, fx_call.view);
+    fx_call = (struct gate_call){0};
+    gate_close(fx_gate);
+    forget("DELETE FROM policy_set");
+    forget("DELETE FROM policy_set_text");
+    forget("DELETE FROM meta WHERE name = 'keep-times'");
+    scratch_must(fx_open_gate("tests/cases/policies/mini"), &fx_fail);
+    EXPECT_INT(reckoning_now(), 0);
+    EXPECT_INT(swept(), 1);
+    EXPECT(reckoning_now() > 0);
+    fx_close();
+}
+
 TEST(R109_an_interrupted_reckoning_goes_on_where_it_was)
 {
     fx_open();
@@ -95,4 +119,5 @@ TEST(R109_an_interrupted_reckoning_goes_on_where_it_was)
 }
 
 UNIT_MAIN(CASE(R109_times_are_reckoned_anew_once_they_come_out_otherwise),
+          CASE(R109_values_from_before_the_first_set_wait_for_the_sweep),
           CASE(R109_an_interrupted_reckoning_goes_on_where_it_was))
