@@ -35,7 +35,6 @@ static const char body_text[] =
     "{\"purpose\":\"order-payment\",\"fields\":[\"order-items\",\"order-address\","
     "\"order-recipient-name\",\"order-amount\",\"order-number\"]}";
 
-#define PERSONS "/v1/subjects/"
 static char path[IDS_MAX][PATH_MAX_LEN];
 static size_t n_ids, next_id;
 static struct span authorization;
@@ -119,16 +118,6 @@ static void call_run(struct call *c)
         die("the answer is not what it should be");
 }
 
-/* As the engine does. */
-static void look_ahead(const struct request *req)
-{
-    uint8_t ids[BATCH][STORE_ID_LEN];
-    for (size_t i = 0; i < BATCH; i++)
-        if (!hex_get(span_sub(req[i].path, sizeof PERSONS - 1, ID_TEXT_LEN), ids[i], ID_LEN))
-            die("an id of the list is none");
-    store_ahead(st, (const uint8_t(*)[STORE_ID_LEN])ids, BATCH);
-}
-
 static void batch_append(struct call *const *calls)
 {
     struct fail f = {0};
@@ -159,7 +148,6 @@ __attribute__((noinline)) static void batch(struct took *t)
     at[1] = now_us();
     if (store_begin_read(st, &f) != OK)
         die(f.detail);
-    look_ahead(req);
     for (size_t i = 0; i < BATCH; i++)
         call_run(call[i]);
     store_end_read(st);
@@ -186,7 +174,7 @@ static void ids_read(const char *file)
         die("the list of ids cannot be read");
     while (n_ids < IDS_MAX && fgets(line, sizeof line, in))
         if (strlen(line) >= ID_TEXT_LEN)
-            snprintf(path[n_ids++], PATH_MAX_LEN, PERSONS "%.*s/read", ID_TEXT_LEN, line);
+            snprintf(path[n_ids++], PATH_MAX_LEN, "/v1/subjects/%.*s/read", ID_TEXT_LEN, line);
     fclose(in);
     if (!n_ids)
         die("the list of ids is empty");
@@ -246,7 +234,7 @@ int main(int argc, char **argv)
     struct fail f = {0};
     struct policy_messages m;
     struct arena *a = arena_new(0);
-    if (argc < 3 || argc > 6) {
+    if (argc < 3 || argc > 5) {
         fprintf(stderr, "usage: read DATA IDS [TSV [ROUNDS]]\n");
         return 2;
     }
@@ -256,7 +244,7 @@ int main(int argc, char **argv)
     if (crypto_start(&f) != OK || web_start(&(struct web_config){.data = argv[1]}, a, &m, &web, &f) != OK ||
         store_open(argv[1], STORE_READ, &st, &f) != OK)
         die(f.detail);
-    store_memo(st, argc > 5 ? (size_t)atoll(argv[5]) : ENGINE_LANE_KEEPS);
+    store_memo(st, ENGINE_LANE_KEEPS);
     measure(argc > 4 ? (size_t)atoi(argv[4]) : ROUNDS, tsv);
     store_close(st);
     web_stop(web);

@@ -99,7 +99,8 @@ static void batch_serve(struct engine *e, struct store *st, struct job_list *bat
         batch_fail(e, batch, &f);
         return;
     }
-    look_ahead(st, batch);
+    if (store_shared(st))
+        look_ahead(st, batch);
     if (e->config.on_snapshot && store_shared(st) && e->config.on_snapshot(e->config.ctx, st, &f) != OK) {
         store_end_read(st);
         batch_fail(e, batch, &f);

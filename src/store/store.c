@@ -43,7 +43,6 @@ void store_close(struct store *st)
 {
     if (!st)
         return;
-    turns_end(st); /* what this thread reads is noted in here, if a snapshot is still open */
     store_rollback(st);
     store_copy_end(st, 0);
     store_finalize(st);

@@ -86,9 +86,7 @@ struct store_memo_stats store_memo_stats(const struct store *st);
 
 /* On a server every statement is a round trip. Who knows whom a snapshot will be asked about says so right
  * after store_begin_read, or again later in it: what a read of values looks at is then fetched for all of
- * them at once. Where the databases are files, of a million people each lies in memory nobody touched lately:
- * it is on its way while others are answered, if their persons are asked for in this order (store_trail.h).
- * It changes no answer. */
+ * them at once. It changes no answer; where the databases are files it does nothing. */
 #define STORE_ID_LEN    16
 #define STORE_AHEAD_MAX 64
 void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n);

@@ -12,8 +12,6 @@
  *   store_memo.c    what was read of persons, kept (store_memo.h)
  *   store_history.c runs and blocks of history.db
  *   store_write.c   groups, savepoints, forgotten keys
- *   store_trail.c   on which pages of the files persons lie (store_trail.h)
- *   store_expect.c  who comes next in a snapshot of files
  *   store_pg_ahead.c what a snapshot will be asked, fetched at once
  *   store_copy.c    copies for backups
  *   store_pg*.c     a database on PostgreSQL (store_pg.h)
@@ -23,7 +21,6 @@
 #define TROTH_STORE_IMPL_H
 
 #include "store.h"
-#include "store_trail.h"
 
 #include <sqlite3.h>
 #include <time.h>
@@ -70,16 +67,6 @@ struct store_forget {
     bool destroy; /* deleted after the commit; else written in the group */
     store_key_fn done;
     void *ctx;
-};
-
-/* Who comes next in a snapshot of files (store_ahead), and where the one whose turn it is was found. */
-struct store_turns {
-    uint8_t id[STORE_AHEAD_MAX][STORE_ID_LEN];
-    size_t n, at;
-    uint8_t now[STORE_ID_LEN];
-    struct trail met;
-    struct trails *all; /* null: not looked for yet, or the files are not mapped */
-    bool looked;
 };
 
 #define STORE_SAVES_MAX 4 /* savepoints one within another; two are needed */
@@ -159,7 +146,6 @@ struct store {
     struct store_memo *memo; /* null: nothing was kept yet */
     size_t memo_most;        /* 0: nothing is kept */
     struct store_ahead ahead;
-    struct store_turns turns;
     bool keys_beside; /* the last snapshot with persons asked ahead needed keys */
 };
 
@@ -244,12 +230,6 @@ void store_finalize(struct store *st);
 enum err store_lost(const struct store *st, struct fail *f);
 /* Closes rows a handler forgot, and says so in the log: they would hold the snapshot open. */
 void store_close_rows(struct store *st);
-
-/* ---- store_expect.c */
-void turns_begin(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n);
-/* This person's row is asked for. */
-void turns_take(struct store *st, struct span id);
-void turns_end(struct store *st);
 
 /* ---- store_pg_ahead.c */
 /* True: the rows of this statement were fetched ahead, and `rows` is set to them. */

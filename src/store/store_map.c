@@ -11,8 +11,6 @@
 #define _GNU_SOURCE /* MAP_NORESERVE */
 #include "store_map.h"
 
-#include "store_trail.h"
-
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -36,10 +34,9 @@ struct map {
     dev_t dev;
     ino_t ino;
     int fd; /* open as long as anybody has the file: the first close drops the locks of all (POSIX) */
-    unsigned holders;      /* under maps_lock */
-    struct map *next;      /* under maps_lock */
-    _Atomic int64_t size;  /* the file is known to be this long */
-    struct trails *trails; /* under maps_lock */
+    unsigned holders;     /* under maps_lock */
+    struct map *next;     /* under maps_lock */
+    _Atomic int64_t size; /* the file is known to be this long */
     _Atomic(uint8_t *) chunk[CHUNKS];
 };
 
@@ -102,7 +99,6 @@ static void map_free(struct map *m)
         if (m->chunk[i])
             munmap(m->chunk[i], CHUNK_BYTES);
     close(m->fd);
-    trails_free(m->trails);
     free(m);
 }
 
@@ -173,30 +169,6 @@ static uint8_t *place_of(sqlite3_file *file, int64_t at, int len)
     return p ? p + within : NULL;
 }
 
-int64_t store_map_size(const struct map *m)
-{
-    return atomic_load_explicit(&m->size, memory_order_relaxed);
-}
-
-const uint8_t *store_map_place(const struct map *m, uint32_t page)
-{
-    int64_t at = (int64_t)page << TRAIL_PAGE_BITS;
-    size_t i = (size_t)(at >> CHUNK_BITS);
-    if (!m || i >= CHUNKS || at >= atomic_load_explicit(&m->size, memory_order_relaxed))
-        return NULL;
-    const uint8_t *p = atomic_load_explicit(&m->chunk[i], memory_order_acquire);
-    return p ? p + (at & (CHUNK_BYTES - 1)) : NULL;
-}
-
-struct trails *store_map_trails(struct map *m)
-{
-    pthread_mutex_lock(&maps_lock);
-    if (!m->trails)
-        m->trails = trails_new();
-    pthread_mutex_unlock(&maps_lock);
-    return m->trails;
-}
-
 /* ---- The methods of a file */
 
 /* A search in a page meets half a dozen of its lines, one after the other: they are under way before the
@@ -212,8 +184,6 @@ static int map_fetch(sqlite3_file *file, sqlite3_int64 at, int len, void **out)
     uint8_t *p = place_of(file, at, len);
     if (p)
         expect_page(p, len);
-    if (p && trail_now)
-        trail_note(trail_now, mapped(file)->map, at, p);
     *out = p;
     return SQLITE_OK;
 }
@@ -349,12 +319,4 @@ const char *store_map_vfs(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, vfs_register);
     return vfs.zName;
-}
-
-struct map *store_map_of(sqlite3 *db)
-{
-    sqlite3_file *file = NULL;
-    if (!db || sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file)
-        return NULL;
-    return file->pMethods == &methods ? mapped(file)->map : NULL;
 }

@@ -209,11 +209,6 @@ static struct person **person_find(struct bucket *b, const uint8_t *id)
     return NULL;
 }
 
-bool memo_has(const struct store *st, const uint8_t *id)
-{
-    return st->memo && person_find(bucket_of(st->memo, id), id);
-}
-
 static bool asked_before(struct bucket *b, const uint8_t *id)
 {
     uint32_t mark = mark_of(id);

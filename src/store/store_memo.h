@@ -19,9 +19,6 @@ void memo_begin(struct store *st);
 void memo_end(struct store *st);
 void memo_free(struct store *st);
 
-/* True if a statement about this person may not need the database. */
-bool memo_has(const struct store *st, const uint8_t *id);
-
 /* True: `rows` are open, and what the statement would give. Else remembers what it will, if it is worth it.
  */
 bool memo_serve(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,

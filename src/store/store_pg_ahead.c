@@ -125,8 +125,6 @@ void store_ahead(struct store *st, const uint8_t (*ids)[STORE_ID_LEN], size_t n)
 {
     struct store_ahead *s = &st->ahead;
     struct array a;
-    if (!st->pg[STORE_MAIN])
-        turns_begin(st, ids, n);
     if (!begin(st, n))
         return;
     memcpy(s->id, ids, n * sizeof s->id[0]);

@@ -350,8 +350,6 @@ enum err store_query(struct store *st, enum store_query_id q, const struct store
     rows->on_pg = st->pg[queries[q].db] != NULL;
     if (rows->on_pg)
         return rows->err = query_pg(st, args, n, rows, f);
-    if (q == Q_SUBJECT_GET && st->turns.n)
-        turns_take(st, args[0].s);
     if (!st->memo || !memo_serve(st, q, args, n, rows))
         return query_file(st, q, args, n, rows, f);
     memo_check(rows, args, n);

@@ -180,7 +180,6 @@ void store_end_read(struct store *st)
     store_close_rows(st);
     memo_end(st);
     store_ahead_end(st);
-    turns_end(st);
     st->snapshot = false;
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
         db_rollback(st, i);
