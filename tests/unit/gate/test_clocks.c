@@ -66,9 +66,9 @@ static void happened(const struct subject *s)
 TEST(R109_times_are_reckoned_anew_once_they_come_out_otherwise)
 {
     fx_open();
+    /* Nobody had a value when the first set came: whoever gets one is reckoned by it. */
     int reckoning = reckoning_now();
-    EXPECT(reckoning >
-           0); /* nobody had a value when the first set came: whoever gets one is reckoned by it */
+    EXPECT(reckoning > 0);
     happened(&fx_ann);
     happened(&fx_mum);
     EXPECT_INT(swept(), 0); /* done */
