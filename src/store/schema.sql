@@ -41,7 +41,8 @@ CREATE TABLE subject (
     adult_from INTEGER NOT NULL,          -- first instant at which the person is 18; 0 = passed
     state      INTEGER NOT NULL,          -- enum subject_state: 0 active, 1 awaiting guardian
     region     TEXT NOT NULL,             -- where the data is gathered and kept, ISO 3166-1 alpha-2
-    epoch      INTEGER NOT NULL DEFAULT 0 -- grows with each change that may change a decision about the person
+    epoch      INTEGER NOT NULL DEFAULT 0, -- grows with each change that may change a decision about the person
+    card       BLOB                       -- in files: services, consents and holds once more (store_card.h); null: not made
 ) WITHOUT ROWID;
 CREATE INDEX subject_by_sid ON subject (sid);
 -- Whose fourteenth birthday has come: their keys change class.
