@@ -11,6 +11,8 @@
 --   * Switches are 0 or 1. A name that does not apply is the empty text, never null: one spelling of nothing.
 --   * No value of a person is here in clear: values are sealed (field_value), identifiers are MACs (blind_index).
 --   * Registers (service, recipient, field_name, policy_*) are small and the same on every shard.
+--   * A line that ends in a comment `files: WHY` is left out on a server; one that is nothing but a comment `servers: SQL`
+--     is that SQL there (store_schema.c).
 
 -- Distribution (tools/check-shardable keeps to it; `troth schema --citus` prints the calls for Citus)
 --   distributed by id: subject erased entry_copy
@@ -73,9 +75,13 @@ CREATE TABLE field_name (
     number INTEGER NOT NULL UNIQUE
 );
 
--- A sealed value with where it came from (B1.0, B1.1). In files its rows are found by number: a row is as large as a dozen
--- keys, and a tree whose inner pages hold rows instead of keys is seven deep for a million people, not four.
+-- A sealed value with where it came from (B1.0, B1.1). In files its row is found by its place: above, the person's sid; in
+-- the lower 24 bits, 1, 2, ... of the person. So a person's values lie together, whenever each of them came, and one range
+-- is all of them (files.def). A key of its own parts would not do: a row is as large as a dozen keys, and a tree whose inner
+-- pages hold rows instead of keys is seven deep for a million people, not four. An overwritten value keeps its place, a new
+-- one goes behind the person's last; whoever has been given the last place there is gets no further value.
 CREATE TABLE field_value (
+    place      INTEGER PRIMARY KEY, -- files: a server finds rows by their own key, on the shard of the person
     sid        INTEGER NOT NULL,
     field      INTEGER NOT NULL, -- field_name.number
     item       TEXT NOT NULL,    -- tells values of one field apart ('order-17'); empty for most
@@ -89,7 +95,9 @@ CREATE TABLE field_value (
     time       INTEGER NOT NULL, -- when it was written
     keep_until INTEGER NOT NULL, -- when it must be gone
     revision   INTEGER NOT NULL, -- first 32 bits of the digest of the policy set in force
-    PRIMARY KEY (sid, field, item)
+    CHECK (place >> 24 = sid),   -- files: nobody's value lies among another's
+    UNIQUE (sid, field, item)    -- files: one value of a name
+    -- servers: PRIMARY KEY (sid, field, item)
 );
 -- What the sweep looks for: values whose time to keep has an end.
 CREATE INDEX field_value_by_keep ON field_value (keep_until, sid) WHERE keep_until < 4611686018427387903;

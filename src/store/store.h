@@ -8,7 +8,8 @@
  * secure_delete) history.db  which record entries concern whom: derived from the record, rebuildable (WAL,
  * synchronous=NORMAL)
  *
- * Statements are named rows of queries.def, prepared when a writing connection opens, by others at first use;
+ * Statements are named rows of queries.def (some of files.def in files), prepared when a writing connection
+ * opens, by others at first use;
  * the schema is schema.sql, keys.sql and history.sql, with numbered migrations. Nobody else writes SQL.
  */
 #ifndef TROTH_STORE_H
@@ -235,7 +236,7 @@ void store_copy_end(struct store *st, uint64_t number); /* 0: whichever is under
 /* The newest schema version of a database. */
 int store_newest(enum store_db db);
 
-/* Name and text of a statement, for tests and tools. */
+/* Name and text of a statement as a server runs it, for tests and tools. */
 const char *store_query_name(enum store_query_id q);
 const char *store_query_sql(enum store_query_id q);
 enum store_db store_query_db(enum store_query_id q);
@@ -245,7 +246,7 @@ const char *store_query_out(enum store_query_id q);
 /* postgresql://… or postgres://…, without blanks or control characters. */
 bool store_url_valid(struct span url);
 /* The schema of a database with PostgreSQL's type names (BLOB -> BYTEA, INTEGER -> BIGINT, no WITHOUT ROWID,
- * STRICT). */
+ * STRICT), without lines for files and with those for servers. */
 struct span store_schema_pg(struct arena *a, enum store_db db);
 /* The calls that distribute its tables with Citus, one a line; each does nothing the second time. */
 struct span store_schema_citus(struct arena *a, enum store_db db);

@@ -101,13 +101,41 @@ struct key_column {
     char type;
 };
 
+/* Columns that files alone have (schema.sql, "files:"): a server's rows are without them, and have another
+ * key. */
+static const struct files_only {
+    const char *table, *column, *key[STORE_COLUMNS_MAX];
+} files_only[] = {{"field_value", "place", {"sid", "field", "item"}}};
+
+static const struct files_only *files_only_of(const char *table)
+{
+    for (size_t i = 0; i < sizeof files_only / sizeof files_only[0]; i++)
+        if (strcmp(files_only[i].table, table) == 0)
+            return &files_only[i];
+    return NULL;
+}
+
+/* The place of a column in the key of a server's table, from 1, or 0. */
+static int key_place(const struct files_only *own, struct span name, int pk)
+{
+    if (!own)
+        return pk;
+    int i = 0;
+    while (own->key[i] && !span_is(name, own->key[i]))
+        i++;
+    return own->key[i] ? i + 1 : 0;
+}
+
 /* sqlite.org/pragma.html#pragma_table_info: pk is the place in the key, from 1. */
 static enum err take_column(struct move *m, size_t i, sqlite3_stmt *at, struct text *names,
                             struct text *types, struct key_column key[STORE_COLUMNS_MAX], struct fail *f)
 {
     struct span name = column_text(m->arena, at, 0);
     char type = type_of(column_text(m->scratch, at, 1));
-    int pk = sqlite3_column_int(at, 2);
+    const struct files_only *own = files_only_of(m->tables[i].name);
+    int pk = key_place(own, name, sqlite3_column_int(at, 2));
+    if (own && span_is(name, own->column))
+        return OK;
     if (!type || pk > STORE_COLUMNS_MAX)
         return fail_set(f, ERR_INTERNAL, "table %s has a column that cannot be moved", m->tables[i].name);
     list_add(names, name, "");

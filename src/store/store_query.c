@@ -18,6 +18,13 @@ static const struct query {
 #undef X
 };
 
+/* What files run instead; null: the same. */
+static const char *const in_files[Q_COUNT] = {
+#define X(name, sql) [Q_##name] = sql,
+#include "files.def"
+#undef X
+};
+
 const char *store_query_name(enum store_query_id q)
 {
     return queries[q].name;
@@ -73,7 +80,8 @@ static enum err prepare_one(struct store *st, enum store_query_id q, struct fail
     const struct query *d = &queries[q];
     const char *tail = "";
     struct store_file *sf = &st->file[d->db];
-    int rc = sqlite3_prepare_v3(sf->db, d->sql, -1, SQLITE_PREPARE_PERSISTENT, &st->stmt[q], &tail);
+    const char *sql = in_files[q] ? in_files[q] : d->sql;
+    int rc = sqlite3_prepare_v3(sf->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st->stmt[q], &tail);
     if (rc != SQLITE_OK)
         return store_file_fail(sf, rc, d->name, f);
     if (tail[0] || !st->stmt[q])

@@ -119,7 +119,36 @@ enum err store_schema_migrate(struct store_file *sf, const struct embedded_file 
     return err;
 }
 
-/* ---- PostgreSQL's spelling */
+/* ---- PostgreSQL's lines, and their spelling */
+
+#define LINE_FILES   "-- files:"
+#define LINE_SERVERS "-- servers: "
+
+/* In a line, or its length. */
+static size_t comment_at(struct span line)
+{
+    size_t at = 0;
+    while (at < line.len && !span_starts(span_sub(line, at, line.len), "--"))
+        at++;
+    return at;
+}
+
+static struct span lines_pg(struct arena *a, struct span sql)
+{
+    struct text t = text_new(a, sql.len);
+    struct span line;
+    while (span_cut(&sql, '\n', &line)) {
+        size_t at = comment_at(line);
+        struct span comment = span_sub(line, at, line.len);
+        if (span_starts(comment, LINE_FILES))
+            continue;
+        text_put(&t, span_sub(line, 0, at));
+        bool theirs = span_starts(comment, LINE_SERVERS);
+        text_put(&t, theirs ? span_sub(comment, strlen(LINE_SERVERS), comment.len) : comment);
+        text_char(&t, '\n');
+    }
+    return text_span(&t);
+}
 
 static const struct {
     const char *ours, *theirs; /* whole words, the longest first */
@@ -171,13 +200,14 @@ static size_t word_len(struct span s)
     return n ? n : 1;
 }
 
-static struct span spell_pg(struct arena *a, const struct span *sql)
+static struct span spell_pg(struct arena *a, const struct span *text)
 {
-    if (!sql)
+    if (!text)
         return SPAN_EMPTY;
-    struct text t = text_new(a, sql->len * 2);
-    for (size_t i = 0, len; i < sql->len; i += len) {
-        struct span rest = span_sub(*sql, i, sql->len);
+    struct span sql = lines_pg(a, *text);
+    struct text t = text_new(a, sql.len * 2);
+    for (size_t i = 0, len; i < sql.len; i += len) {
+        struct span rest = span_sub(sql, i, sql.len);
         const char *theirs = NULL;
         len = skip_len(rest);
         if (len == 0)

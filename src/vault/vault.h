@@ -165,8 +165,8 @@ enum err vault_delete(struct store *st, const struct vault_person *s, struct spa
 #define VALUE_PLACES_MAX 4096 /* values of one person that are looked at in one go */
 /* Where values lie and through which service they came, all of a person in one statement; nothing opened.
  * Those of `fields` come whole, so that they can be opened later without asking the database again; of the
- * others only field, item and service. `brief`: of their origin they come with service, time and end only.
- * The names of `fields` are not copied. */
+ * others only field, item and service. In the order of the fields' numbers and of the items. `brief`: of
+ * their origin they come with service, time and end only. The names of `fields` are not copied. */
 struct value_place {
     struct value value; /* plain: empty until opened */
     int64_t number;     /* of the field */

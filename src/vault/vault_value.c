@@ -4,6 +4,8 @@
 
 #include "log.h"
 
+#include <stdlib.h>
+
 /* The (subject, field, item, version) a value is bound to; the item, of open length, comes last. */
 static struct bind bind_value(const struct vault_person *s, int64_t field, int64_t version, struct span item)
 {
@@ -277,6 +279,24 @@ static enum err read_place(const struct store_rows *rows, const struct wanted *w
     return OK;
 }
 
+static int by_field(const void *a, const void *b)
+{
+    const struct value_place *x = a, *y = b;
+    if (x->number != y->number)
+        return x->number < y->number ? -1 : 1;
+    return span_cmp(x->value.item, y->value.item);
+}
+
+/* Files give rows in the order in which values first came: mostly that of the fields as well. */
+static void put_in_order(struct value_place *p, size_t n)
+{
+    size_t i = 1;
+    while (i < n && by_field(&p[i - 1], &p[i]) < 0)
+        i++;
+    if (i < n)
+        qsort(p, n, sizeof *p, by_field);
+}
+
 enum err vault_places(struct store *st, const struct vault_person *s, const struct span *fields,
                       size_t n_fields, bool brief, struct arena *a, struct value_place **out, size_t *n,
                       struct fail *f)
@@ -298,6 +318,8 @@ enum err vault_places(struct store *st, const struct vault_person *s, const stru
     if (!e)
         e = rows.err;
     store_done(&rows);
+    if (!e && !rows.on_pg) /* a server gave them in order, by its own rule for texts */
+        put_in_order(*out, *n);
     return e;
 }
 

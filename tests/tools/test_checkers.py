@@ -58,6 +58,7 @@ class Checkers(unittest.TestCase):
         self.write("src/store/schema.sql", self.SHARDED)
         self.write("src/store/keys.sql", "-- Distribution\n--   reference: k\nCREATE TABLE k (\n    name TEXT\n);\n")
         self.write("src/store/queries.def", self.QUERY + self.EXCEPTED)
+        self.write("src/store/files.def", 'X(VALUE_GET, "SELECT field FROM value WHERE place = $1")\n')
         self.finds("check-shardable", path, text, message)
 
     def test_shardable_finds_a_statement_across_persons(self):
@@ -69,6 +70,20 @@ class Checkers(unittest.TestCase):
 
     def test_shardable_finds_a_table_that_is_not_placed(self):
         self.shardable("src/store/schema.sql", self.SHARDED + "CREATE TABLE other (\n    name TEXT\n);\n", "not said")
+
+    FOR_FILES = ("CREATE TABLE laid (\n    place INTEGER PRIMARY KEY, -- files: why\n    sid INTEGER NOT NULL,\n"
+                 "    UNIQUE (sid) -- files: why\n    -- servers: PRIMARY KEY (%s)\n);\n")
+
+    def test_shardable_looks_at_what_a_server_gets(self):
+        self.SHARDED = self.SHARDED.replace("person value", "person value laid") + self.FOR_FILES % "sid"
+        self.shardable("src/store/schema.sql", self.SHARDED.replace("KEY (sid)\n", "KEY (place)\n"), "lacks its key")
+
+    def test_shardable_finds_a_line_for_nobody(self):
+        self.SHARDED = self.SHARDED.replace("person value", "person value laid") + self.FOR_FILES % "sid"
+        self.shardable("src/store/schema.sql", self.SHARDED.replace("-- servers: ", "-- servers "), "whom this line is for")
+
+    def test_shardable_finds_another_statement_of_files(self):
+        self.shardable("src/store/files.def", 'X(VALUE_GOT, "SELECT 1")\n', "no statement of queries.def")
 
     def test_layers_finds_upward_include(self):
         self.finds("check-layers", "src/store/x.c", SPDX + '#include "policy.h"\n', "not in the row of store")

@@ -91,6 +91,35 @@ TEST(R011_values_come_back_with_their_provenance)
     teardown();
 }
 
+/* Whatever was written first. */
+TEST(places_come_by_field_and_item)
+{
+    setup();
+    struct fail f = {0};
+    struct value_place *p;
+    size_t n;
+    const struct span names[] = {SPAN("order-address"), SPAN("contact-phone")};
+    put(&bob, bob_key, "contact-phone", "", "bob's");
+    put(&bob, bob_key, "order-address", "", "his");
+    put(&ann, ann_key, "order-address", "order-2", "two");
+    put(&ann, ann_key, "order-address", "", "none");
+    put(&ann, ann_key, "order-address", "order-10", "ten");
+    put(&ann, ann_key, "contact-phone", "", "phone");
+    put(&ann, ann_key, "order-address", "order-2", "two again");
+    static const char *const want[] = {"phone", "none", "ten", "two again"};
+    for (int brief = 0; brief < 2; brief++) {
+        scratch_must(vault_places(scratch_st, &ann, names, 2, brief, scratch_a, &p, &n, &f), &f);
+        EXPECT_INT(n, 4);
+        for (size_t i = 0; i < n; i++) {
+            scratch_must(vault_open_place(&ann, ann_key, &p[i], scratch_a, &f), &f);
+            EXPECT_SPAN(p[i].value.plain, want[i]);
+        }
+    }
+    scratch_must(vault_places(scratch_st, &kid, names, 2, true, scratch_a, &p, &n, &f), &f);
+    EXPECT_INT(n, 0);
+    teardown();
+}
+
 TEST(items_are_told_apart_and_deleted)
 {
     setup();
@@ -1026,6 +1055,7 @@ int main(void)
     log_level_set(LOG_LVL_ERROR + 1); /* alerts are what half of these provoke */
     static const struct unit_case cases[] = {
         CASE(R011_values_come_back_with_their_provenance),
+        CASE(places_come_by_field_and_item),
         CASE(items_are_told_apart_and_deleted),
         CASE(what_is_too_long_is_refused),
         CASE(R118_a_ciphertext_opens_in_its_own_place_only),
