@@ -124,7 +124,7 @@ enum err store_schema_migrate(struct store_file *sf, const struct embedded_file 
 #define LINE_FILES   "-- files:"
 #define LINE_SERVERS "-- servers: "
 
-/* In a line, or its length. */
+/* Where a line's comment begins, or its length. */
 static size_t comment_at(struct span line)
 {
     size_t at = 0;

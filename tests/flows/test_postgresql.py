@@ -296,7 +296,7 @@ class Apart(OnServer):
         person, name = self.someone(), self.name(self.urls[0])
         fresh = self.happenings()
         self.daemon.stop()
-        pg_server.ask(self.server.home, "DROP TABLE happening",
+        pg_server.ask(self.server.home, "DROP TABLE happening", "ALTER TABLE subject DROP COLUMN card",
                       "CREATE TABLE happening (sid BIGINT NOT NULL, event TEXT NOT NULL, field TEXT NOT NULL, item TEXT NOT NULL, "
                       "service TEXT NOT NULL, purpose TEXT NOT NULL, time BIGINT NOT NULL, "
                       "PRIMARY KEY (sid, event, field, item, service, purpose)) PARTITION BY HASH (sid)",

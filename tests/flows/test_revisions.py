@@ -184,7 +184,7 @@ DROP TABLE policy_document; ALTER TABLE d RENAME TO policy_document;
 DROP TABLE policy_set; ALTER TABLE s RENAME TO policy_set;
 DROP TABLE policy_set_text; DROP TABLE policy_change;
 DROP INDEX subject_by_teen; DROP INDEX field_value_by_keep; DROP INDEX consent_event_by_purpose;
-DROP TABLE happening; ALTER TABLE service DROP COLUMN closing; DROP TABLE node; DROP TABLE entry_copy; DROP TABLE index_hash; DROP TABLE index_head;
+DROP TABLE happening; ALTER TABLE service DROP COLUMN closing; ALTER TABLE subject DROP COLUMN card; DROP TABLE node; DROP TABLE entry_copy; DROP TABLE index_hash; DROP TABLE index_head;
 PRAGMA user_version = 2;
 """
 
