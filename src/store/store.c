@@ -54,6 +54,7 @@ void store_close(struct store *st)
     pg_close(st->aside);
     free(st->forget);
     free(st->owed);
+    free(st->carded);
     munmap(st, sizeof *st);
 }
 

@@ -2,6 +2,7 @@
 /* One database of the three: see store_impl.h. */
 #define _GNU_SOURCE /* strerrordesc_np: thread-safe, in English whatever the locale */
 #include "store_impl.h"
+#include "store_card.h"
 #include "store_map.h"
 
 #include <errno.h>
@@ -249,7 +250,8 @@ enum err store_file_open(struct store_file *sf, enum store_mode mode, struct fai
         return store_file_exec(sf, "PRAGMA query_only = ON", f);
     /* A file restored with VACUUM INTO comes back without the WAL. Cells are checked where something is built
      * upon them; for a reader the check of every page it passes costs a fifth of a read. */
-    return store_file_exec(sf, "PRAGMA journal_mode = WAL; PRAGMA cell_size_check = ON", f);
+    err = store_file_exec(sf, "PRAGMA journal_mode = WAL; PRAGMA cell_size_check = ON", f);
+    return err == OK && sf->which == STORE_MAIN ? card_function(sf, f) : err;
 }
 
 enum err store_file_create(struct store_file *sf, struct fail *f)
@@ -268,6 +270,7 @@ void store_file_close(struct store_file *sf)
 {
     for (size_t i = 0; i < CONTROL_COUNT; i++)
         sqlite3_finalize(sf->control[i]);
+    card_function_end(sf);
     sqlite3_close(sf->db);
     memset(sf->control, 0, sizeof sf->control);
     sf->db = NULL;

@@ -7,6 +7,8 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
 #include "store_memo.h"
 
+#include "store_card.h"
+
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -18,7 +20,8 @@ enum {
     CELLS_MAX = 512,      /* of one result: 40 values */
     BYTES_MAX = 16384,
     COLUMN_SID = 0, /* of Q_SUBJECT_GET */
-    COLUMN_EPOCH = 6
+    COLUMN_EPOCH = 6,
+    COLUMN_CARD = 7
 };
 
 /* The statements that are kept, by the first letter of what they are about: all of one person. */
@@ -50,12 +53,19 @@ struct bucket {
 };
 _Static_assert(sizeof(struct bucket) == 64, "one line");
 
+#define SHOWN_BYTES (sizeof(struct result) + CELLS_MAX * sizeof(struct store_cell))
+
 struct store_memo {
     struct bucket *buckets;
     size_t n_buckets, most, bytes, n, hand;
     uint64_t key_changes, served, read;
     unsigned stamp;
     struct person *now; /* read in this snapshot: the statements that follow are about them */
+    /* Of the person whose row was read last: for whoever is not kept. */
+    size_t card_len;
+    int64_t card_sid;
+    uint8_t card[CARD_MAX];
+    struct result *shown; /* from the card */
     /* The result that is being read. */
     uint64_t taking; /* counts them; 0 in none that is read for itself */
     enum kind kind;
@@ -90,6 +100,7 @@ static struct store_memo *memo_new(size_t most)
     m->most = most;
     m->n_buckets = most / BYTES_A_PLACE / WAYS + 1;
     m->buckets = room(m->n_buckets * sizeof *m->buckets);
+    m->shown = room(SHOWN_BYTES);
     return m;
 }
 
@@ -134,6 +145,8 @@ void memo_free(struct store *st)
         return;
     memo_empty(m);
     munmap(m->buckets, m->n_buckets * sizeof *m->buckets);
+    explicit_bzero(m->shown, SHOWN_BYTES);
+    munmap(m->shown, SHOWN_BYTES);
     explicit_bzero(m, sizeof *m);
     munmap(m, sizeof *m);
     st->memo = NULL;
@@ -174,6 +187,7 @@ void memo_begin(struct store *st)
         SQLITE_OK)
         memo_empty(m);
     m->now = NULL;
+    m->card_len = 0;
 }
 
 void memo_end(struct store *st)
@@ -232,6 +246,7 @@ static struct result *serve_person(struct store_memo *m, const struct store_arg 
                                    struct store_rows *rows)
 {
     m->now = NULL;
+    m->card_len = 0;
     if (args[0].s.len != ID_BYTES)
         return NULL;
     struct bucket *b = bucket_of(m, args[0].s.p);
@@ -248,11 +263,29 @@ static struct result *serve_person(struct store_memo *m, const struct store_arg 
     return NULL;
 }
 
+/* Of the person whose row was read last. */
+static struct result *serve_card(struct store_memo *m, enum kind k, const struct store_arg *args)
+{
+    struct span card = span_of(m->card, m->card_len);
+    struct result *r = m->shown;
+    size_t n_rows = 1;
+    bool on_it = m->card_len && args[0].i == m->card_sid;
+    if (on_it && k == KIND_USES)
+        on_it = card_uses(card, args[1].s, r->cell);
+    else if (on_it)
+        on_it = k == KIND_CONSENTS && card_consents(card, r->cell, CELLS_MAX, &n_rows);
+    if (!on_it)
+        return NULL;
+    r->n_rows = (uint32_t)n_rows;
+    r->n_columns = (uint32_t)strlen(store_query_out(k == KIND_USES ? Q_SERVICE_USES : Q_CONSENT_HELD));
+    return r;
+}
+
 static struct result *serve_other(struct store_memo *m, enum kind k, const struct store_arg *args, size_t n,
                                   struct store_rows *rows)
 {
     if (!m->now || args[0].i != m->now->sid)
-        return NULL;
+        return serve_card(m, k, args);
     struct result *r = m->now->of[k];
     struct span key = n > 1 ? args[1].s : SPAN_EMPTY;
     if (r && span_eq(r->key, key))
@@ -301,9 +334,20 @@ bool memo_next(struct store_rows *rows)
 
 /* ---- Taking in */
 
+static void card_take(struct store_memo *m, const struct store_rows *rows)
+{
+    struct span card = store_t(rows, COLUMN_CARD);
+    m->card_len = card.len <= CARD_MAX ? card.len : 0;
+    m->card_sid = store_i(rows, COLUMN_SID);
+    if (m->card_len)
+        memcpy(m->card, card.p, m->card_len);
+}
+
 void memo_row(struct store_rows *rows)
 {
     struct store_memo *m = rows->st->memo;
+    if (m && rows->st->snapshot && rows->q == Q_SUBJECT_GET)
+        card_take(m, rows);
     if (!rows->taking || rows->taking != m->taking)
         return;
     for (size_t i = 0, n = strlen(store_query_out(rows->q)); i < n; i++) {

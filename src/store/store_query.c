@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The statements: see store.h. */
+#include "store_card.h"
 #include "store_memo.h"
 #include "store_pg.h"
 
@@ -284,6 +285,7 @@ enum err store_run(struct store *st, enum store_query_id q, const struct store_a
         err = store_save_late(st, queries[q].db, f);
     if (err != OK)
         return err;
+    card_mark(st, q, args);
     int rc = sqlite3_step(st->stmt[q]);
     if (rc == SQLITE_ROW)
         err = wrong_row(&queries[q], "it gives rows: use store_query", f);

@@ -6,6 +6,7 @@
  * harmless because of their order (store.h).
  */
 #include "nodes.h"
+#include "store_card.h"
 #include "store_memo.h"
 #include "store_pg.h"
 
@@ -211,6 +212,7 @@ static void group_end(struct store *st)
     store_ahead_end(st);
     for (unsigned i = 0; i < STORE_DB_COUNT; i++)
         db_rollback(st, i);
+    cards_forget(st);
     st->n_forget = 0;
     st->n_saves = 0;
     st->stepped = false;
@@ -636,6 +638,8 @@ enum err store_commit(struct store *st, struct fail *f)
     enum err err = store_lost(st, f);
     if (err == OK && store_shared(st) && in_group[st->mode][STORE_MAIN])
         tell_others(st);
+    if (err == OK && in_group[st->mode][STORE_MAIN])
+        err = cards_make(st, f);
     for (unsigned i = 0; i < STORE_DB_COUNT && err == OK; i++)
         if (in_group[st->mode][commit_order[i]])
             err = db_commit(st, commit_order[i], f);
