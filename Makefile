@@ -127,6 +127,7 @@ unit: $(UNIT_BIN)
 # is fuzz/corpus/NAME, which `make test` runs through the same code without either.
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 FUZZ_PART_json := base
+FUZZ_PART_card := store
 FUZZ_PART_backup := backup
 FUZZ_PART_checkpoint := merkle
 FUZZ_PART_http_text := http

@@ -90,8 +90,8 @@ static int started(struct store_cards *c, int which, int64_t sid)
 {
     int rc = SQLITE_OK;
     if (!c->stmt[which])
-        rc = sqlite3_prepare_v3(c->db, statement(which), -1, SQLITE_PREPARE_PERSISTENT, &c->stmt[which],
-                                NULL);
+        rc =
+            sqlite3_prepare_v3(c->db, statement(which), -1, SQLITE_PREPARE_PERSISTENT, &c->stmt[which], NULL);
     return rc == SQLITE_OK ? sqlite3_bind_int64(c->stmt[which], 1, sid) : rc;
 }
 

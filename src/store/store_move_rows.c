@@ -101,11 +101,14 @@ struct key_column {
     char type;
 };
 
-/* Columns that files alone have (schema.sql, "files:"): a server's rows are without them, and have another
- * key. */
+/* What files alone have (schema.sql, "files:"; store_card.h) stays behind: a server has no such column, or
+ * would not keep it up to date. With the key a server's table has. */
 static const struct files_only {
     const char *table, *column, *key[STORE_COLUMNS_MAX];
-} files_only[] = {{"field_value", "place", {"sid", "field", "item"}}};
+} files_only[] = {
+    {"field_value", "place", {"sid", "field", "item"}},
+    {"subject", "card", {"id"}},
+};
 
 static const struct files_only *files_only_of(const char *table)
 {

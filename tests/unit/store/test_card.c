@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Cards: what a read asks of a person, once more in the person's row. */
+#define _GNU_SOURCE
+#include "unit.h"
+
+#include "file.h"
+#include "store_card.h"
+#include "text.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char folder[64];
+static struct store *writer, *reader;
+static uint64_t by_cards; /* statements answered without the tables */
+static struct fail f;
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+static void open_folder(void)
+{
+    f = (struct fail){0};
+    strcpy(folder, "/tmp/troth-card-XXXXXX");
+    if (!mkdtemp(folder) || store_create(folder, &f) != OK ||
+        store_open(folder, STORE_WRITE, &writer, &f) != OK)
+        abort();
+}
+
+/* Anew for each question: whoever is asked for again is kept, and no card is needed (test_memo.c). */
+static struct store *reader_new(void)
+{
+    struct store *st;
+    if (store_open(folder, STORE_READ, &st, &f) != OK)
+        abort();
+    store_memo(st, 1 << 20);
+    return st;
+}
+
+static void close_folder(void)
+{
+    store_close(writer);
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct span id_of(int64_t person)
+{
+    static uint8_t id[16];
+    memset(id, (int)person, sizeof id);
+    return span_of(id, sizeof id);
+}
+
+static void run(enum store_query_id q, const struct store_arg *args, size_t n)
+{
+    EXPECT_INT(store_run(writer, q, args, n, NULL, &f), OK);
+}
+
+static void begin(void)
+{
+    EXPECT_INT(store_begin_write(writer, &f), OK);
+}
+
+static void commit(void)
+{
+    EXPECT_INT(store_commit(writer, &f), OK);
+}
+
+static void person(int64_t p)
+{
+    run(Q_SUBJECT_ADD,
+        ARGS(ARG_B(id_of(p)), ARG_I(p), ARG_I(1), ARG_I(0), ARG_I(0), ARG_I(0), ARG_T(SPAN("CN"))));
+}
+
+static void uses(int64_t p, const char *service, int64_t since)
+{
+    run(Q_SERVICE_USED, ARGS(ARG_I(p), ARG_T(span_str(service)), ARG_I(since)));
+}
+
+static void consent(int64_t p, int64_t seq, struct span name, int64_t until)
+{
+    uint8_t id[16] = {(uint8_t)p, (uint8_t)seq}, zero[32] = {0};
+    struct span t = SPAN("");
+    run(Q_CONSENT_ADD, ARGS(ARG_I(p), ARG_I(seq), ARG_B(span_of(id, 16)), ARG_I(1), ARG_I(0), ARG_I(2),
+                            ARG_T(t), ARG_T(name), ARG_T(SPAN("order-payment")), ARG_T(t),
+                            ARG_T(SPAN("shop")), ARG_T(t), ARG_T(t), ARG_I(1700000000123), ARG_I(until),
+                            ARG_I(-3), ARG_B(span_of(zero, 32)), ARG_T(t), ARG_B(span_of(zero, 32)), ARG_T(t),
+                            ARG_T(t), ARG_T(t), ARG_T(SPAN("news")), ARG_T(SPAN("a,b"))));
+}
+
+/* Its length; 0: there is none. */
+static size_t card_of(int64_t p, uint8_t out[CARD_MAX])
+{
+    struct store_rows rows;
+    size_t len = 0;
+    struct store *st = reader_new();
+    EXPECT_INT(store_begin_read(st, &f), OK);
+    if (store_one(st, Q_SUBJECT_GET, ARGS(ARG_B(id_of(p))), &rows, &f)) {
+        struct span card = store_t(&rows, 7);
+        len = card.len;
+        if (len)
+            memcpy(out, card.p, len);
+    }
+    store_done(&rows);
+    store_end_read(st);
+    store_close(st);
+    return len;
+}
+
+static void put_number(struct text *t, int64_t n)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%lld ", (long long)n);
+    text_str(t, digits);
+}
+
+static void put_quoted(struct text *t, struct span s)
+{
+    text_char(t, '[');
+    text_put(t, s);
+    text_str(t, "] ");
+}
+
+static void put(struct text *t, const struct store_rows *rows)
+{
+    const char *types = store_query_out(rows->q);
+    for (unsigned i = 0; types[i]; i++) {
+        if (types[i] == 'i')
+            put_number(t, store_i(rows, i));
+        else
+            put_quoted(t, store_t(rows, i));
+    }
+    text_char(t, '\n');
+}
+
+/* What a request is told, by the card where there is one (`by_card`), else by the tables. */
+static struct span told(struct arena *a, int64_t p, const char *service, bool by_card)
+{
+    struct store *st = by_card ? reader_new() : writer;
+    struct text t = text_new(a, 256);
+    struct store_rows rows;
+    EXPECT_INT(store_begin_read(st, &f), OK);
+    store_one(st, Q_SUBJECT_GET, ARGS(ARG_B(id_of(p))), &rows, &f);
+    store_done(&rows);
+    if (store_one(st, Q_SERVICE_USES, ARGS(ARG_I(p), ARG_T(span_str(service))), &rows, &f))
+        put(&t, &rows);
+    store_done(&rows);
+    EXPECT_INT(store_query(st, Q_CONSENT_HELD, ARGS(ARG_I(p)), &rows, &f), OK);
+    while (store_next(&rows, &f))
+        put(&t, &rows);
+    store_done(&rows);
+    store_end_read(st);
+    if (by_card) {
+        by_cards += store_memo_stats(st).served;
+        store_close(st);
+    }
+    return text_span(&t);
+}
+
+static void expect_same(int64_t p)
+{
+    static const char *const services[] = {"shop", "games", "mail"};
+    struct arena *a = arena_new(0);
+    for (size_t i = 0; i < 3; i++)
+        EXPECT(span_eq(told(a, p, services[i], true), told(a, p, services[i], false)));
+    arena_free(a);
+}
+
+/* ---- */
+
+static bool writes_to(const char *sql, const char *table)
+{
+    static const char *const how[] = {"INSERT INTO ", "DELETE FROM ", "UPDATE "};
+    char text[64];
+    bool does = false;
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = (size_t)snprintf(text, sizeof text, "%s%s", how[i], table);
+        const char *at = strstr(sql, text);
+        does |= at && (at[n] == ' ' || at[n] == 0);
+    }
+    return does;
+}
+
+/* A statement that were forgotten there would leave cards that say what is no longer so. */
+TEST(every_statement_that_changes_what_is_on_a_card_is_marked)
+{
+    int n = 0;
+    for (int i = 0; i < Q_COUNT; i++) {
+        enum store_query_id q = (enum store_query_id)i;
+        const char *sql = store_query_sql(q);
+        bool does =
+            writes_to(sql, "subject_service") || writes_to(sql, "consent_event") || writes_to(sql, "hold");
+        EXPECT_INT(card_marks(q), does);
+        if (card_marks(q) != does)
+            printf("  %s\n", store_query_name(q));
+        if (!does)
+            continue;
+        n++;
+        EXPECT_INT(store_query_in(q)[0], 'i'); /* whose: and by store_run, which marks */
+        EXPECT(strstr(sql, "WHERE sid = $1") || strstr(sql, " (sid, "));
+        EXPECT_SPAN(span_str(store_query_out(q)), "");
+    }
+    EXPECT_INT(n, 7);
+}
+
+/* Another list of columns is another version of cards. */
+TEST(what_is_on_a_card_is_of_this_version)
+{
+    EXPECT_INT(CARD_VERSION, 1);
+    EXPECT_SPAN(span_str(store_query_out(Q_CONSENT_HELD)), "iiittttttiiit");
+    EXPECT(strstr(store_query_sql(Q_CONSENT_HELD),
+                  "SELECT kind, state, actor, name, purpose, party, service, device,"
+                  " topic, time, until, revision, fields FROM"));
+}
+
+TEST(a_card_says_what_the_tables_say)
+{
+    open_folder();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    uses(1, "mail", INT64_MAX);
+    consent(1, 1, SPAN("group"), INT64_MIN);
+    consent(1, 2, SPAN("\xe4\xb8\xad\xe6\x96\x87 name"), -1);
+    consent(1, 3, SPAN(""), 4611686018427387903);
+    person(2);
+    commit();
+    uint64_t before = by_cards;
+    expect_same(1);
+    EXPECT(by_cards > before);
+    begin();
+    uses(2, "games", -7);
+    commit();
+    expect_same(2);
+    begin();
+    run(Q_SERVICE_LEFT, ARGS(ARG_I(1), ARG_T(SPAN("shop"))));
+    consent(2, 1, SPAN("group"), 0);
+    commit();
+    expect_same(1);
+    expect_same(2);
+    begin();
+    run(Q_ERASE_SERVICES, ARGS(ARG_I(2)));
+    run(Q_ERASE_CONSENTS, ARGS(ARG_I(1)));
+    commit();
+    expect_same(1);
+    expect_same(2);
+    close_folder();
+}
+
+TEST(a_service_that_is_not_on_the_card_is_looked_up)
+{
+    struct arena *a = arena_new(0);
+    open_folder();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    commit();
+    EXPECT_INT(
+        store_file_exec(&writer->file[STORE_MAIN], "INSERT INTO subject_service VALUES (1, 'games', 9)", &f),
+        OK);
+    EXPECT_SPAN(told(a, 1, "games", true), "9 0 \n");
+    close_folder();
+    arena_free(a);
+}
+
+TEST(who_has_something_held_has_no_card)
+{
+    uint8_t card[CARD_MAX];
+    struct arena *a = arena_new(0);
+    open_folder();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    commit();
+    EXPECT(card_of(1, card) > 0);
+    begin();
+    run(Q_HOLD_PUT, ARGS(ARG_I(1), ARG_T(SPAN("phone")), ARG_T(SPAN("law")), ARG_I(1), ARG_I(9)));
+    commit();
+    EXPECT_INT(card_of(1, card), 0);
+    EXPECT_SPAN(told(a, 1, "shop", true), "7 1 \n");
+    begin();
+    run(Q_ERASE_HOLDS, ARGS(ARG_I(1)));
+    commit();
+    EXPECT(card_of(1, card) > 0);
+    EXPECT_SPAN(told(a, 1, "shop", true), "7 0 \n");
+    close_folder();
+    arena_free(a);
+}
+
+TEST(who_has_too_much_for_a_card_has_none)
+{
+    uint8_t card[CARD_MAX];
+    char name[CARD_MAX];
+    memset(name, 'n', sizeof name);
+    open_folder();
+    begin();
+    person(1);
+    person(2);
+    uses(1, "shop", 7);
+    uses(2, "shop", 7);
+    consent(2, 1, span_of(name, sizeof name), 0);
+    commit();
+    EXPECT_INT(card_of(2, card), 0);
+    expect_same(2);
+    size_t len = card_of(1, card), seq = 0;
+    while (len && seq < 100) {
+        begin();
+        consent(1, (int64_t)++seq, SPAN("group"), 4611686018427387903);
+        commit();
+        expect_same(1);
+        size_t now = card_of(1, card);
+        EXPECT(now > len || !now);
+        len = now;
+    }
+    EXPECT(seq > 5 && seq < 20);
+    close_folder();
+}
+
+/* The longest that has room, to the byte. */
+TEST(a_card_may_be_full)
+{
+    uint8_t card[CARD_MAX];
+    char name[CARD_MAX];
+    size_t longest = 0;
+    memset(name, 'n', sizeof name);
+    open_folder();
+    for (size_t len = CARD_MAX - 80; len <= CARD_MAX - 50; len++) {
+        begin();
+        person(1);
+        uses(1, "shop", 7);
+        consent(1, 1, span_of(name, len), 0);
+        commit();
+        size_t now = card_of(1, card);
+        longest = now > longest ? now : longest;
+        expect_same(1);
+        begin();
+        run(Q_ERASE_SERVICES, ARGS(ARG_I(1)));
+        run(Q_ERASE_CONSENTS, ARGS(ARG_I(1)));
+        EXPECT_INT(store_file_exec(&writer->file[STORE_MAIN], "DELETE FROM subject", &f), OK);
+        commit();
+    }
+    EXPECT_INT(longest, CARD_MAX);
+    close_folder();
+}
+
+TEST(what_was_undone_is_on_no_card)
+{
+    struct arena *a = arena_new(0);
+    open_folder();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    EXPECT_INT(store_savepoint(writer, &f), OK);
+    uses(1, "games", 8);
+    consent(1, 1, SPAN("group"), 0);
+    store_savepoint_undo(writer);
+    commit();
+    expect_same(1);
+    EXPECT_SPAN(told(a, 1, "shop", true), "7 0 \n");
+    begin();
+    consent(1, 1, SPAN("group"), 0);
+    store_rollback(writer);
+    begin();
+    commit();
+    EXPECT_SPAN(told(a, 1, "shop", true), "7 0 \n");
+    close_folder();
+    arena_free(a);
+}
+
+/* A reader's snapshot has the card of its time. */
+TEST(a_card_is_of_the_snapshot)
+{
+    struct store_rows rows;
+    open_folder();
+    reader = reader_new();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    commit();
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    begin();
+    consent(1, 1, SPAN("group"), 0);
+    commit();
+    EXPECT(store_one(reader, Q_SUBJECT_GET, ARGS(ARG_B(id_of(1))), &rows, &f));
+    store_done(&rows);
+    EXPECT(!store_one(reader, Q_CONSENT_HELD, ARGS(ARG_I(1)), &rows, &f));
+    store_done(&rows);
+    store_end_read(reader);
+    store_close(reader);
+    expect_same(1);
+    close_folder();
+}
+
+/* Cut anywhere, or with any byte changed, it leads to no more than another answer of the same shape. */
+TEST(a_damaged_card_is_none)
+{
+    uint8_t card[CARD_MAX], cut[CARD_MAX];
+    struct store_cell cell[64];
+    size_t n_rows;
+    open_folder();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    consent(1, 1, SPAN("group"), 0);
+    commit();
+    size_t len = card_of(1, card);
+    EXPECT(card_consents(span_of(card, len), cell, 64, &n_rows));
+    EXPECT_INT(n_rows, 1);
+    EXPECT(!card_consents(span_of(card, len), cell, 12, &n_rows)); /* no room for thirteen columns */
+    for (size_t i = 0; i < len; i++) {
+        uint8_t *exact = malloc(i ? i : 1); /* the sanitizer sees a byte too far */
+        memcpy(exact, card, i);
+        EXPECT(!card_consents(span_of(exact, i), cell, 64, &n_rows));
+        card_uses(span_of(exact, i), SPAN("shop"), cell);
+        free(exact);
+    }
+    for (size_t i = 0; i < len; i++) {
+        memcpy(cut, card, len);
+        for (int v = 0; v < 256; v++) {
+            cut[i] = (uint8_t)v;
+            if (card_consents(span_of(cut, len), cell, 64, &n_rows))
+                EXPECT(n_rows <= 4);
+        }
+    }
+    EXPECT_INT(store_file_exec(&writer->file[STORE_MAIN], "UPDATE subject SET card = x'0103'", &f), OK);
+    expect_same(1);
+    EXPECT_INT(store_file_exec(&writer->file[STORE_MAIN], "UPDATE subject SET card = zeroblob(5000)", &f),
+               OK);
+    expect_same(1);
+    close_folder();
+}
+
+TEST(migration_11_makes_the_cards_of_who_is_there)
+{
+    uint8_t card[CARD_MAX];
+    open_folder();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    consent(1, 1, SPAN("group"), 0);
+    person(2);
+    commit();
+    struct store_file *main = &writer->file[STORE_MAIN];
+    EXPECT_INT(store_file_exec(main, "ALTER TABLE subject DROP COLUMN card; PRAGMA user_version = 10", &f),
+               OK);
+    EXPECT_INT(store_schema_migrate(main, store_sql, store_sql_count, true, &f), OK);
+    EXPECT(card_of(1, card) > 0);
+    EXPECT(card_of(2, card) > 0);
+    uint64_t before = by_cards;
+    expect_same(1);
+    EXPECT(by_cards > before);
+    close_folder();
+}
+
+UNIT_MAIN(CASE(every_statement_that_changes_what_is_on_a_card_is_marked),
+          CASE(what_is_on_a_card_is_of_this_version), CASE(a_card_says_what_the_tables_say),
+          CASE(a_service_that_is_not_on_the_card_is_looked_up), CASE(who_has_something_held_has_no_card),
+          CASE(who_has_too_much_for_a_card_has_none), CASE(a_card_may_be_full),
+          CASE(what_was_undone_is_on_no_card), CASE(a_card_is_of_the_snapshot), CASE(a_damaged_card_is_none),
+          CASE(migration_11_makes_the_cards_of_who_is_there))
