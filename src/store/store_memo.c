@@ -136,6 +136,10 @@ static void memo_empty(struct store_memo *m)
     for (size_t i = 0; m->n && i < m->n_buckets; i++)
         for (size_t w = 0; w < WAYS; w++)
             person_drop(m, &m->buckets[i].way[w]);
+    explicit_bzero(m->shown, SHOWN_BYTES);
+    explicit_bzero(m->card, sizeof m->card);
+    explicit_bzero(m->cell, sizeof m->cell);
+    explicit_bzero(m->byte, sizeof m->byte);
 }
 
 void memo_free(struct store *st)
@@ -145,7 +149,6 @@ void memo_free(struct store *st)
         return;
     memo_empty(m);
     munmap(m->buckets, m->n_buckets * sizeof *m->buckets);
-    explicit_bzero(m->shown, SHOWN_BYTES);
     munmap(m->shown, SHOWN_BYTES);
     explicit_bzero(m, sizeof *m);
     munmap(m, sizeof *m);
@@ -334,9 +337,12 @@ bool memo_next(struct store_rows *rows)
 
 /* ---- Taking in */
 
+/* Not while other rows are open: they may point into the card that is there. */
 static void card_take(struct store_memo *m, const struct store_rows *rows)
 {
     struct span card = store_t(rows, COLUMN_CARD);
+    if (rows->st->open_rows > 1)
+        return;
     m->card_len = card.len <= CARD_MAX ? card.len : 0;
     m->card_sid = store_i(rows, COLUMN_SID);
     if (m->card_len)

@@ -394,6 +394,216 @@ TEST(a_card_is_of_the_snapshot)
     close_folder();
 }
 
+/* Whose row is read between two rows of another's card changes nothing of that card. */
+TEST(a_card_that_is_being_read_stays)
+{
+    struct store_rows rows, other;
+    open_folder();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    consent(1, 1, SPAN("first"), 0);
+    consent(1, 2, SPAN("second"), 0);
+    person(2);
+    uses(2, "games", 8);
+    consent(2, 1, SPAN("another, and long enough to lie upon both"), 0);
+    commit();
+    reader = reader_new();
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    EXPECT(store_one(reader, Q_SUBJECT_GET, ARGS(ARG_B(id_of(1))), &rows, &f));
+    store_done(&rows);
+    EXPECT_INT(store_query(reader, Q_CONSENT_HELD, ARGS(ARG_I(1)), &rows, &f), OK);
+    EXPECT(store_next(&rows, &f));
+    EXPECT(store_one(reader, Q_SUBJECT_GET, ARGS(ARG_B(id_of(2))), &other, &f));
+    store_done(&other);
+    EXPECT_SPAN(store_t(&rows, 3), "first");
+    EXPECT(store_next(&rows, &f));
+    EXPECT_SPAN(store_t(&rows, 3), "second");
+    store_done(&rows);
+    EXPECT(store_one(reader, Q_CONSENT_HELD, ARGS(ARG_I(2)), &rows, &f));
+    EXPECT_SPAN(store_t(&rows, 3), "another, and long enough to lie upon both");
+    store_done(&rows);
+    store_end_read(reader);
+    store_close(reader);
+    close_folder();
+}
+
+/* True if the memory that `at` lies in holds the text. */
+static bool mapping_holds(const void *at, const char *text)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    unsigned long from, to, want = (unsigned long)at;
+    char line[512];
+    bool found = false, holds = false;
+    while (maps && !found && fgets(line, sizeof line, maps))
+        found = sscanf(line, "%lx-%lx", &from, &to) == 2 && from <= want && want < to;
+    EXPECT(found);
+    if (found)
+        holds = memmem((const void *)from, to - from, text, strlen(text)) != NULL;
+    if (maps)
+        fclose(maps);
+    return holds;
+}
+
+/* docs/security.md: the first read after a key was destroyed wipes what was kept. */
+TEST(of_the_erased_no_card_stays_in_memory)
+{
+    struct store_rows rows;
+    open_folder();
+    begin();
+    person(1);
+    consent(1, 1, SPAN("name-of-the-erased"), 0);
+    commit();
+    reader = reader_new();
+    for (int i = 0; i < 3; i++) { /* from the card, then kept */
+        EXPECT_INT(store_begin_read(reader, &f), OK);
+        EXPECT(store_one(reader, Q_SUBJECT_GET, ARGS(ARG_B(id_of(1))), &rows, &f));
+        store_done(&rows);
+        EXPECT_INT(store_query(reader, Q_CONSENT_HELD, ARGS(ARG_I(1)), &rows, &f), OK);
+        EXPECT(store_next(&rows, &f) && !store_next(&rows, &f));
+        store_end_read(reader);
+    }
+    EXPECT(mapping_holds(reader->memo, "name-of-the-erased"));
+    begin();
+    run(Q_ERASE_CONSENTS, ARGS(ARG_I(1)));
+    run(Q_ERASE_SUBJECT, ARGS(ARG_B(id_of(1))));
+    store_forget_key(writer, id_of(1), NULL, NULL);
+    commit();
+    EXPECT_INT(store_begin_read(reader, &f), OK);
+    store_end_read(reader);
+    EXPECT(!mapping_holds(reader->memo, "name-of-the-erased"));
+    store_close(reader);
+    close_folder();
+}
+
+/* ---- Whatever is done, in any order */
+
+static uint32_t seed;
+
+static uint32_t any(uint32_t below)
+{
+    seed = seed * 1664525 + 1013904223;
+    return (seed >> 8) % below;
+}
+
+enum { PERSONS = 5 };
+static int64_t seqs; /* of consents: never twice */
+
+/* The statements that mark, as many consents as leave no room for a card, and what takes the row itself. */
+static void change_one(int64_t p)
+{
+    static const char *const services[] = {"shop", "games", "mail"};
+    switch (any(9)) {
+    case 0:
+        run(Q_SERVICE_LEFT, ARGS(ARG_I(p), ARG_T(span_str(services[any(3)]))));
+        return;
+    case 1:
+        run(Q_HOLD_PUT, ARGS(ARG_I(p), ARG_T(SPAN("phone")), ARG_T(SPAN("law")), ARG_I(1), ARG_I(9)));
+        return;
+    case 2:
+        run(Q_ERASE_HOLDS, ARGS(ARG_I(p)));
+        return;
+    case 3:
+        run(Q_ERASE_CONSENTS, ARGS(ARG_I(p)));
+        return;
+    case 4:
+        run(Q_ERASE_SERVICES, ARGS(ARG_I(p)));
+        return;
+    case 5:
+        run(Q_ERASE_SUBJECT, ARGS(ARG_B(id_of(p))));
+        person(p);
+        uses(p, "shop", 1); /* who registers uses a service */
+        return;
+    case 6:
+        uses(p, services[any(3)], any(100));
+        return;
+    default:
+        consent(p, ++seqs, SPAN("group"), any(100));
+    }
+}
+
+static void change_some(unsigned depth)
+{
+    for (uint32_t n = any(6); n > 0; n--)
+        change_one(1 + any(PERSONS));
+    if (depth == 2 || any(2))
+        return;
+    EXPECT_INT(store_savepoint(writer, &f), OK);
+    change_some(depth + 1);
+    if (any(2))
+        store_savepoint_undo(writer);
+    else
+        store_savepoint_keep(writer);
+}
+
+static int64_t number(const char *sql)
+{
+    int64_t n = -1;
+    EXPECT_INT(store_file_number(&writer->file[STORE_MAIN], sql, &n, &f), OK);
+    return n;
+}
+
+TEST(no_card_is_ever_older_than_the_tables)
+{
+    int64_t with = 0, without = 0;
+    seed = 7;
+    open_folder();
+    begin();
+    for (int64_t p = 1; p <= PERSONS; p++) {
+        person(p);
+        uses(p, "shop", 1);
+    }
+    commit();
+    for (int i = 0; i < 300; i++) {
+        begin();
+        change_some(0);
+        if (any(8))
+            commit();
+        else
+            store_rollback(writer);
+        EXPECT_INT(number("SELECT COUNT(*) FROM subject WHERE card IS NOT person_card(sid)"), 0);
+        with += number("SELECT COUNT(card) FROM subject");
+        without += number("SELECT COUNT(*) - COUNT(card) FROM subject");
+    }
+    EXPECT(with > 300 && without > 300);
+    close_folder();
+}
+
+/* Cards are made at the commit: a disk that is full only then takes the whole group back. */
+TEST(a_card_that_has_no_room_takes_the_group_back)
+{
+    char name[400];
+    memset(name, 'n', sizeof name);
+    open_folder();
+    struct store_file *main = &writer->file[STORE_MAIN];
+    begin();
+    for (int64_t p = 1; p <= 40; p++) {
+        person(p);
+        consent(p, 1, span_of(name, sizeof name), 0);
+    }
+    commit();
+    EXPECT_INT(store_file_exec(main, "UPDATE subject SET card = NULL; VACUUM", &f), OK);
+    begin();
+    for (int64_t p = 1; p <= 40; p++)
+        uses(p, "mail", 1);
+    EXPECT_INT(number("PRAGMA max_page_count = 1") > 1, true); /* what there is, and not a page more */
+    EXPECT_INT(store_commit(writer, &f), ERR_DISK_FULL);
+    EXPECT(strstr(f.detail, "cannot write a person's card") != NULL);
+    f = (struct fail){0};
+    number("PRAGMA max_page_count = 1000000");
+    EXPECT_INT(number("SELECT COUNT(*) FROM subject_service"), 0);
+    begin();
+    commit();
+    EXPECT_INT(number("SELECT COUNT(card) FROM subject"), 0); /* of that group nothing is left */
+    expect_same(1);
+    begin();
+    uses(1, "mail", 1);
+    commit();
+    EXPECT_INT(number("SELECT COUNT(card) FROM subject"), 1);
+    expect_same(1);
+    close_folder();
+}
+
 /* Cut anywhere, or with any byte changed, it leads to no more than another answer of the same shape. */
 TEST(a_damaged_card_is_none)
 {
@@ -442,6 +652,9 @@ TEST(migration_11_makes_the_cards_of_who_is_there)
     uses(1, "shop", 7);
     consent(1, 1, SPAN("group"), 0);
     person(2);
+    person(3);
+    uses(3, "shop", 9);
+    run(Q_HOLD_PUT, ARGS(ARG_I(3), ARG_T(SPAN("phone")), ARG_T(SPAN("law")), ARG_I(1), ARG_I(9)));
     commit();
     struct store_file *main = &writer->file[STORE_MAIN];
     EXPECT_INT(store_file_exec(main, "ALTER TABLE subject DROP COLUMN card; PRAGMA user_version = 10", &f),
@@ -449,9 +662,12 @@ TEST(migration_11_makes_the_cards_of_who_is_there)
     EXPECT_INT(store_schema_migrate(main, store_sql, store_sql_count, true, &f), OK);
     EXPECT(card_of(1, card) > 0);
     EXPECT(card_of(2, card) > 0);
+    EXPECT_INT(card_of(3, card), 0);
     uint64_t before = by_cards;
     expect_same(1);
     EXPECT(by_cards > before);
+    expect_same(2);
+    expect_same(3);
     close_folder();
 }
 
@@ -459,5 +675,7 @@ UNIT_MAIN(CASE(every_statement_that_changes_what_is_on_a_card_is_marked),
           CASE(what_is_on_a_card_is_of_this_version), CASE(a_card_says_what_the_tables_say),
           CASE(a_service_that_is_not_on_the_card_is_looked_up), CASE(who_has_something_held_has_no_card),
           CASE(who_has_too_much_for_a_card_has_none), CASE(a_card_may_be_full),
-          CASE(what_was_undone_is_on_no_card), CASE(a_card_is_of_the_snapshot), CASE(a_damaged_card_is_none),
-          CASE(migration_11_makes_the_cards_of_who_is_there))
+          CASE(what_was_undone_is_on_no_card), CASE(a_card_is_of_the_snapshot),
+          CASE(a_card_that_is_being_read_stays), CASE(of_the_erased_no_card_stays_in_memory),
+          CASE(no_card_is_ever_older_than_the_tables), CASE(a_card_that_has_no_room_takes_the_group_back),
+          CASE(a_damaged_card_is_none), CASE(migration_11_makes_the_cards_of_who_is_there))
