@@ -379,9 +379,9 @@ enum err question_places(struct question *q, struct fail *f)
     struct span *names = ARENA_ARRAY(c->arena, q->n_fields, struct span);
     for (size_t i = 0; i < q->n_fields; i++)
         names[i] = policy_name(q->policy, DIM_FIELD, q->fields[i]);
-    enum err e = vault_places(c->st, &person, names, q->n_fields, q->asked->brief, c->arena, &q->places,
-                              &q->n_places, f);
-    q->has_places = q->n_places < VALUE_PLACES_MAX; /* with more, fields are asked for one by one */
+    enum err e = vault_places(c->st, &person, names, q->n_fields, q->order, q->asked->brief, c->arena,
+                              &q->places, &q->n_places, f);
+    q->has_places = q->n_places < VALUE_PLACES_MAX; /* with more, fields are opened one by one */
     return e;
 }
 

@@ -15,7 +15,8 @@
  *   n, length of a text: 7 bits a byte, the lowest first, the top bit says that more follow (LEB128);
  *   integers: the same of the number shifted left by one, all bits turned if it is negative (zigzag)
  *
- * A change of Q_CONSENT_HELD's columns is another CARD_VERSION, and a migration that makes all cards again.
+ * A change of Q_CONSENT_HELD's columns is another CARD_VERSION, and a migration that makes all cards again;
+ * migration 11 then makes none, for the columns it would ask for come after it.
  */
 #ifndef TROTH_STORE_CARD_H
 #define TROTH_STORE_CARD_H
@@ -23,7 +24,7 @@
 #include "store_impl.h"
 
 #define CARD_VERSION 1
-#define CARD_MAX     600 /* bytes: a row with more would leave its page; some fifteen consents */
+#define CARD_MAX     600 /* bytes: a row of over 1,002 would leave its page; some fifteen consents */
 
 /* ---- Writing */
 

@@ -162,19 +162,21 @@ enum err vault_list(struct store *st, const struct vault_person *s, struct arena
 enum err vault_delete(struct store *st, const struct vault_person *s, struct span field, struct span item,
                       int64_t *deleted, struct fail *f);
 
-#define VALUE_PLACES_MAX 4096 /* values of one person that are looked at in one go */
+#define VALUE_PLACES_MAX 4096 /* values of one person from which on not all are looked at in one go */
 /* Where values lie and through which service they came, all of a person in one statement; nothing opened.
  * Those of `fields` come whole, so that they can be opened later without asking the database again; of the
  * others only field, item and service. In the order of the fields' numbers and of the items. `brief`: of
- * their origin they come with service, time and end only. The names of `fields` are not copied. */
+ * their origin they come with service, time and end only. The names of `fields` are not copied. Of whoever
+ * has VALUE_PLACES_MAX or more, those of `fields` and of `item` (if it is not empty) all come, of the others
+ * some. */
 struct value_place {
     struct value value; /* plain: empty until opened */
     int64_t number;     /* of the field */
     struct span sealed; /* empty: not one of the fields named */
 };
 enum err vault_places(struct store *st, const struct vault_person *s, const struct span *fields,
-                      size_t n_fields, bool brief, struct arena *a, struct value_place **out, size_t *n,
-                      struct fail *f);
+                      size_t n_fields, struct span item, bool brief, struct arena *a,
+                      struct value_place **out, size_t *n, struct fail *f);
 /* Opens one that came whole. ERR_INTEGRITY as vault_get. */
 enum err vault_open_place(const struct vault_person *s, const struct person_key *k, struct value_place *p,
                           struct arena *a, struct fail *f);

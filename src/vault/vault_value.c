@@ -236,6 +236,7 @@ struct wanted {
     const struct span *names;
     int64_t *numbers;
     size_t n;
+    struct span item;
     bool brief;
 };
 
@@ -246,6 +247,12 @@ static size_t wanted_at(const struct wanted *w, int64_t number)
     while (i < w->n && w->numbers[i] != number)
         i++;
     return i;
+}
+
+/* Comes also from behind as many as are looked at in one go. */
+static bool is_wanted(const struct store_rows *rows, const struct wanted *w)
+{
+    return wanted_at(w, store_i(rows, 0)) < w->n || (w->item.len && span_eq(store_t(rows, 1), w->item));
 }
 
 /* The columns of Q_VALUE_BRIEF and Q_VALUE_ALL part ways after the fourth. */
@@ -298,12 +305,12 @@ static void put_in_order(struct value_place *p, size_t n)
 }
 
 enum err vault_places(struct store *st, const struct vault_person *s, const struct span *fields,
-                      size_t n_fields, bool brief, struct arena *a, struct value_place **out, size_t *n,
-                      struct fail *f)
+                      size_t n_fields, struct span item, bool brief, struct arena *a,
+                      struct value_place **out, size_t *n, struct fail *f)
 {
     struct store_rows rows;
     size_t cap = 0;
-    struct wanted w = {fields, ARENA_ARRAY(a, n_fields, int64_t), n_fields, brief};
+    struct wanted w = {fields, ARENA_ARRAY(a, n_fields, int64_t), n_fields, item, brief};
     enum err e = OK;
     *out = NULL;
     *n = 0;
@@ -313,8 +320,9 @@ enum err vault_places(struct store *st, const struct vault_person *s, const stru
         e = store_query(st, brief ? Q_VALUE_BRIEF : Q_VALUE_ALL, ARGS(ARG_I(s->sid)), &rows, f);
     if (e)
         return e;
-    while (!e && *n < VALUE_PLACES_MAX && store_next(&rows, f))
-        e = read_place(&rows, &w, a, place_add(out, n, &cap, a), f);
+    while (!e && store_next(&rows, f))
+        if (*n < VALUE_PLACES_MAX || is_wanted(&rows, &w))
+            e = read_place(&rows, &w, a, place_add(out, n, &cap, a), f);
     if (!e)
         e = rows.err;
     store_done(&rows);

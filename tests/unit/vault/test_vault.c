@@ -108,15 +108,48 @@ TEST(places_come_by_field_and_item)
     put(&ann, ann_key, "order-address", "order-2", "two again");
     static const char *const want[] = {"phone", "none", "ten", "two again"};
     for (int brief = 0; brief < 2; brief++) {
-        scratch_must(vault_places(scratch_st, &ann, names, 2, brief, scratch_a, &p, &n, &f), &f);
+        scratch_must(vault_places(scratch_st, &ann, names, 2, SPAN_EMPTY, brief, scratch_a, &p, &n, &f), &f);
         EXPECT_INT(n, 4);
         for (size_t i = 0; i < n; i++) {
             scratch_must(vault_open_place(&ann, ann_key, &p[i], scratch_a, &f), &f);
             EXPECT_SPAN(p[i].value.plain, want[i]);
         }
     }
-    scratch_must(vault_places(scratch_st, &kid, names, 2, true, scratch_a, &p, &n, &f), &f);
+    scratch_must(vault_places(scratch_st, &kid, names, 2, SPAN_EMPTY, true, scratch_a, &p, &n, &f), &f);
     EXPECT_INT(n, 0);
+    teardown();
+}
+
+/* Nor is what is asked about left out behind as many as are looked at in one go. */
+TEST(places_of_what_is_asked_about_are_all_there)
+{
+    setup();
+    struct fail f = {0};
+    struct value_place *p;
+    size_t n, fields = 0, items = 0;
+    const struct span names[] = {SPAN("contact-phone")};
+    char item[32];
+    scratch_must(store_begin_write(scratch_st, &f), &f);
+    put(&ann, ann_key, "contact-phone", "", "phone");
+    for (int i = 0; i < VALUE_PLACES_MAX; i++) {
+        snprintf(item, sizeof item, "order-%d", i);
+        put(&ann, ann_key, "order-address", item, "somewhere");
+    }
+    put(&ann, ann_key, "order-address", "the-newest", "here");
+    put(&ann, ann_key, "order-goods", "the-newest", "a book");
+    put(&ann, ann_key, "contact-phone", "2", "another");
+    scratch_must(store_commit(scratch_st, &f), &f);
+    scratch_must(vault_places(scratch_st, &ann, names, 1, SPAN("the-newest"), true, scratch_a, &p, &n, &f),
+                 &f);
+    EXPECT_INT(n, VALUE_PLACES_MAX + 3);
+    for (size_t i = 0; i < n; i++) {
+        fields += span_is(p[i].value.field, "contact-phone");
+        items += span_is(p[i].value.item, "the-newest");
+    }
+    EXPECT_INT(fields, 2);
+    EXPECT_INT(items, 2);
+    scratch_must(vault_places(scratch_st, &ann, names, 1, SPAN_EMPTY, true, scratch_a, &p, &n, &f), &f);
+    EXPECT_INT(n, VALUE_PLACES_MAX + 1);
     teardown();
 }
 
@@ -1056,6 +1089,7 @@ int main(void)
     static const struct unit_case cases[] = {
         CASE(R011_values_come_back_with_their_provenance),
         CASE(places_come_by_field_and_item),
+        CASE(places_of_what_is_asked_about_are_all_there),
         CASE(items_are_told_apart_and_deleted),
         CASE(what_is_too_long_is_refused),
         CASE(R118_a_ciphertext_opens_in_its_own_place_only),
