@@ -110,11 +110,11 @@ static size_t count_allowed(const struct gate_answer *a)
     return n;
 }
 
-/* Several fields are read by one statement, if the facts did not ask for it already. */
+/* Several fields are read by one statement, if the facts did not ask for it already, or found too many. */
 static enum err open_allowed(struct question *q, const struct gate_answer *answer, struct outs *outs,
                              struct fail *f)
 {
-    bool together = q->has_subject && !q->has_places && count_allowed(answer) > 1;
+    bool together = q->has_subject && !q->has_places && !q->n_places && count_allowed(answer) > 1;
     enum err e = together ? question_places(q, f) : OK;
     for (size_t i = 0; !e && q->has_subject && i < answer->n_fields; i++)
         if (answer_allows(&answer->fields[i]) && answer->fields[i].field != POLICY_NONE)
