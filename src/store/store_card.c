@@ -169,11 +169,8 @@ void card_function_end(struct store_file *sf)
 
 /* ---- A group */
 
-void card_mark(struct store *st, enum store_query_id q, const struct store_arg *args)
+void card_mark(struct store *st, int64_t sid)
 {
-    if (!marks[q]) /* the others may have no arguments */
-        return;
-    int64_t sid = args[0].i;
     if (st->n_carded && st->carded[st->n_carded - 1] == sid)
         return; /* most groups change several rows of one person, then of the next */
     st->carded = list_grown(st->carded, st->n_carded, &st->cap_carded, sizeof *st->carded);

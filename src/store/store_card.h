@@ -33,8 +33,8 @@ enum err card_function(struct store_file *sf, struct fail *f);
 void card_function_end(struct store_file *sf);
 /* True: the statement changes what is on the card of the person who is its first argument. */
 bool card_marks(enum store_query_id q);
-/* This statement was run in a group: whose card it changes is noted. */
-void card_mark(struct store *st, enum store_query_id q, const struct store_arg *args);
+/* In a group one of them changed rows of this person. */
+void card_mark(struct store *st, int64_t sid);
 /* Before the commit: makes the cards of all who were noted. */
 enum err cards_make(struct store *st, struct fail *f);
 /* After it, or instead. */

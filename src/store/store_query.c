@@ -274,6 +274,16 @@ static bool next_pg(struct store_rows *rows, struct fail *f)
 
 /* ---- Both */
 
+static void note_changes(struct store *st, enum store_query_id q, const struct store_arg *args,
+                         int64_t *changed)
+{
+    int64_t n = changed || card_marks(q) ? sqlite3_changes64(st->file[queries[q].db].db) : 0;
+    if (changed)
+        *changed = n;
+    if (n && card_marks(q))
+        card_mark(st, args[0].i);
+}
+
 enum err store_run(struct store *st, enum store_query_id q, const struct store_arg *args, size_t n,
                    int64_t *changed, struct fail *f)
 {
@@ -285,14 +295,13 @@ enum err store_run(struct store *st, enum store_query_id q, const struct store_a
         err = store_save_late(st, queries[q].db, f);
     if (err != OK)
         return err;
-    card_mark(st, q, args);
     int rc = sqlite3_step(st->stmt[q]);
     if (rc == SQLITE_ROW)
         err = wrong_row(&queries[q], "it gives rows: use store_query", f);
     else if (rc != SQLITE_DONE)
         err = step_failed(st, q, rc, f);
-    else if (changed)
-        *changed = sqlite3_changes64(st->file[queries[q].db].db);
+    if (err == OK)
+        note_changes(st, q, args, changed);
     sqlite3_reset(st->stmt[q]);
     return err;
 }

@@ -250,6 +250,26 @@ TEST(a_card_says_what_the_tables_say)
     close_folder();
 }
 
+/* Each value that comes says once more that the service is used. */
+TEST(what_changes_nothing_makes_no_card)
+{
+    open_folder();
+    begin();
+    person(1);
+    uses(1, "shop", 7);
+    commit();
+    begin();
+    uses(1, "shop", 8);
+    EXPECT_INT(writer->n_carded, 0);
+    uses(1, "mail", 8);
+    uses(1, "games", 8);
+    EXPECT_INT(writer->n_carded, 1);
+    commit();
+    EXPECT_INT(writer->n_carded, 0);
+    expect_same(1);
+    close_folder();
+}
+
 TEST(a_service_that_is_not_on_the_card_is_looked_up)
 {
     struct arena *a = arena_new(0);
@@ -673,9 +693,9 @@ TEST(migration_11_makes_the_cards_of_who_is_there)
 
 UNIT_MAIN(CASE(every_statement_that_changes_what_is_on_a_card_is_marked),
           CASE(what_is_on_a_card_is_of_this_version), CASE(a_card_says_what_the_tables_say),
-          CASE(a_service_that_is_not_on_the_card_is_looked_up), CASE(who_has_something_held_has_no_card),
-          CASE(who_has_too_much_for_a_card_has_none), CASE(a_card_may_be_full),
-          CASE(what_was_undone_is_on_no_card), CASE(a_card_is_of_the_snapshot),
+          CASE(what_changes_nothing_makes_no_card), CASE(a_service_that_is_not_on_the_card_is_looked_up),
+          CASE(who_has_something_held_has_no_card), CASE(who_has_too_much_for_a_card_has_none),
+          CASE(a_card_may_be_full), CASE(what_was_undone_is_on_no_card), CASE(a_card_is_of_the_snapshot),
           CASE(a_card_that_is_being_read_stays), CASE(of_the_erased_no_card_stays_in_memory),
           CASE(no_card_is_ever_older_than_the_tables), CASE(a_card_that_has_no_room_takes_the_group_back),
           CASE(a_damaged_card_is_none), CASE(migration_11_makes_the_cards_of_who_is_there))
