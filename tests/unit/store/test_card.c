@@ -530,6 +530,7 @@ static void change_one(int64_t p)
         run(Q_ERASE_SERVICES, ARGS(ARG_I(p)));
         return;
     case 5:
+        run(Q_ERASE_SERVICES, ARGS(ARG_I(p)));
         run(Q_ERASE_SUBJECT, ARGS(ARG_B(id_of(p))));
         person(p);
         uses(p, "shop", 1); /* who registers uses a service */
