@@ -83,6 +83,7 @@ class Keeper:
         self.turned = []      # (ns, quarter): entries of a later one were acknowledged
         self.copies = []      # (ns, entries)
         self.faults = []
+        self.passed = 0       # lines that the import stood at when it was last asked
 
     # ---- Tasks
 
@@ -180,20 +181,29 @@ class Keeper:
             time.sleep(0.02 if over else 0)
         return sorted(over)
 
-    def check(self, before_ns, size, thorough=True):
-        """`thorough`: keys are changed once more."""
-        faults = list(self.faults)
+    def taken_in(self, before_ns):
+        """Faults of the import and of those it brought; `passed` tells afterwards how many lines were taken in."""
         answer = ask(self.data, "POST", "/v1/import", {"name": self.name, "from": 0, "lines": []})
+        self.passed, faults = answer["done"], []
         taken = [(n, person) for ns, n, person in self.taken if ns < before_ns]
-        if taken and answer["done"] < taken[-1][0]:
-            faults.append("lost: line %d was taken in, the import stands at %d" % (taken[-1][0], answer["done"]))
-        if answer["done"] > self.asked:
-            faults.append("phantom: the import stands at %d, %d lines were sent" % (answer["done"], self.asked))
+        if taken and self.passed < taken[-1][0]:
+            faults.append("lost: line %d was taken in, the import stands at %d" % (taken[-1][0], self.passed))
+        if self.passed > self.asked:
+            faults.append("phantom: the import stands at %d, %d lines were sent" % (self.passed, self.asked))
         for n, person in taken:
             try:
                 ask(self.data, "GET", "/v1/subjects/" + person)
             except Refused as e:
                 faults.append("lost: line %d was taken in: %s" % (n, e))
+        return faults
+
+    def nameless(self):
+        """Lines that were taken in by the answer that nobody heard."""
+        return self.passed - len(self.taken)
+
+    def check(self, before_ns, size, thorough=True):
+        """`thorough`: keys are changed once more."""
+        faults = self.faults + self.taken_in(before_ns)
         minimum = max([m for ns, m in self.minimums if ns < before_ns], default=0)
         gone = max([e["first"] + e["entries"] for e in self.epochs() if e["state"] == "pruned"], default=0)
         if gone < minimum:

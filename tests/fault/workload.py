@@ -16,6 +16,8 @@ STAGES = ["created", "agreed", "collected", "consented", "withdrawn", "erased"]
 
 
 class Journal:
+    """What one run of the workers asked for and was told."""
+
     def __init__(self):
         self.lock = threading.Lock()
         self.acks = []       # (ns, key, stage, entry)
@@ -24,6 +26,7 @@ class Journal:
         self.subject = {}    # key -> subject id
         self.entries = []    # (ns, entry, what)
         self.reads = []      # (ns, key, entry)
+        self.at = {}         # key -> the stage that the last check found
         self.born = "1990-01-01"
 
     def ask(self, key, stage):
@@ -41,6 +44,17 @@ class Journal:
             if subject:
                 self.subject[key] = subject
 
+    def promised(self, before_ns):
+        """key -> the highest stage acknowledged."""
+        found = {}
+        for ns, key, stage, entry in self.acks:
+            if ns < before_ns:
+                found[key] = max(found.get(key, -1), stage)
+        return found
+
+    def nameless(self):
+        """Persons who were asked for and whose id was never told: they may be there or not."""
+        return sum(key not in self.subject for key in self.asked)
 
     def read(self, key, entry):
         with self.lock:
@@ -154,11 +168,32 @@ def reached(client, sid):
         return 4
     if states:
         return 3
-    status, body = client.call("POST", f"/v1/subjects/{sid}/read",
-                               {"purpose": "registration-login", "operation": "use", "fields": ["contact-phone"]})
-    if status == 200 and body.get("values"):
+    if phone(client, sid):
         return 2
     return 1 if events else 0
+
+
+def phone(client, sid):
+    """The number that is kept; None if there is none."""
+    status, body = client.call("POST", f"/v1/subjects/{sid}/read",
+                               {"purpose": "registration-login", "operation": "use", "fields": ["contact-phone"]})
+    return (body.get("values") or {}).get("contact-phone", {}).get("value") if status == 200 else None
+
+
+def stage_faults(client, journal, promised, asked):
+    """Who is not as far as was promised, or farther than was asked, or has another number; and where each is."""
+    faults, at = [], {}
+    for key, stage in promised.items():
+        sid = journal.subject[key]
+        got = at[key] = reached(client, sid)
+        if got < stage:
+            faults.append(f"lost: person {key} was told '{STAGES[stage]}' and is at {got}")
+        if got > asked[key]:
+            faults.append(f"phantom: person {key} asked for '{STAGES[asked[key]]}' and is at {got}")
+        kept = phone(client, sid) if stage >= 2 and got in (2, 3, 4) else phone_of(key)
+        if kept != phone_of(key):
+            faults.append(f"lost: the value of person {key}, who is at '{STAGES[got]}', reads as {kept}")
+    return faults, at
 
 
 def read_faults(client, journal, before_ns):
@@ -178,21 +213,13 @@ def read_faults(client, journal, before_ns):
 def check(data, port, token, journal, before_ns):
     """Faults found, as sentences. Only acknowledgements before `before_ns` are held against the daemon."""
     client = Client(port, token)
-    faults, promised, top = [], {}, -1
-    for ns, key, stage, entry in journal.acks:
-        if ns < before_ns:
-            promised[key] = max(promised.get(key, -1), stage)
-            top = max(top, entry if entry is not None else -1)
+    faults, top = [], max((entry for ns, _, _, entry in journal.acks if ns < before_ns and entry is not None), default=-1)
     status, health = client.call("GET", "/healthz")
     size = health.get("record", -1)
     if status != 200 or size <= top:
         faults.append(f"lost: entry {top} was acknowledged, the record holds {size} (status {status})")
-    for key, stage in promised.items():
-        got = reached(client, journal.subject[key])
-        if got < stage:
-            faults.append(f"lost: person {key} was told '{STAGES[stage]}' and is at {got}")
-        if got > journal.asked[key]:
-            faults.append(f"phantom: person {key} asked for '{STAGES[journal.asked[key]]}' and is at {got}")
+    found, journal.at = stage_faults(client, journal, journal.promised(before_ns), journal.asked)
+    faults += found
     faults += read_faults(client, journal, before_ns)
     faults += entries.check(data, [(entry, what) for ns, entry, what in journal.entries if ns < before_ns])
     bad, journal.proved = receipts.check_all(client.bytes, TROTH, journal, before_ns)
