@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must go goes in time; what the law keeps, stays still."""
-import os, sqlite3, time, unittest
+import itertools, os, sqlite3, threading, time, unittest
 
 import pg_server
-from troth_flow import SERVER
+from troth_flow import PATIENCE_S, SERVER
 from troth_people import People
+
+BATCH = 64  # values of one step of a sweep (GATE_SWEEP_VALUES)
 
 
 class Retention(People):
@@ -41,6 +43,68 @@ class Retention(People):
             self.assertNotIn(("log-visit-time", ""), self.held(p))
             self.assertIn(("contact-phone", ""), self.held(p))
             self.assertEqual([e["detail"]["fields"] for e in self.events(p)], [["log-visit-time"]])
+        self.assertIn('"deleted":0', self.sweep())
+        self.daemon.cli("audit", "verify", self.daemon.data)
+
+    # ---- More than one batch, and others who ask
+
+    def visits(self, person, *items):
+        """A value each of the field whose time is 180 days."""
+        for item in items:
+            self.visit(person, values={"log-visit-time": {"value": "2026-11-23", "item": item}})
+
+    def reading(self, phones, answered, faults, stop):
+        """One person after the other, for as long as it takes; each answer must be whole."""
+        for person, phone in itertools.cycle(phones.items()):
+            if stop.is_set():
+                return
+            body = {"purpose": "registration-login", "fields": ["contact-phone"]}
+            got = self.post(f"/v1/subjects/{person}/read", body, token="shop")
+            if got.status != 200 or got.json["values"]["contact-phone"]["value"] != phone:
+                faults.append(got)
+            answered.append(person)
+
+    def step(self, answered):
+        """One batch, and whoever reads is answered after it."""
+        got = self.operator("POST", "/v1/retention/sweep", {}, status=200).json
+        seen, end = len(answered), time.monotonic() + PATIENCE_S
+        while len(answered) == seen:
+            self.assertLess(time.monotonic(), end, "nobody was answered beside the sweep")
+            time.sleep(0.001)
+        return got
+
+    def test_R109_readers_are_answered_beside_a_sweep_of_many_batches(self):
+        phones = {}
+        for _ in range(160):
+            phone = self.phone()
+            phones[self.adult(contact_phone=phone)] = phone
+        for person in phones:
+            self.visits(person, "a", "b")
+        self.at("2026-12-23T00:00:00Z")  # what comes now is not due with the others
+        late = list(phones)[::8]
+        for person in late:
+            self.visits(person, "late")
+        self.at("2027-05-23T00:00:00Z")
+        answered, faults, stop = [], [], threading.Event()
+        readers = [threading.Thread(target=self.reading, args=(phones, answered, faults, stop)) for _ in range(3)]
+        for t in readers:
+            t.start()
+        try:
+            steps = [self.step(answered) for _ in range(2)]
+            self.sweep()
+        finally:
+            stop.set()
+            for t in readers:
+                t.join()
+        self.assertEqual(faults, [])
+        self.assertTrue(all(step["deleted"] <= BATCH for step in steps), steps)
+        status = self.operator("GET", "/v1/retention", status=200).json
+        self.assertEqual((status["deleted"], status["held"], status["due"]), (320, 0, 0))
+        for person in phones:
+            stays = {("contact-phone", "")} | ({("log-visit-time", "late")} if person in late else set())
+            self.assertEqual(set(self.held(person)), stays)
+            told = [e["detail"] for e in self.events(person)]
+            self.assertEqual((sum(d["values"] for d in told), {f for d in told for f in d["fields"]}), (2, {"log-visit-time"}))
         self.assertIn('"deleted":0', self.sweep())
         self.daemon.cli("audit", "verify", self.daemon.data)
 
