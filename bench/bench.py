@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hot paths of a running daemon, measured: bench.py [--quick] [--people N [--keep]] [--postgresql] BUILD
 
-A data folder is made in BUILD/bench/data, filled, and served by a daemon of its own on loopback; bench/load.c asks. A
+A data folder is made in BUILD/bench, filled, and served by a daemon of its own on loopback; bench/load.c asks. A
 figure is the median of the runs, with the least and the most beside it; the limit it is to be held against (hello: the
 smallest answer of the same server) is measured in the same run. Writes NAME<TAB>MEDIAN<TAB>UNIT lines to BUILD/bench.tsv.
 Slow figures fail nothing. With --keep the filled folder stays for the next run with as many people, and an import
-that was interrupted goes on where it was: a million take minutes.
+that was interrupted goes on where it was: a million take minutes. Runs without it have another folder.
 """
 import argparse, http.client, json, os, re, shutil, signal, statistics, subprocess, sys, time
 
@@ -33,9 +33,9 @@ RUNS = 5
 
 
 class Server:
-    def __init__(self, build, binary="troth"):
-        self.binary, self.data = os.path.join(build, binary), os.path.join(build, "bench", "data")
-        self.ids = os.path.join(build, "bench", "ids")
+    def __init__(self, build, binary="troth", suffix=""):
+        self.binary = os.path.join(build, binary)
+        self.data, self.ids = (os.path.join(build, "bench", n + suffix) for n in ("data", "ids"))
         self.troth, self.load = os.path.join(build, "troth"), os.path.join(build, "bench", "load")
         self.process, self.port, self.ready_ms, self.serial = None, 0, 0.0, 0
 
@@ -218,8 +218,7 @@ def sizes(build, table, n=20000):
     """What a person, a value, a consent and an entry of the record take on disk: folders that differ in one thing only."""
     size, entries = [], []
     for left_out in (("consents", "data"), ("data",), ()):
-        s = Server(build)
-        s.data, s.ids = s.data + "-sizes", s.ids + "-sizes"
+        s = Server(build, suffix="-sizes")
         s.init()
         empty, before = file_bytes(s.data, "troth.db", "keys.db"), file_bytes(s.data, "audit", "history.db")
         took_in(s, {k: v for k, v in PERSON.items() if k not in left_out}, n)
@@ -366,8 +365,7 @@ def on_postgresql(build, table, n, seconds):
         print("skipped: pg-audited-read-128, pg-create: %s" % e)
         return
     with pg_server.Server("-c fsync=on", "-c shared_buffers=256MB") as pg:
-        server = Server(build)
-        server.data, server.ids = server.data + "-pg", server.ids + "-pg"
+        server = Server(build, suffix="-pg")
         server.init(*pg.pair())
         table.add("pg-import", [n / took_in(server, PERSON, n)], "1/s", "one run")
         server.start()
@@ -393,6 +391,7 @@ def main():
     o = p.parse_args()
     n = o.people or (2000 if o.quick else 100000)
     seconds = 1 if o.quick else 3
+    connections = [128] if o.quick else [32, 128, 512]
     print("machine: %s" % machine())
     print("client: bench/load on the same cores, keep-alive connections (128 unless named), %d runs of %g s; "
           "%d persons with %d sealed values of %d bytes\n" % (RUNS, seconds, n, len(FIELDS), len(VALUE)))
@@ -401,7 +400,8 @@ def main():
         on_postgresql(o.build, table, min(n, 20000), seconds)
         table.write()
         return
-    server = Server(o.build)
+    folder = "" if o.keep else "-once"
+    server = Server(o.build, suffix=folder)
     kept = o.keep and filled(server, n)
     if not kept:
         if not (o.keep and half_filled(server, n)):
@@ -416,7 +416,7 @@ def main():
         starts(server, table, "-%dk" % (n // 1000))
         inside(server, table, o.build)
     server.start()
-    reads(server, table, seconds, [128] if o.quick else [32, 128, 512])
+    reads(server, table, seconds, connections)
     if not o.quick:
         few = server.ids + ".few"
         with open(few, "w") as f:
@@ -424,10 +424,11 @@ def main():
         table.load("audited-read-2k-128", server.ask(READ, seconds=seconds, runs=RUNS, ids=few))
     table.add("rss-after-reads", [server.rss_mib()], "MiB")
     server.stop()
-    unrecorded = Server(o.build, os.path.join("bench", "unrecorded"))
+    unrecorded = Server(o.build, os.path.join("bench", "unrecorded"), folder)
     unrecorded.token = server.token
     unrecorded.start()
-    table.load("read-unrecorded-128", unrecorded.ask(READ, seconds=seconds, runs=RUNS, ids=server.ids))
+    for c in connections:
+        table.load("read-unrecorded-%d" % c, unrecorded.ask(READ, connections=c, seconds=seconds, runs=RUNS, ids=server.ids))
     unrecorded.stop()
     server.start()
     writes(server, table, seconds, o.quick)

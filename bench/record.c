@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * record.c: what the record takes: record [FOLDER [TSV]]. Prints a table, and appends its medians to TSV.
+ * record.c: what the record takes: record [--quick] [FOLDER [TSV]]. Prints a table, and appends its medians
+ * to TSV.
  *
  * record-append      1/s  entries made durable, 128 callers, each waiting for one entry at a time
  * record-append-64, -512  the same with other counts
  * record-limit-128   1/s  the disk's own limit: the same bytes in the same groups, written and synced,
- * nothing else record-verify      1/s  entries that `troth audit verify` recomputes record-open        ms
- * opening the log with everything written so far
+ * nothing else
+ * record-verify      1/s  entries that `troth audit verify` recomputes
+ * record-open        ms   opening the log with everything written so far
+ *
+ * With --quick only record-append and its limit, in shorter runs.
  *
  * A caller is one entry under way: when it is acknowledged the next one is handed in, from the thread that
  * acknowledged. Callers come in through the engine's queue, readers and committer, as requests do. The folder
@@ -32,6 +36,7 @@ enum {
     CALLERS_MAX = 512,
     DETAIL = 220, /* a sealed detail of a read of five fields */
     RUN_MS = 1000,
+    RUN_QUICK_MS = 400,
     LATENCIES_MAX = 1 << 19
 };
 
@@ -45,6 +50,7 @@ struct caller {
 static struct caller caller[CALLERS_MAX];
 static uint8_t detail[DETAIL];
 static char folder[256];
+static long run_ms = RUN_MS;
 static struct engine *engine;
 static atomic_bool over;
 static atomic_uint done, under_way, failures;
@@ -139,7 +145,7 @@ static double median(double *v)
 
 static void append_once(unsigned callers, struct figure *out, int at)
 {
-    struct timespec pause = {.tv_sec = RUN_MS / 1000, .tv_nsec = RUN_MS % 1000 * 1000000L};
+    struct timespec pause = {.tv_sec = run_ms / 1000, .tv_nsec = run_ms % 1000 * 1000000L};
     const struct timespec moment = {.tv_nsec = 1000000};
     atomic_store(&over, false);
     atomic_store(&done, 0);
@@ -195,7 +201,7 @@ static double limit_once(size_t group, size_t bytes)
     if (fd < 0 || posix_fallocate(fd, 0, size) != 0 || fsync(fd) != 0)
         die(&(struct fail){.detail = "no room for the limit's file"});
     double start = now_s(CLOCK_MONOTONIC);
-    for (; now_s(CLOCK_MONOTONIC) - start < RUN_MS / 1e3 && at + (off_t)(group * bytes) < size; n++) {
+    for (; now_s(CLOCK_MONOTONIC) - start < (double)run_ms / 1e3 && at + (off_t)(group * bytes) < size; n++) {
         memset(block, (int)n, group * bytes);
         if (pwrite(fd, block, group * bytes, at) < 0 || fdatasync(fd) != 0)
             die(&(struct fail){.detail = "writing fails"});
@@ -265,8 +271,9 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-static void measure_appends(FILE *tsv)
+static void measure_appends(bool quick, FILE *tsv)
 {
+    static const unsigned callers[] = {64, 128, 512};
     struct audit *au;
     struct fail f = {0};
     if (audit_open(folder, &au, &f) != OK)
@@ -274,18 +281,31 @@ static void measure_appends(FILE *tsv)
     struct engine_config c = {.data = folder, .audit = au, .readers = 2, .now = clock_now};
     if (engine_start(&c, &engine, &f) != OK)
         die(&f);
-    measure_append(64, tsv);
-    measure_append(128, tsv);
-    measure_append(512, tsv);
+    for (size_t i = 0; i < sizeof callers / sizeof callers[0]; i++)
+        if (!quick || callers[i] == 128)
+            measure_append(callers[i], tsv);
     engine_stop(engine);
     audit_close(au);
     if (atomic_load(&failures))
         die(&(struct fail){.detail = "entries were refused"});
 }
 
+static void measure_rest(FILE *tsv)
+{
+    uint64_t entries = measure_verify(tsv);
+    measure_open(tsv);
+    printf("%llu entries; one entry %d bytes on disk; callers share one process with the engine\n",
+           (unsigned long long)entries, 18 + 94 + DETAIL);
+}
+
 int main(int argc, char **argv)
 {
     struct fail f = {0};
+    bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
+    if (quick) {
+        run_ms = RUN_QUICK_MS;
+        argc--, argv++;
+    }
     snprintf(folder, sizeof folder, "%s/record-XXXXXX", argc > 1 ? argv[1] : ".");
     FILE *tsv = argc > 2 ? fopen(argv[2], "a") : NULL;
     if (crypto_start(&f) != OK)
@@ -298,11 +318,9 @@ int main(int argc, char **argv)
         caller[i].arena = arena_new(0);
     printf("%-18s %10s %10s %10s %-4s %11s %10s %10s\n", "", "median", "min", "max", "", "CPU", "p50", "p99");
     measure_limit(tsv);
-    measure_appends(tsv);
-    uint64_t entries = measure_verify(tsv);
-    measure_open(tsv);
-    printf("%llu entries; one entry %d bytes on disk; callers share one process with the engine\n",
-           (unsigned long long)entries, 18 + 94 + DETAIL);
+    measure_appends(quick, tsv);
+    if (!quick)
+        measure_rest(tsv);
     if (tsv)
         fclose(tsv);
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
