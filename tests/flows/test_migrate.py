@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """troth migrate: an installation of files goes to PostgreSQL, whole or not at all, and its record goes on."""
-import json, os, pty, re, shutil, signal, sqlite3, stat, subprocess, tempfile, threading, time, unittest
+import json, os, shutil, signal, sqlite3, stat, subprocess, tempfile, time, unittest
 
 import pg_server
 from troth_nodes import Node
-from troth_flow import Daemon, POLICY, ROOT, SANITIZER, TROTH, run_troth
+from troth_flow import Daemon, POLICY, ROOT, SANITIZER, TROTH, bars, run_troth, watched
 
 ADDRESS = "Lane 7-quaggaquagga"
 READ = {"purpose": "delivery", "fields": ["order-address"]}
@@ -92,27 +92,6 @@ class Migrating(unittest.TestCase):
         done = run_troth("migrate", "--from", d.data, "--clock-file", d.clock, *options, env=env)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
-
-    def watched(self, d, *options):
-        """What somebody sees who looks on."""
-        near, far = pty.openpty()
-        said = []
-
-        def look():
-            try:
-                while said.append(os.read(near, 4096)) or said[-1]:
-                    pass
-            except OSError:  # the other end is closed
-                pass
-        looks = threading.Thread(target=look)
-        looks.start()
-        done = subprocess.run([TROTH, "migrate", "--from", d.data, "--clock-file", d.clock, *options], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=far)
-        os.close(far)
-        looks.join(60)
-        os.close(near)
-        self.assertEqual(done.returncode, 0, said)
-        return b"".join(said).decode()
 
     def refused(self, words, d, *options):
         """Nothing is begun, and the folder is as it was."""
@@ -411,9 +390,9 @@ class Migrating(unittest.TestCase):
 
     def test_a_database_in_use_and_a_newer_folder_are_refused(self):
         d, urls = self.folder(), self.pair()
-        said = self.watched(d, *self.to(urls))
+        _, seen = watched("migrate", "--from", d.data, "--clock-file", d.clock, *self.to(urls))
         for word in "copying", "comparing":
-            told = [(int(n), int(of)) for n, of in re.findall(word + r" \[[# ]*\] (\d+) of (\d+)", said)]
+            told = bars(seen)[word]
             self.assertEqual([n for n, _ in told], sorted(n for n, _ in told))
             self.assertEqual(told[-1][0], told[-1][1], word)
             self.assertGreater(told[-1][1], 50, word)

@@ -14,7 +14,7 @@ Each class has one daemon with the reference policy and the demo services; `fres
 `token` is a service's name, a literal token, or None. A daemon that dies, does not stop cleanly or prints a sanitizer
 report fails its test.
 """
-import atexit, contextlib, http.client, json, os, re, shutil, signal, subprocess, tempfile, time, unittest
+import atexit, contextlib, http.client, json, os, pty, re, shutil, signal, subprocess, tempfile, threading, time, unittest
 
 import pg_server
 
@@ -31,6 +31,7 @@ PATIENCE_S = READY_S  # for what the daemon does by itself a moment later
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 TOKEN = re.compile(r"troth_[A-Za-z0-9_-]+")
 ADDRESS = re.compile(r"http://\S+:(\d+)/")
+BAR = re.compile(r"\r(\w[\w ]*) \[([# ]*)\] (\d+) of (\d+)")
 
 
 class Answer:
@@ -56,6 +57,38 @@ def run_troth(*args, stdin=None, env=None):
     if SANITIZER.search(done.stderr):
         raise AssertionError("sanitizer report of troth %s:\n%s" % (" ".join(map(str, args)), done.stderr))
     return done
+
+
+def watched(*args):
+    """The same with a terminal as its standard error; returns what is on standard output, and what somebody sees who looks on."""
+    near, far = pty.openpty()
+    seen = []
+
+    def look():
+        try:
+            while seen.append(os.read(near, 4096)) or seen[-1]:
+                pass
+        except OSError:  # the other end is closed
+            pass
+    looks = threading.Thread(target=look)
+    looks.start()
+    done = subprocess.run([TROTH, *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=far, text=True,
+                          timeout=300)
+    os.close(far)
+    looks.join(60)
+    os.close(near)
+    text = b"".join(seen).decode()
+    if done.returncode != 0 or SANITIZER.search(text):
+        raise AssertionError("troth %s: exit %d\n%s" % (" ".join(map(str, args)), done.returncode, text))
+    return done.stdout, text
+
+
+def bars(seen):
+    """What each bar counted: {what: [(done, total), ...]}."""
+    told = {}
+    for what, _, done, total in BAR.findall(seen):
+        told.setdefault(what, []).append((int(done), int(total)))
+    return told
 
 
 class Daemon:
