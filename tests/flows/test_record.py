@@ -18,6 +18,15 @@ class Record(People):
             f.write(content if isinstance(content, bytes) else content.encode())
         return path
 
+    def published(self):
+        """The head, once it covers everything on record."""
+        for _ in range(1200):
+            head = self.get("/audit/checkpoint").text
+            if int(head.split("\n")[1]) == self.get("/healthz").json["record"]:
+                return head
+            time.sleep(0.1)
+        self.fail("no checkpoint covers the record")
+
     def covered(self, ask):
         """Asks until a checkpoint covers the entry."""
         for _ in range(1200):
@@ -38,6 +47,126 @@ class Record(People):
         done = run_troth("audit", "receipt", "verify", path, *(more or ("--key", self.key)), "--json")
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return json.loads(done.stdout) if code == 0 else done.stderr
+
+    def signed(self, message, signature, public, code=0):
+        """Ed25519, by openssl."""
+        der = bytes.fromhex("302a300506032b6570032100") + public
+        files = [self.file(n, c) for n, c in (("message", message), ("signature", signature), ("public", der))]
+        done = subprocess.run(["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-in", files[0],
+                               "-sigfile", files[1], "-inkey", files[2]], capture_output=True, text=True)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+
+
+def node_hash(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def root_of(leaf, index, size, path):
+    """The root that a proof of inclusion gives, as RFC 9162 has it (2.1.3.2)."""
+    at, last, root = index, size - 1, hashlib.sha256(b"\0" + leaf).digest()
+    for beside in path:
+        assert last > 0, "the path is too long"
+        if at & 1 or at == last:
+            root = node_hash(beside, root)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            root = node_hash(root, beside)
+        at, last = at >> 1, last >> 1
+    assert last == 0, "the path is too short"
+    return root
+
+
+class Proofs(Record):
+    """`troth audit prove DIR INDEX`: from the folder, beside a daemon and without one."""
+
+    def prove(self, index, data=None):
+        done = run_troth("audit", "prove", data or self.daemon.data, index)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def refused(self, *args, code, says):
+        done = run_troth("audit", "prove", *args)
+        self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+        self.assertRegex(done.stderr, says)
+
+    def leaf(self, index):
+        """As it is served."""
+        bundle, width = index // 256, int(self.published().split("\n")[1]) % 256
+        self.assertEqual(bundle, 0)
+        data = self.operator("GET", "/audit/tile/entries/000.p/%d" % width, status=200).body
+        for _ in range(index):
+            data = data[2 + int.from_bytes(data[:2], "big"):]
+        return data[2:2 + int.from_bytes(data[:2], "big")]
+
+    def take_apart(self, proof):
+        """C2SP tlog-proof: index, leaf, path; the size, root and text of the head, and its signature."""
+        head, _, note = proof.partition("\n\n")
+        magic, extra, index, *path = head.split("\n")
+        self.assertEqual((magic, extra[:6], index[:6]), ("c2sp.org/tlog-proof@v1", "extra ", "index "))
+        text, _, signatures = note.partition("\n\n")
+        _, size, root = text.split("\n")
+        decode = base64.b64decode
+        return (int(index[6:]), decode(extra[6:]), [decode(h) for h in path], int(size), decode(root), text + "\n",
+                decode(signatures.split()[-1]))
+
+    def test_a_proof_of_any_entry_holds_for_us_and_by_hand(self):
+        given = self.consent(self.adult(), "consent", purpose="direct-marketing")["receipt"]["entry"]
+        size = int(self.published().split("\n")[1])
+        with open(self.key) as f:
+            name, key_hash, public = f.read().strip().split("+", 2)
+        for index in (0, given, size - 1):
+            proof = self.prove(index)
+            self.assertEqual(proof, self.get("/audit/proof/%d" % index).text)
+            got = self.verify(proof)
+            self.assertEqual((got["entry"], got["size"], got["origin"]), (index, size, name))
+            self.assertNotIn("detail", got)  # who has the folder alone opens nothing
+            at, leaf, path, of, root, text, signature = self.take_apart(proof)
+            self.assertEqual((at, of, leaf), (index, size, self.leaf(index)))
+            self.assertEqual(root_of(leaf, at, of, path), root)
+            self.assertEqual(signature[:4].hex(), key_hash)
+            self.signed(text, signature[4:], base64.b64decode(public)[1:])
+            self.signed(text.replace("\n%d\n" % size, "\n%d\n" % (size + 1)), signature[4:], base64.b64decode(public)[1:], code=1)
+            self.assertNotEqual(root_of(leaf[:-1] + bytes([leaf[-1] ^ 1]), at, of, path), root)
+            self.verify(proof.replace("\nindex %d\n" % index, "\nindex %d\n" % size), code=1)
+        self.assertEqual(self.verify(self.prove(given))["kind"], "consent")
+
+    def test_what_is_no_entry_has_no_proof(self):
+        data, size = self.daemon.data, int(self.published().split("\n")[1])
+        self.prove(size - 1)
+        for index in (size, 10 ** 9, 2 ** 63 - 1):
+            self.refused(data, index, code=1, says=r"\Atroth: the record has no entry %d\n\Z" % index)
+        for words in (["x"], ["-1"], ["1.5"], ["0x1"], [""], [2 ** 63], [2 ** 64], [], [0, 1]):
+            self.refused(data, *words, code=2, says=r"\Ausage: troth audit prove ")
+        self.refused(os.path.join(self.place, "nowhere"), 0, code=1, says=r"\Atroth: opening .*/nowhere/audit: No such file")
+        self.refused(self.place, 0, code=1, says=r"\Atroth: opening .*/audit: No such file")
+
+    def test_an_entry_no_head_covers_yet_has_no_proof_yet(self):
+        """As a power cut leaves it between the entry and the head that covers it: the older head is the last there is."""
+        def heads():
+            return {name: open(os.path.join(self.daemon.data, "audit", name), "rb").read() for name in ("checkpoint", "signed")}
+        size, kept = int(self.published().split("\n")[1]), heads()
+        self.person("1990-01-01")
+        self.published()
+        copy = os.path.join(self.place, "copy")
+        shutil.copytree(os.path.join(self.daemon.data, "audit"), os.path.join(copy, "audit"))
+        self.verify(self.prove(size, copy))
+        newer = heads()
+        for name, content in kept.items():
+            self.assertNotEqual(content, newer[name])
+            self.file(os.path.join("copy", "audit", name), content)
+        self.refused(copy, size, code=1, says=r"\Atroth: entry %d is not under a checkpoint yet\n\Z" % size)
+        self.assertEqual(self.verify(self.prove(size - 1, copy))["size"], size)
+
+    def test_the_folder_of_a_daemon_that_runs_no_more_is_enough(self):
+        given = self.consent(self.adult(), "consent", purpose="direct-marketing")["receipt"]["entry"]
+        self.published()
+        self.daemon.stop()
+        try:
+            proof = self.prove(given)
+        finally:
+            self.daemon.start()
+        self.assertEqual(self.verify(proof)["entry"], given)
 
 
 class Receipts(Record):
@@ -162,15 +291,6 @@ class Witnesses(Record):
         self.assertEqual(done.returncode, 1)
         self.assertIn("has not cosigned", done.stdout)
 
-    def published(self):
-        """The head, once it covers everything on record."""
-        for _ in range(1200):
-            head = self.get("/audit/checkpoint").text
-            if int(head.split("\n")[1]) == self.get("/healthz").json["record"]:
-                return head
-            time.sleep(0.1)
-        self.fail("no checkpoint covers the record")
-
     def test_what_a_witness_answers(self):
         w = Witness(self, "one", self.key)
         self.consent(self.adult(), "consent", purpose="direct-marketing")
@@ -222,11 +342,7 @@ class Witnesses(Record):
         at = int.from_bytes(raw[4:12], "big")
         self.assertLess(abs(at - time.time()), 3600)
         message = "cosignature/v1\ntime %d\n" % at + note.split("\n\n")[0] + "\n"
-        der = bytes.fromhex("302a300506032b6570032100") + public[1:]
-        files = [self.file(n, c) for n, c in (("message", message), ("signature", raw[12:]), ("public", der))]
-        done = subprocess.run(["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-in", files[0],
-                               "-sigfile", files[1], "-inkey", files[2]], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.signed(message, raw[12:], public[1:])
 
     @on_files
     def test_a_cut_and_a_rewritten_record_are_refused(self):
