@@ -4,12 +4,15 @@
 //
 // MIRROR holds key, checkpoint, and tile/ as they are served, bundles of entries included. The entries must give the
 // signed root, and the tiles be those of the entries; -against is a head that must be contained;
-// a receipt is a tlog-proof of this log. Of a pruned log -pruned is the head with which its last pruned epoch ended: MIRROR
-// then holds what is served from there on (C2SP tlog-tiles, "Pruning"), and the log must extend that head. Exit code 0: all of it holds; 1: it does not, with the reason.
+// a receipt is a tlog-proof of this log, with what opens its entry or without. Of a pruned log -pruned is the head with which its last pruned epoch ended: MIRROR
+// then holds what is served from there on (C2SP tlog-tiles, "Pruning"), and the log must extend that head. Exit code 0: all of it holds, and what each
+// receipt is of; 1: it does not, with the reason and what it is about.
 package main
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -25,7 +28,14 @@ import (
 )
 
 const height = 8
-const leafLen = 94
+
+// The leaf, and what follows it in a receipt: r, then the detail in clear. The leaf ends with HMAC-SHA256(r, detail).
+const (
+	leafLen  = 94
+	kindAt   = 1
+	commitAt = 62
+	rLen     = 32
+)
 
 type mirror string
 
@@ -49,7 +59,11 @@ func (s store) ReadHashes(at []int64) ([]tlog.Hash, error) {
 }
 
 func (m mirror) read(name string) []byte {
-	data, err := os.ReadFile(filepath.Join(string(m), name))
+	return readFile(filepath.Join(string(m), name))
+}
+
+func readFile(name string) []byte {
+	data, err := os.ReadFile(name)
 	check(err)
 	return data
 }
@@ -58,6 +72,13 @@ func check(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "verify:", err)
 		os.Exit(1)
+	}
+}
+
+// The error says what it is about: a refusal of one thing must not pass for that of another.
+func checkOf(what string, err error) {
+	if err != nil {
+		check(fmt.Errorf("%s: %w", what, err))
 	}
 }
 
@@ -179,33 +200,52 @@ func checkPruned(m mirror, tree, old tlog.Tree) tlog.HashReader {
 	return hashes
 }
 
-func checkReceipt(text string, v note.Verifier) error {
+// What an entry is of: its kind and, if the opening is there, the detail it commits to.
+func opened(leaf, opening []byte) (string, error) {
+	if len(opening) == 0 {
+		return fmt.Sprintf("kind %d, not opened", leaf[kindAt]), nil
+	}
+	if len(opening) < rLen {
+		return "", errors.New("the opening is too short")
+	}
+	mac := hmac.New(sha256.New, opening[:rLen])
+	mac.Write(opening[rLen:])
+	if !hmac.Equal(mac.Sum(nil), leaf[commitAt:leafLen]) {
+		return "", errors.New("the entry does not commit to this detail")
+	}
+	return fmt.Sprintf("kind %d: %s", leaf[kindAt], opening[rLen:]), nil
+}
+
+func checkReceipt(text string, v note.Verifier) (string, error) {
 	head, signed, found := strings.Cut(text, "\n\n")
 	lines := strings.Split(head, "\n")
 	if !found || len(lines) < 3 || lines[0] != "c2sp.org/tlog-proof@v1" {
-		return errors.New("not a tlog-proof")
+		return "", errors.New("not a tlog-proof")
 	}
 	extra, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(lines[1], "extra "))
 	if err != nil || len(extra) < leafLen {
-		return errors.New("no entry in the receipt")
+		return "", errors.New("no entry in the receipt")
 	}
 	index, err := strconv.ParseInt(strings.TrimPrefix(lines[2], "index "), 10, 64)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var proof tlog.RecordProof
 	for _, line := range lines[3:] {
 		h, err := tlog.ParseHash(line)
 		if err != nil {
-			return err
+			return "", err
 		}
 		proof = append(proof, h)
 	}
 	tree, err := open([]byte(signed), v)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(extra[:leafLen]))
+	if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(extra[:leafLen])); err != nil {
+		return "", err
+	}
+	return opened(extra[:leafLen], extra[leafLen:])
 }
 
 func main() {
@@ -214,37 +254,33 @@ func main() {
 	flag.Parse()
 	m := mirror(flag.Arg(0))
 	v, err := note.NewVerifier(strings.TrimSpace(string(m.read("key"))))
-	check(err)
+	checkOf("key", err)
 	tree, err := open(m.read("checkpoint"), v)
-	check(err)
+	checkOf("checkpoint", err)
 	var hashes tlog.HashReader
 	if *pruned == "" {
 		all := checkEntries(m, tree)
 		checkTiles(m, tree, all)
 		hashes = all
 	} else {
-		text, err := os.ReadFile(*pruned)
-		check(err)
-		old, err := open(text, v)
-		check(err)
+		old, err := open(readFile(*pruned), v)
+		checkOf("pruned head", err)
 		hashes = checkPruned(m, tree, old)
 	}
 	if *against != "" {
-		text, err := os.ReadFile(*against)
-		check(err)
-		old, err := open(text, v)
-		check(err)
+		old, err := open(readFile(*against), v)
+		checkOf("older head", err)
 		if old.N > tree.N {
 			check(fmt.Errorf("the log once had %d entries, now %d: its end was cut", old.N, tree.N))
 		}
 		proof, err := tlog.ProveTree(tree.N, old.N, hashes)
 		check(err)
-		check(tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash))
+		checkOf("older head", tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash))
 	}
 	for _, path := range flag.Args()[1:] {
-		text, err := os.ReadFile(path)
-		check(err)
-		check(checkReceipt(string(text), v))
+		what, err := checkReceipt(string(readFile(path)), v)
+		checkOf("receipt", err)
+		fmt.Println(what)
 	}
 	fmt.Printf("%d entries, %d receipts\n", tree.N, flag.NArg()-1)
 }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// verify.mjs receipt KEY RECEIPT: a tlog-proof; verify.mjs log MIRROR [OLDER]: a copy of a log, and a head it must
+// verify.mjs receipt KEY RECEIPT: a tlog-proof, with what opens its entry or without; verify.mjs log MIRROR [OLDER]: a copy of a log, and a head it must
 // contain. MIRROR holds key, checkpoint, and tile/ as they are served, bundles of entries included. Signatures and
 // proofs are checked by the checkpoint and Merkle modules of @sigstore/verify; here proofs are only put together from
-// the tiles, as any client of C2SP tlog-tiles does. Exit code 0: all of it holds; 1: it does not, with the reason.
+// the tiles, as any client of C2SP tlog-tiles does. Exit code 0: all of it holds; 1: it does not, with the reason and what it
+// is about.
 //
 // @sigstore/verify checks inclusion and knows no proof of consistency. So a log is held against an older head by the
 // inclusion of that head's last entry: in the tree of the old size all its neighbours stand to its left, so that its
 // path, made of what is shown now, covers every entry the old head covered.
-import { createHash, createPublicKey } from "node:crypto";
+import { createHash, createHmac, createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import checkpoints from "./node_modules/@sigstore/verify/dist/tlog/checkpoint.js";
 import merkle from "./node_modules/@sigstore/verify/dist/tlog/merkle.js";
 
-const LEAF = 94; // bytes; in a receipt the opening follows
+// Bytes of the leaf, which ends with HMAC-SHA256(r, detail); in a receipt r and the detail in clear follow.
+const LEAF = 94, KIND_AT = 1, COMMIT_AT = 62, R = 32;
 const HEIGHT = 8, WIDTH = 1 << HEIGHT, HASH = 32;
 const SPKI = Buffer.from("302a300506032b6570032100", "hex"); // Ed25519, RFC 8410
 
@@ -30,7 +32,26 @@ function entryOf(leaf, index, hashes, envelope) {
     };
 }
 
+// The error says what it is about: a refusal of one thing must not pass for that of another.
+function about(what, check) {
+    try {
+        return check();
+    } catch (e) {
+        throw new Error(what + ": " + e.message);
+    }
+}
+
 // ---- Receipts
+
+// What an entry is of: its kind and, if the opening is there, the detail it commits to.
+function opened(leaf, opening) {
+    if (opening.length === 0)
+        return `kind ${leaf[KIND_AT]}, not opened`;
+    const r = opening.subarray(0, R), detail = opening.subarray(R);
+    if (!createHmac("sha256", r).update(detail).digest().equals(leaf.subarray(COMMIT_AT)))
+        throw new Error("the entry does not commit to this detail");
+    return `kind ${leaf[KIND_AT]}: ${detail}`;
+}
 
 function receipt(keyPath, path) {
     const text = readFileSync(path, "utf8");
@@ -38,11 +59,11 @@ function receipt(keyPath, path) {
     const lines = text.slice(0, cut).split("\n");
     if (lines[0] !== "c2sp.org/tlog-proof@v1" || !lines[1].startsWith("extra ") || !lines[2].startsWith("index "))
         throw new Error("not a tlog-proof with an entry");
-    const leaf = Buffer.from(lines[1].slice(6), "base64").subarray(0, LEAF);
+    const extra = Buffer.from(lines[1].slice(6), "base64"), leaf = extra.subarray(0, LEAF);
     const hashes = lines.slice(3).map((line) => Buffer.from(line, "base64"));
     const entry = entryOf(leaf, lines[2].slice(6), hashes, text.slice(cut + 2));
     merkle.verifyMerkleInclusion(entry, checkpoints.verifyCheckpoint(entry, [logOf(readFileSync(keyPath, "utf8"))]));
-    return "ok";
+    return opened(leaf, extra.subarray(LEAF));
 }
 
 // ---- A log
@@ -53,7 +74,7 @@ class Mirror {
         this.files = new Map();
         this.known = new Map();
         this.key = logOf(readFileSync(folder + "/key", "utf8"));
-        this.head = this.open(readFileSync(folder + "/checkpoint", "utf8"));
+        this.head = about("checkpoint", () => this.open(readFileSync(folder + "/checkpoint", "utf8")));
         this.size = Number(this.head.logSize);
     }
 
@@ -126,12 +147,12 @@ function half(n) {
 function log(folder, older) {
     const m = new Mirror(folder);
     for (let i = 0; i < m.size; i++)
-        m.includes(i, m.head);
+        about("entry " + i, () => m.includes(i, m.head));
     if (older !== undefined) {
-        const then = m.open(readFileSync(older, "utf8"));
+        const then = about("older head", () => m.open(readFileSync(older, "utf8")));
         const last = Number(then.logSize) - 1;
-        m.includes(last, m.head);
-        m.includes(last, then);
+        about("end of the older head", () => m.includes(last, m.head));
+        about("older head", () => m.includes(last, then));
     }
     return m.size + " entries";
 }
