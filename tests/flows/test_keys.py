@@ -2,8 +2,12 @@
 """Keys change under a daemon that serves, and nothing that was readable stops being so."""
 import os, shutil, sqlite3, threading, unittest
 
+import pg_server
 from troth_flow import SERVER
 from troth_people import People
+
+STEP = 500  # keys that one step of a change wraps (GATE_ROTATE_MAX)
+LINES = 50  # of one call of an import
 
 
 class Rotation(People):
@@ -48,6 +52,58 @@ class Rotation(People):
         self.assertIn("5 keys under generation 4", self.rotate("--class", "adult").stdout)
         self.daemon.start()
         self.all_readable(people)
+        self.daemon.cli("audit", "verify", self.daemon.data)
+
+    # ---- Half-way
+
+    def taken_in(self, n):
+        """Many at once: person -> what is kept of them."""
+        kept = ["goods %d" % i for i in range(n)]
+        lines = [{"service": "shop", "birth_date": "1990-01-01", "data": [{"purpose": "order-payment", "values": {"order-items": text}}],
+                  "consents": [{"document": "group", "state": "given", "language": "en"}]} for text in kept]
+        ids = []
+        for at in range(0, n, LINES):
+            body = {"name": "many", "from": at + 1, "lines": lines[at:at + LINES]}
+            ids += self.operator("POST", "/v1/import", body, status=200).json["ids"]
+        return dict(zip(ids, kept))
+
+    def all_kept(self, people):
+        persons, found = list(people), {}
+        for at in range(0, len(persons), 50):
+            body = {"purpose": "order-payment", "fields": ["order-items"], "subjects": persons[at:at + 50]}
+            for answer in self.expect(self.post("/v1/read", body, token="shop"), 200)["answers"]:
+                found[answer["subject"]] = answer.get("values", {}).get("order-items", {}).get("value")
+        self.assertEqual(found, people)
+
+    def generations(self):
+        """Of the keys of persons, and of the keys of the class itself."""
+        asked = ("SELECT DISTINCT generation FROM person_key ORDER BY 1",
+                 "SELECT generation FROM class_key WHERE class = 'adult' ORDER BY 1")
+        if SERVER:
+            keys = self.daemon.urls[1].split("@/")[1].split("?")[0]
+            return tuple([int(word) for word in pg_server.ask(SERVER, sql, database=keys).split()] for sql in asked)
+        db = sqlite3.connect(os.path.join(self.daemon.data, "keys.db"))
+        try:
+            return tuple([row[0] for row in db.execute(sql)] for sql in asked)
+        finally:
+            db.close()
+
+    def test_R118_a_change_killed_half_way_is_finished_and_no_old_key_is_left(self):
+        people = self.taken_in(STEP + 200)
+        begun = self.operator("POST", "/v1/keys/rotate", {"key": "adult"}, status=200).json
+        first = self.operator("POST", "/v1/keys/rotate", {"key": "adult", "after": begun["after"]}, status=200).json
+        self.assertEqual((begun["left"], first["wrapped"], first["finished"]), (STEP + 200, STEP, False))
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(self.generations(), ([1, 2], [1, 2]))
+        self.all_kept(people)
+        said = self.rotate("--class", "adult").stdout
+        self.assertIn("200 keys under generation 2", said)
+        self.assertIn("an earlier change was finished", said)
+        self.assertEqual(self.generations(), ([2], [2]))
+        self.all_kept(people)
+        self.daemon.restart()
+        self.all_kept(people)
         self.daemon.cli("audit", "verify", self.daemon.data)
 
     def test_R118_the_master_key_is_changed_and_the_old_one_opens_nothing(self):
