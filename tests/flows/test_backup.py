@@ -142,7 +142,10 @@ class Backup(People):
         self.adult(contact_phone=self.phone())
         self.daemon.restart()
         kept = shutil.copy(os.path.join(self.daemon.data, "audit", "checkpoint"), self.in_place("kept"))
-        self.refused("", "one.data", "one.keys", "--known-checkpoint", kept)
+        with open(kept) as f:
+            size = int(f.read().split("\n")[1])
+        self.refused("and it once signed a head of %d: its end was cut, or an older copy was put in its place" % size,
+                     "one.data", "one.keys", "--known-checkpoint", kept)
         self.restore()
 
     # ---- Where it may lie
@@ -290,16 +293,19 @@ class Backup(People):
         for name in ("one.data", "one.keys"):
             size = os.path.getsize(self.in_place(name))
             other = {"one.data": ("bad", "one.keys"), "one.keys": ("one.data", "bad")}[name]
-            for at in (60, 160, size // 2, -1):
-                self.change(name, "bad", at, flip)
-                with self.subTest("flipped", name=name, at=at):
-                    self.refused("", *other)
-            for at in (100, size // 2, -1):
-                self.change(name, "bad", at, cut)
-                with self.subTest("cut", name=name, at=at):
-                    self.refused("", *other)
-            self.change(name, "bad", 0, lambda text, at: text + b"x")
-            self.refused("damaged", *other)
+            bad = self.in_place("bad")
+            ways = [("flipped", flip, 60, bad + " is not sealed for this key, or its head is damaged"),  # in the file's key
+                    ("flipped", flip, 160, bad + " is damaged before byte"),
+                    ("flipped", flip, size // 2, bad + " is damaged before byte"),
+                    ("flipped", flip, -1, bad + " is damaged before byte %d" % size),
+                    ("cut", cut, 100, "the head of this backup is damaged or cut"),
+                    ("cut", cut, size // 2, bad + " is cut off: it ends at byte %d" % (size // 2)),
+                    ("cut", cut, -1, bad + " is cut off: it ends at byte %d" % (size - 1)),
+                    ("longer", lambda text, at: text + b"x", 0, bad + " is damaged before byte")]
+            for word, how, at, reason in ways:
+                self.change(name, "bad", at, how)
+                with self.subTest(word, name=name, at=at):
+                    self.refused(reason, *other)
         self.daemon.cli("backup", "key", self.in_place("secret2"))
         self.refused("not sealed for this key", key=self.in_place("secret2"))
         self.refused("is a backup of the keys, not of the data", "one.keys", "one.keys")
@@ -317,7 +323,7 @@ class Backup(People):
         own = os.path.join(self.daemon.data, "master-key")
         shutil.copy(own, self.in_place("secret-kept"))
         shutil.copy(os.path.join(other.data, "master-key"), own)
-        self.refused("key", "one.data", "one.keys")
+        self.refused("does not open the keys of this data folder", "one.data", "one.keys")
         shutil.copy(self.in_place("secret-kept"), own)
 
     def test_a_folder_that_is_there_is_left_alone(self):
