@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing readable: a thousand known values go in and out, and afterwards are in no file and nowhere in the daemon's memory."""
-import http.client, json, os, re, secrets, socket, tempfile, time, unittest
+import http.client, json, os, re, resource, secrets, shutil, signal, socket, subprocess, tempfile, time, unittest
 
 from troth_flow import BUILD, POLICY, READY_S, SERVER, run_troth
 from troth_people import People
@@ -207,6 +207,52 @@ class Memory(People):
     def in_memory(self):
         found = {name: len(self.hits(blob)) for name, blob in memory_of(self.daemon.process.pid)}
         return {name: n for name, n in found.items() if n}
+
+
+@unittest.skipIf(re.search("address|thread|memory|undefined", BUILD), "a sanitizer takes the signal itself")
+class Core(People):
+    """A daemon that dies of a signal that makes a core file, where nothing outside of it forbids one."""
+    fresh = True
+
+    def setUp(self):
+        with open("/proc/sys/kernel/core_pattern") as f:
+            pattern = f.read().strip()
+        if pattern[:1] in ("|", "@", "/"):
+            self.skipTest("core files are not written to the working directory here: core_pattern is " + pattern)
+        self.place = tempfile.mkdtemp(prefix="troth-core-")
+        self.addCleanup(shutil.rmtree, self.place)
+        self.addCleanup(os.chdir, os.getcwd())
+        before = resource.getrlimit(resource.RLIMIT_CORE)
+        if before[1] != resource.RLIM_INFINITY:
+            self.skipTest("no core file may be written here: the hard limit is %d" % before[1])
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_CORE, before)
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        os.chdir(self.place)
+        super().setUp()
+
+    def left(self):
+        """What lies in the working directory."""
+        return os.listdir(self.place)
+
+    def test_R118_the_control_leaves_a_core_file(self):
+        """Any other program that dies so, here and with these limits, leaves one: then what follows means something."""
+        done = subprocess.run(["sh", "-c", "kill -SEGV $$"], cwd=self.place)
+        self.assertEqual(done.returncode, -signal.SIGSEGV)
+        if not self.left():
+            self.skipTest("the kernel writes no core file here")
+
+    def test_R118_a_daemon_that_crashes_with_values_in_its_hands_leaves_no_core_file(self):
+        for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS):
+            person = self.adult(contact_phone=known_value("phone"))
+            read = {"purpose": "registration-login", "fields": ["contact-phone"]}
+            self.expect(self.post(f"/v1/subjects/{person}/read", read, token="shop"), 200)
+            self.assertEqual(os.readlink(f"/proc/{self.daemon.process.pid}/cwd"), self.place)
+            self.daemon.process.send_signal(number)
+            self.daemon.process.wait(READY_S)
+            with self.subTest(number.name):
+                self.assertEqual(self.daemon.process.returncode, -number)
+                self.assertEqual(self.left(), [])
+            self.daemon.start()
 
 
 if __name__ == "__main__":
