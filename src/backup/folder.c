@@ -104,20 +104,32 @@ static bool too_new(struct adder *x, const char *path, struct span below)
            merkle_checkpoint_read(x->a, note, NULL, &c, NULL) == OK && c.size > x->b->end.size;
 }
 
-static enum err add_audit_file(struct adder *x, const FTSENT *e, struct span below, struct fail *f)
+/* A file below audit/ that is none of this instant's, or is written by itself. */
+static bool left_out(struct adder *x, const FTSENT *e, struct span below, const char *name)
 {
     static const char *const ours[] = {"checkpoint", "signed", "witnessed"};
-    struct fail why = {0};
     uint64_t number = 0;
-    struct arena_mark mark = arena_mark(x->a);
     bool skip = span_starts(below, "segment-next"); /* room without entries */
-    const char *name = arena_str(x->a, arena_fmt(x->a, "audit/%.*s", SPAN_F(below)));
-    enum err err = OK;
     skip = skip || !backup_name_ok(BACKUP_DATA, span_str(name)) || strstr(name, ".tmp") ||
            (numbered(below, "summary-", &number) && number >= x->b->end.segment);
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         skip |= span_is(below, ours[i]);
-    skip = skip || too_new(x, e->fts_accpath, below);
+    return skip || too_new(x, e->fts_accpath, below);
+}
+
+static const char *audit_name(struct adder *x, struct span below)
+{
+    return arena_str(x->a, arena_fmt(x->a, "audit/%.*s", SPAN_F(below)));
+}
+
+static enum err add_audit_file(struct adder *x, const FTSENT *e, struct span below, struct fail *f)
+{
+    struct fail why = {0};
+    uint64_t number = 0;
+    struct arena_mark mark = arena_mark(x->a);
+    const char *name = audit_name(x, below);
+    bool skip = left_out(x, e, below, name);
+    enum err err = OK;
     if (!skip && numbered(below, "segment-", &number))
         err = add_segment(x, e, name, number, &why);
     else if (!skip)
@@ -217,13 +229,34 @@ static enum err count_file(struct adder *x, const FTSENT *e, struct span below, 
     return OK;
 }
 
+/* Of the last segment what is behind the end is room that was laid out ahead. */
+static enum err count_audit_file(struct adder *x, const FTSENT *e, struct span below, struct fail *f)
+{
+    struct arena_mark mark = arena_mark(x->a);
+    uint64_t number = 0;
+    bool segment = numbered(below, "segment-", &number), last = segment && number == x->b->end.segment;
+    (void)f;
+    if (last)
+        *(uint64_t *)x->b->ctx += x->b->end.offset;
+    else if (!(segment && number > x->b->end.segment) && !left_out(x, e, below, audit_name(x, below)))
+        count_file(x, e, below, f);
+    arena_release(x->a, mark);
+    return OK;
+}
+
 uint64_t backup_bytes_of(const struct backup_folder *b, enum backup_kind kind)
 {
     uint64_t n = size_of(kind == BACKUP_KEYS ? b->keys_copy : b->main_copy);
-    struct backup_folder counted = {.data = b->data, .ctx = &n};
+    struct backup_folder counted = *b;
     struct adder x = {.b = &counted, .a = arena_new(0)};
-    if (kind == BACKUP_DATA)
-        walk(&x, in(x.a, b->data, "audit"), count_file, NULL);
+    counted.ctx = &n;
+    n += size_of(in(x.a, b->data, "erased.ledger"));
+    if (kind == BACKUP_KEYS)
+        n += size_of(in(x.a, b->data, "audit-key"));
+    if (kind == BACKUP_DATA) {
+        walk(&x, in(x.a, b->data, "audit"), count_audit_file, NULL);
+        walk(&x, in(x.a, b->data, "policy"), count_file, NULL);
+    }
     arena_free(x.a);
     return n;
 }

@@ -295,6 +295,7 @@ static void on_bytes(void *ctx, uint64_t bytes)
 {
     struct run *r = ctx;
     r->read += bytes;
+    r->total = r->read > r->total ? r->read : r->total; /* files grow */
     cli_progress_bytes("MiB sealed", r->read, r->total);
 }
 
