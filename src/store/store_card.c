@@ -75,7 +75,6 @@ struct store_cards {
     sqlite3_stmt *stmt[STATEMENTS];
 };
 
-/* Rows of one kind are counted in front of them: the count is written when they are known. */
 static const char *statement(int which)
 {
     static const char *const sql[STATEMENTS] = {
@@ -95,7 +94,7 @@ static int started(struct store_cards *c, int which, int64_t sid)
     return rc == SQLITE_OK ? sqlite3_bind_int64(c->stmt[which], 1, sid) : rc;
 }
 
-/* The rows of a statement, with their count in front. */
+/* The rows of a statement, with their count in front: it is written when they are known. */
 static int put_rows(struct store_cards *c, int which, int64_t sid, struct put *p)
 {
     struct put rows = {.len = 0};

@@ -3,7 +3,7 @@
  * store_card.h: a card, in files: what a read asks of a person, once more in the person's own row.
  *
  * The services a person uses, that nothing of them is held, and their consents as Q_CONSENT_HELD gives them
- * lie in three tables: three statements and, with a million people, as many pages that are in no cache. The
+ * lie in three tables: two statements and, with a million people, pages of each that are in no cache. The
  * card has them beside what Q_SUBJECT_GET reads in any case. It is made in the transaction that changes one
  * of the three tables, for whomever it changed them (`marks` in store_card.c; tests/unit/store/test_card.c
  * holds it against queries.def), and can always be made again from them. Whoever has too much for a card, or
