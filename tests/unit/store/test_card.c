@@ -1,50 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Cards: what a read asks of a person, once more in the person's row. */
 #define _GNU_SOURCE
-#include "unit.h"
+#include "scratch.h"
 
 #include "file.h"
 #include "store_card.h"
 #include "text.h"
 
-#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static char folder[64];
-static struct store *writer, *reader;
+static struct store *reader;
 static uint64_t by_cards; /* statements answered without the tables */
 static struct fail f;
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
-static void open_folder(void)
-{
-    f = (struct fail){0};
-    strcpy(folder, "/tmp/troth-card-XXXXXX");
-    if (!mkdtemp(folder) || store_create(folder, &f) != OK ||
-        store_open(folder, STORE_WRITE, &writer, &f) != OK)
-        abort();
-}
 
 /* Anew for each question: whoever is asked for again is kept, and no card is needed (test_memo.c). */
 static struct store *reader_new(void)
 {
     struct store *st;
-    if (store_open(folder, STORE_READ, &st, &f) != OK)
+    if (store_open(scratch_dir, STORE_READ, &st, &f) != OK)
         abort();
     store_memo(st, 1 << 20);
     return st;
-}
-
-static void close_folder(void)
-{
-    store_close(writer);
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct span id_of(int64_t person)
@@ -56,17 +33,7 @@ static struct span id_of(int64_t person)
 
 static void run(enum store_query_id q, const struct store_arg *args, size_t n)
 {
-    EXPECT_INT(store_run(writer, q, args, n, NULL, &f), OK);
-}
-
-static void begin(void)
-{
-    EXPECT_INT(store_begin_write(writer, &f), OK);
-}
-
-static void commit(void)
-{
-    EXPECT_INT(store_commit(writer, &f), OK);
+    EXPECT_INT(store_run(scratch_st, q, args, n, NULL, &f), OK);
 }
 
 static void person(int64_t p)
@@ -139,7 +106,7 @@ static void put(struct text *t, const struct store_rows *rows)
 /* What a request is told, by the card where there is one (`by_card`), else by the tables. */
 static struct span told(struct arena *a, int64_t p, const char *service, bool by_card)
 {
-    struct store *st = by_card ? reader_new() : writer;
+    struct store *st = by_card ? reader_new() : scratch_st;
     struct text t = text_new(a, 256);
     struct store_rows rows;
     EXPECT_INT(store_begin_read(st, &f), OK);
@@ -218,8 +185,8 @@ TEST(what_is_on_a_card_is_of_this_version)
 
 TEST(a_card_says_what_the_tables_say)
 {
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
     uses(1, "mail", INT64_MAX);
@@ -227,62 +194,62 @@ TEST(a_card_says_what_the_tables_say)
     consent(1, 2, SPAN("\xe4\xb8\xad\xe6\x96\x87 name"), -1);
     consent(1, 3, SPAN(""), 4611686018427387903);
     person(2);
-    commit();
+    scratch_commit();
     uint64_t before = by_cards;
     expect_same(1);
     EXPECT(by_cards > before);
-    begin();
+    scratch_begin();
     uses(2, "games", -7);
-    commit();
+    scratch_commit();
     expect_same(2);
-    begin();
+    scratch_begin();
     run(Q_SERVICE_LEFT, ARGS(ARG_I(1), ARG_T(SPAN("shop"))));
     consent(2, 1, SPAN("group"), 0);
-    commit();
+    scratch_commit();
     expect_same(1);
     expect_same(2);
-    begin();
+    scratch_begin();
     run(Q_ERASE_SERVICES, ARGS(ARG_I(2)));
     run(Q_ERASE_CONSENTS, ARGS(ARG_I(1)));
-    commit();
+    scratch_commit();
     expect_same(1);
     expect_same(2);
-    close_folder();
+    scratch_close();
 }
 
 /* Each value that comes says once more that the service is used. */
 TEST(what_changes_nothing_makes_no_card)
 {
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
-    commit();
-    begin();
+    scratch_commit();
+    scratch_begin();
     uses(1, "shop", 8);
-    EXPECT_INT(writer->n_carded, 0);
+    EXPECT_INT(scratch_st->n_carded, 0);
     uses(1, "mail", 8);
     uses(1, "games", 8);
-    EXPECT_INT(writer->n_carded, 1);
-    commit();
-    EXPECT_INT(writer->n_carded, 0);
+    EXPECT_INT(scratch_st->n_carded, 1);
+    scratch_commit();
+    EXPECT_INT(scratch_st->n_carded, 0);
     expect_same(1);
-    close_folder();
+    scratch_close();
 }
 
 TEST(a_service_that_is_not_on_the_card_is_looked_up)
 {
     struct arena *a = arena_new(0);
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
-    commit();
-    EXPECT_INT(
-        store_file_exec(&writer->file[STORE_MAIN], "INSERT INTO subject_service VALUES (1, 'games', 9)", &f),
-        OK);
+    scratch_commit();
+    EXPECT_INT(store_file_exec(&scratch_st->file[STORE_MAIN],
+                               "INSERT INTO subject_service VALUES (1, 'games', 9)", &f),
+               OK);
     EXPECT_SPAN(told(a, 1, "games", true), "9 0 \n");
-    close_folder();
+    scratch_close();
     arena_free(a);
 }
 
@@ -290,23 +257,23 @@ TEST(who_has_something_held_has_no_card)
 {
     uint8_t card[CARD_MAX];
     struct arena *a = arena_new(0);
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
-    commit();
+    scratch_commit();
     EXPECT(card_of(1, card) > 0);
-    begin();
+    scratch_begin();
     run(Q_HOLD_PUT, ARGS(ARG_I(1), ARG_T(SPAN("phone")), ARG_T(SPAN("law")), ARG_I(1), ARG_I(9)));
-    commit();
+    scratch_commit();
     EXPECT_INT(card_of(1, card), 0);
     EXPECT_SPAN(told(a, 1, "shop", true), "7 1 \n");
-    begin();
+    scratch_begin();
     run(Q_ERASE_HOLDS, ARGS(ARG_I(1)));
-    commit();
+    scratch_commit();
     EXPECT(card_of(1, card) > 0);
     EXPECT_SPAN(told(a, 1, "shop", true), "7 0 \n");
-    close_folder();
+    scratch_close();
     arena_free(a);
 }
 
@@ -315,28 +282,28 @@ TEST(who_has_too_much_for_a_card_has_none)
     uint8_t card[CARD_MAX];
     char name[CARD_MAX];
     memset(name, 'n', sizeof name);
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     person(2);
     uses(1, "shop", 7);
     uses(2, "shop", 7);
     consent(2, 1, span_of(name, sizeof name), 0);
-    commit();
+    scratch_commit();
     EXPECT_INT(card_of(2, card), 0);
     expect_same(2);
     size_t len = card_of(1, card), seq = 0;
     while (len && seq < 100) {
-        begin();
+        scratch_begin();
         consent(1, (int64_t)++seq, SPAN("group"), 4611686018427387903);
-        commit();
+        scratch_commit();
         expect_same(1);
         size_t now = card_of(1, card);
         EXPECT(now > len || !now);
         len = now;
     }
     EXPECT(seq > 5 && seq < 20);
-    close_folder();
+    scratch_close();
 }
 
 /* The longest that has room, to the byte. */
@@ -346,47 +313,47 @@ TEST(a_card_may_be_full)
     char name[CARD_MAX];
     size_t longest = 0;
     memset(name, 'n', sizeof name);
-    open_folder();
+    scratch_open();
     for (size_t len = CARD_MAX - 80; len <= CARD_MAX - 50; len++) {
-        begin();
+        scratch_begin();
         person(1);
         uses(1, "shop", 7);
         consent(1, 1, span_of(name, len), 0);
-        commit();
+        scratch_commit();
         size_t now = card_of(1, card);
         longest = now > longest ? now : longest;
         expect_same(1);
-        begin();
+        scratch_begin();
         run(Q_ERASE_SERVICES, ARGS(ARG_I(1)));
         run(Q_ERASE_CONSENTS, ARGS(ARG_I(1)));
-        EXPECT_INT(store_file_exec(&writer->file[STORE_MAIN], "DELETE FROM subject", &f), OK);
-        commit();
+        EXPECT_INT(store_file_exec(&scratch_st->file[STORE_MAIN], "DELETE FROM subject", &f), OK);
+        scratch_commit();
     }
     EXPECT_INT(longest, CARD_MAX);
-    close_folder();
+    scratch_close();
 }
 
 TEST(what_was_undone_is_on_no_card)
 {
     struct arena *a = arena_new(0);
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
-    EXPECT_INT(store_savepoint(writer, &f), OK);
+    EXPECT_INT(store_savepoint(scratch_st, &f), OK);
     uses(1, "games", 8);
     consent(1, 1, SPAN("group"), 0);
-    store_savepoint_undo(writer);
-    commit();
+    store_savepoint_undo(scratch_st);
+    scratch_commit();
     expect_same(1);
     EXPECT_SPAN(told(a, 1, "shop", true), "7 0 \n");
-    begin();
+    scratch_begin();
     consent(1, 1, SPAN("group"), 0);
-    store_rollback(writer);
-    begin();
-    commit();
+    store_rollback(scratch_st);
+    scratch_begin();
+    scratch_commit();
     EXPECT_SPAN(told(a, 1, "shop", true), "7 0 \n");
-    close_folder();
+    scratch_close();
     arena_free(a);
 }
 
@@ -394,16 +361,16 @@ TEST(what_was_undone_is_on_no_card)
 TEST(a_card_is_of_the_snapshot)
 {
     struct store_rows rows;
-    open_folder();
+    scratch_open();
     reader = reader_new();
-    begin();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
-    commit();
+    scratch_commit();
     EXPECT_INT(store_begin_read(reader, &f), OK);
-    begin();
+    scratch_begin();
     consent(1, 1, SPAN("group"), 0);
-    commit();
+    scratch_commit();
     EXPECT(store_one(reader, Q_SUBJECT_GET, ARGS(ARG_B(id_of(1))), &rows, &f));
     store_done(&rows);
     EXPECT(!store_one(reader, Q_CONSENT_HELD, ARGS(ARG_I(1)), &rows, &f));
@@ -411,15 +378,15 @@ TEST(a_card_is_of_the_snapshot)
     store_end_read(reader);
     store_close(reader);
     expect_same(1);
-    close_folder();
+    scratch_close();
 }
 
 /* Whose row is read between two rows of another's card changes nothing of that card. */
 TEST(a_card_that_is_being_read_stays)
 {
     struct store_rows rows, other;
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
     consent(1, 1, SPAN("first"), 0);
@@ -427,7 +394,7 @@ TEST(a_card_that_is_being_read_stays)
     person(2);
     uses(2, "games", 8);
     consent(2, 1, SPAN("another, and long enough to lie upon both"), 0);
-    commit();
+    scratch_commit();
     reader = reader_new();
     EXPECT_INT(store_begin_read(reader, &f), OK);
     EXPECT(store_one(reader, Q_SUBJECT_GET, ARGS(ARG_B(id_of(1))), &rows, &f));
@@ -445,7 +412,7 @@ TEST(a_card_that_is_being_read_stays)
     store_done(&rows);
     store_end_read(reader);
     store_close(reader);
-    close_folder();
+    scratch_close();
 }
 
 /* True if the memory that `at` lies in holds the text. */
@@ -469,11 +436,11 @@ static bool mapping_holds(const void *at, const char *text)
 TEST(of_the_erased_no_card_stays_in_memory)
 {
     struct store_rows rows;
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     consent(1, 1, SPAN("name-of-the-erased"), 0);
-    commit();
+    scratch_commit();
     reader = reader_new();
     for (int i = 0; i < 3; i++) { /* from the card, then kept */
         EXPECT_INT(store_begin_read(reader, &f), OK);
@@ -484,16 +451,16 @@ TEST(of_the_erased_no_card_stays_in_memory)
         store_end_read(reader);
     }
     EXPECT(mapping_holds(reader->memo, "name-of-the-erased"));
-    begin();
+    scratch_begin();
     run(Q_ERASE_CONSENTS, ARGS(ARG_I(1)));
     run(Q_ERASE_SUBJECT, ARGS(ARG_B(id_of(1))));
-    store_forget_key(writer, id_of(1), NULL, NULL);
-    commit();
+    store_forget_key(scratch_st, id_of(1), NULL, NULL);
+    scratch_commit();
     EXPECT_INT(store_begin_read(reader, &f), OK);
     store_end_read(reader);
     EXPECT(!mapping_holds(reader->memo, "name-of-the-erased"));
     store_close(reader);
-    close_folder();
+    scratch_close();
 }
 
 /* ---- Whatever is done, in any order */
@@ -549,18 +516,18 @@ static void change_some(unsigned depth)
         change_one(1 + any(PERSONS));
     if (depth == 2 || any(2))
         return;
-    EXPECT_INT(store_savepoint(writer, &f), OK);
+    EXPECT_INT(store_savepoint(scratch_st, &f), OK);
     change_some(depth + 1);
     if (any(2))
-        store_savepoint_undo(writer);
+        store_savepoint_undo(scratch_st);
     else
-        store_savepoint_keep(writer);
+        store_savepoint_keep(scratch_st);
 }
 
 static int64_t number(const char *sql)
 {
     int64_t n = -1;
-    EXPECT_INT(store_file_number(&writer->file[STORE_MAIN], sql, &n, &f), OK);
+    EXPECT_INT(store_file_number(&scratch_st->file[STORE_MAIN], sql, &n, &f), OK);
     return n;
 }
 
@@ -568,26 +535,26 @@ TEST(no_card_is_ever_older_than_the_tables)
 {
     int64_t with = 0, without = 0;
     seed = 7;
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     for (int64_t p = 1; p <= PERSONS; p++) {
         person(p);
         uses(p, "shop", 1);
     }
-    commit();
+    scratch_commit();
     for (int i = 0; i < 300; i++) {
-        begin();
+        scratch_begin();
         change_some(0);
         if (any(8))
-            commit();
+            scratch_commit();
         else
-            store_rollback(writer);
+            store_rollback(scratch_st);
         EXPECT_INT(number("SELECT COUNT(*) FROM subject WHERE card IS NOT person_card(sid)"), 0);
         with += number("SELECT COUNT(card) FROM subject");
         without += number("SELECT COUNT(*) - COUNT(card) FROM subject");
     }
     EXPECT(with > 300 && without > 300);
-    close_folder();
+    scratch_close();
 }
 
 /* Cards are made at the commit: a disk that is full only then takes the whole group back. */
@@ -595,34 +562,34 @@ TEST(a_card_that_has_no_room_takes_the_group_back)
 {
     char name[400];
     memset(name, 'n', sizeof name);
-    open_folder();
-    struct store_file *main = &writer->file[STORE_MAIN];
-    begin();
+    scratch_open();
+    struct store_file *main = &scratch_st->file[STORE_MAIN];
+    scratch_begin();
     for (int64_t p = 1; p <= 40; p++) {
         person(p);
         consent(p, 1, span_of(name, sizeof name), 0);
     }
-    commit();
+    scratch_commit();
     EXPECT_INT(store_file_exec(main, "UPDATE subject SET card = NULL; VACUUM", &f), OK);
-    begin();
+    scratch_begin();
     for (int64_t p = 1; p <= 40; p++)
         uses(p, "mail", 1);
     EXPECT_INT(number("PRAGMA max_page_count = 1") > 1, true); /* what there is, and not a page more */
-    EXPECT_INT(store_commit(writer, &f), ERR_DISK_FULL);
+    EXPECT_INT(store_commit(scratch_st, &f), ERR_DISK_FULL);
     EXPECT(strstr(f.detail, "cannot write a person's card") != NULL);
     f = (struct fail){0};
     number("PRAGMA max_page_count = 1000000");
     EXPECT_INT(number("SELECT COUNT(*) FROM subject_service"), 0);
-    begin();
-    commit();
+    scratch_begin();
+    scratch_commit();
     EXPECT_INT(number("SELECT COUNT(card) FROM subject"), 0); /* of that group nothing is left */
     expect_same(1);
-    begin();
+    scratch_begin();
     uses(1, "mail", 1);
-    commit();
+    scratch_commit();
     EXPECT_INT(number("SELECT COUNT(card) FROM subject"), 1);
     expect_same(1);
-    close_folder();
+    scratch_close();
 }
 
 /* Cut anywhere, or with any byte changed, it leads to no more than another answer of the same shape. */
@@ -631,12 +598,12 @@ TEST(a_damaged_card_is_none)
     uint8_t card[CARD_MAX], cut[CARD_MAX];
     struct store_cell cell[64];
     size_t n_rows;
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
     consent(1, 1, SPAN("group"), 0);
-    commit();
+    scratch_commit();
     size_t len = card_of(1, card);
     EXPECT(card_consents(span_of(card, len), cell, 64, &n_rows));
     EXPECT_INT(n_rows, 1);
@@ -656,19 +623,19 @@ TEST(a_damaged_card_is_none)
                 EXPECT(n_rows <= 4);
         }
     }
-    EXPECT_INT(store_file_exec(&writer->file[STORE_MAIN], "UPDATE subject SET card = x'0103'", &f), OK);
+    EXPECT_INT(store_file_exec(&scratch_st->file[STORE_MAIN], "UPDATE subject SET card = x'0103'", &f), OK);
     expect_same(1);
-    EXPECT_INT(store_file_exec(&writer->file[STORE_MAIN], "UPDATE subject SET card = zeroblob(5000)", &f),
+    EXPECT_INT(store_file_exec(&scratch_st->file[STORE_MAIN], "UPDATE subject SET card = zeroblob(5000)", &f),
                OK);
     expect_same(1);
-    close_folder();
+    scratch_close();
 }
 
 TEST(migration_11_makes_the_cards_of_who_is_there)
 {
     uint8_t card[CARD_MAX];
-    open_folder();
-    begin();
+    scratch_open();
+    scratch_begin();
     person(1);
     uses(1, "shop", 7);
     consent(1, 1, SPAN("group"), 0);
@@ -676,8 +643,8 @@ TEST(migration_11_makes_the_cards_of_who_is_there)
     person(3);
     uses(3, "shop", 9);
     run(Q_HOLD_PUT, ARGS(ARG_I(3), ARG_T(SPAN("phone")), ARG_T(SPAN("law")), ARG_I(1), ARG_I(9)));
-    commit();
-    struct store_file *main = &writer->file[STORE_MAIN];
+    scratch_commit();
+    struct store_file *main = &scratch_st->file[STORE_MAIN];
     EXPECT_INT(store_file_exec(main, "ALTER TABLE subject DROP COLUMN card; PRAGMA user_version = 10", &f),
                OK);
     EXPECT_INT(store_schema_migrate(main, store_sql, store_sql_count, true, &f), OK);
@@ -689,7 +656,7 @@ TEST(migration_11_makes_the_cards_of_who_is_there)
     EXPECT(by_cards > before);
     expect_same(2);
     expect_same(3);
-    close_folder();
+    scratch_close();
 }
 
 UNIT_MAIN(CASE(every_statement_that_changes_what_is_on_a_card_is_marked),
