@@ -36,7 +36,8 @@ class Kills(unittest.TestCase):
             daemon.stop()
 
     def test_what_a_later_recovery_loses_of_an_earlier_kill_is_seen(self):
-        """Between two kills one thing is taken from the databases or put into them: the kill after it says so."""
+        """Between two kills one thing is taken from the databases or put into them: the kill after it says so. (Who
+        is at 'collected' is known by the value that is taken away: `lost: person ...`. Hence one who went farther.)"""
         with tempfile.TemporaryDirectory(prefix="troth-life-") as folder:
             life = killloop.Life(os.path.join(folder, "data"))
             token = fault_daemon.init(life.data)
