@@ -216,15 +216,20 @@ enum err audit_receipt_check(struct arena *a, struct span receipt, const uint8_t
 
 struct audit_report {
     uint64_t minimum; /* entries below were pruned: what is said holds from here on */
-    uint64_t entries;
+    uint64_t entries; /* where the segments end, counted from the first entry ever */
+    /* The size of the newest signed head: what is below is held by its signature. The entries from there on
+     * are whole as far as the checksums of their records tell, which anybody can make anew; a daemon that
+     * runs, or that was killed, leaves some. */
+    uint64_t covered;      /* if ok */
     size_t epochs;         /* closed ones, the pruned among them */
     size_t n_incomparable; /* heads given that lie below the minimum, and the first of them */
     const char *incomparable;
-    struct digest root;
+    struct digest root; /* of that head */
     bool ok;
     char fault[400]; /* the first fault: file, offset, entry index, what differs */
 };
-/* Recomputes every leaf hash, every tile, the root and the signature of DATA/audit. Calls progress(ctx, done,
+/* Recomputes every leaf hash, every tile, the root and the signature of DATA/audit, and the checksums of the
+ * entries that no signed head covers yet (not a fault: report->covered). Calls progress(ctx, done,
  * total) now and then if it is not null. OK with report->ok false when the log is wrong; other errors when it
  * cannot be read. */
 enum err audit_verify(const char *data, struct audit_report *report,

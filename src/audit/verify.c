@@ -299,6 +299,7 @@ static bool check_closing(struct verifier *v, struct span leaf)
 static bool check_signed_sizes(struct verifier *v)
 {
     if (v->t->size == v->shown.size) {
+        v->report->covered = v->shown.size;
         v->report->root = v->shown.root;
         compare_partials(v);
         if (!check_root(v, &v->shown, "checkpoint") || (v->tile.any && !tile_differs(v)))
@@ -307,7 +308,13 @@ static bool check_signed_sizes(struct verifier *v)
     for (size_t i = 0; i < v->n_heads; i++)
         if (!check_head(v, i))
             return false;
-    return check_epoch(v) && check_root(v, &v->goal, "signed");
+    if (!check_epoch(v) || !check_root(v, &v->goal, "signed"))
+        return false;
+    if (v->t->size == v->goal.size) {
+        v->report->covered = v->goal.size;
+        v->report->root = v->goal.root;
+    }
+    return true;
 }
 
 static bool take_leaf(struct verifier *v, struct span leaf)

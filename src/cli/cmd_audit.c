@@ -124,6 +124,10 @@ static void report_json(struct arena *a, const struct audit_report *r)
     json_open(&t, NULL, '{');
     json_bool(&t, "ok", r->ok);
     json_i64(&t, "entries", (int64_t)r->entries);
+    if (r->ok) {
+        json_i64(&t, "signed", (int64_t)r->covered);
+        json_i64(&t, "unsigned", (int64_t)(r->entries - r->covered));
+    }
     json_i64(&t, "minimum", (int64_t)r->minimum);
     json_i64(&t, "closed_epochs", (int64_t)r->epochs);
     json_hex(&t, "root", r->root.b, sizeof r->root.b);
@@ -139,17 +143,19 @@ static void report_json(struct arena *a, const struct audit_report *r)
 static void report_text(struct arena *a, const char *data, const struct audit_report *r)
 {
     struct span root = base64_put(a, span_of(r->root.b, sizeof r->root.b));
-    if (r->ok && r->minimum)
-        printf("%s: entries %llu to %llu, every one as it was recorded; root %.*s\n"
-               "  those below were pruned with their epochs; the head of each closed epoch (%zu) is in "
-               "audit/epochs\n",
-               data, (unsigned long long)r->minimum, (unsigned long long)r->entries - 1, SPAN_F(root),
-               r->epochs);
-    else if (r->ok)
-        printf("%s: %llu entries, every one as it was recorded; root %.*s\n", data,
-               (unsigned long long)r->entries, SPAN_F(root));
-    else
+    unsigned long long held = r->covered - r->minimum, after = r->entries - r->covered;
+    if (!r->ok)
         printf("%s: the record is NOT as it was written\n  %s\n", data, r->fault);
+    else
+        printf("%s: %llu entries under a signed head, every one as it was recorded; root %.*s\n", data, held,
+               SPAN_F(root));
+    if (r->ok && after)
+        printf("  %llu more after it, whole by their checksums, but no signed head covers them yet\n", after);
+    if (r->ok && r->minimum)
+        printf(
+            "  entries below %llu were pruned with their epochs; the head of each closed epoch (%zu) is in "
+            "audit/epochs\n",
+            (unsigned long long)r->minimum, r->epochs);
     if (r->n_incomparable)
         printf("%s: it cannot be compared any more: what stood there was pruned\n", r->incomparable);
 }
@@ -428,6 +434,17 @@ int cli_audit_checkpoint(int argc, char **argv)
     return code;
 }
 
+/* A number has one spelling, so that two people who name an entry name the same. */
+static bool read_index(const char *given, uint64_t *index)
+{
+    struct span s = span_str(given);
+    bool padded = s.len > 1 && s.p[0] == '0';
+    if (!padded && span_u64(s, INT64_MAX, index))
+        return true;
+    fprintf(stderr, "troth: INDEX is a decimal number without leading zeros, not '%s'\n", given);
+    return false;
+}
+
 /* The `receipt` of an answer, as it came: which entry of which record, and what opens it. */
 static enum err prove_receipt(struct audit *au, const char *path, struct arena *a, struct span *proof,
                               struct fail *f)
@@ -463,7 +480,7 @@ int cli_audit_prove(int argc, char **argv)
     struct fail f = {0};
     uint64_t index = 0;
     if (!read_some(&args, argc, argv, 2) || args.n != (args.receipt ? 1 : 2) ||
-        (!args.receipt && !span_u64(span_str(args.word[1]), INT64_MAX, &index)))
+        (!args.receipt && !read_index(args.word[1], &index)))
         return usage(prove_usage);
     if (audit_open_read(args.word[0], &au, &f))
         return failed(&f);

@@ -542,12 +542,14 @@ const struct cli_command cli_commands[] = {
     ASK("message list", "", 0, "classes of messages", NULL, GET, "/v1/message-classes", NULL, NULL),
     RAW("audit verify", "DIR", "recompute the whole record and name the first fault", cli_audit_verify,
         verify_record_options,
+        "It says how many entries lie under the newest signed head, and how many come after it, as a daemon that runs or was "
+        "killed leaves them: those have checksums only, until a head covers them. "
         "Exit codes: 0 the record is as it was written, 1 it is not, cannot be read, or a head given lies in a pruned epoch, 2 usage. A trust file has lines "
         "log VKEY, witness NAME VKEY [URL], group NAME any|all|N MEMBER..., quorum NAME|none (C2SP tlog-policy)."),
     RAW("audit checkpoint", "DIR", "print the signed head of the record", cli_audit_checkpoint, NULL, NULL),
     RAW("audit prove", "DIR [INDEX]", "print the proof that an entry is in the record", cli_audit_prove,
         prove_record_options,
-        "It needs no daemon, so that receipts of a retired node's record can be had from its folder. Exit codes: 0 printed, "
+        "INDEX is a decimal number without leading zeros. It needs no daemon, so that receipts of a retired node's record can be had from its folder. Exit codes: 0 printed, "
         "1 there is no such entry under the record's published head, or the opening is not this entry's, 2 usage."),
     RAW("audit receipt verify", "FILE...", "check receipts, without the record and without a connection",
         cli_audit_receipt_verify, receipt_options,

@@ -32,7 +32,7 @@ class Readme(Flow):
         done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300,
                               env={**os.environ, "FIRST": os.path.join(self.daemon.home, "first")})
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
-        said = [line for line in done.stdout.split("\n") if line]
+        said = [line for line in done.stdout.split("\n") if line and not line.endswith("no signed head covers them yet")]
         promised = ['"band":"adult"', '"reason":"no_agreement"', '"receipt"', '"stored":1', '"answer":"allow-masked"',
                     '"reason":"consent_required"', '"history"', '"erased":true', "every one as it was recorded"]
         self.assertEqual(len(said), len(promised), done.stdout)

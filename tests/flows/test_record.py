@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Receipts people keep, and witnesses who remember: with the tool, offline, and what must be refused."""
-import base64, hashlib, json, os, shutil, signal, subprocess, tempfile, time, unittest
+import base64, hashlib, json, os, re, shutil, signal, subprocess, tempfile, time, unittest
 from troth_flow import BUILD, Daemon, on_files, run_troth
 from troth_people import People
 
@@ -136,8 +136,12 @@ class Proofs(Record):
         self.prove(size - 1)
         for index in (size, 10 ** 9, 2 ** 63 - 1):
             self.refused(data, index, code=1, says=r"\Atroth: the record has no entry %d\n\Z" % index)
-        for words in (["x"], ["-1"], ["1.5"], ["0x1"], [""], [2 ** 63], [2 ** 64], [], [0, 1]):
+        for words in (["-1"], [], [0, 1]):
             self.refused(data, *words, code=2, says=r"\Ausage: troth audit prove ")
+        self.assertEqual(self.prove(size - 1), self.prove("%d" % (size - 1)))
+        for word in ("x", "1.5", "0x1", "", " 1", "+1", 2 ** 63, 2 ** 64, "00", "01", "0%d" % (size - 1)):
+            self.refused(data, word, code=2, says=r"\Atroth: INDEX is a decimal number without leading zeros, not '%s'\n"
+                         r"usage: troth audit prove " % re.escape(str(word)))
         self.refused(os.path.join(self.place, "nowhere"), 0, code=1, says=r"\Atroth: opening .*/nowhere/audit: No such file")
         self.refused(self.place, 0, code=1, says=r"\Atroth: opening .*/audit: No such file")
 
@@ -157,6 +161,28 @@ class Proofs(Record):
             self.file(os.path.join("copy", "audit", name), content)
         self.refused(copy, size, code=1, says=r"\Atroth: entry %d is not under a checkpoint yet\n\Z" % size)
         self.assertEqual(self.verify(self.prove(size - 1, copy))["size"], size)
+        self.counted(copy, size, 1)
+
+    def counted(self, data, size, after):
+        """What `troth audit verify` says of a record that is in order: signed, and behind the newest signed head."""
+        done = run_troth("audit", "verify", data)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        said = done.stdout.split("\n")
+        self.assertIn(": %d entries under a signed head, every one as it was recorded; root " % size, said[0])
+        self.assertEqual(said[1:], ["  %d more after it, whole by their checksums, but no signed head covers them yet" % after, ""]
+                         if after else [""])
+        got = json.loads(run_troth("audit", "verify", data, "--json").stdout)
+        self.assertEqual((got["ok"], got["entries"], got["signed"], got["unsigned"]), (True, size + after, size, after))
+
+    def test_entries_behind_the_newest_head_are_told_apart(self):
+        self.person("1990-01-01")
+        size = int(self.published().split("\n")[1])
+        self.counted(self.daemon.data, size, 0)
+        self.daemon.stop()
+        try:
+            self.counted(self.daemon.data, size, 0)
+        finally:
+            self.daemon.start()
 
     def test_the_folder_of_a_daemon_that_runs_no_more_is_enough(self):
         given = self.consent(self.adult(), "consent", purpose="direct-marketing")["receipt"]["entry"]

@@ -740,6 +740,48 @@ TEST(report_says_what_was_checked)
     fx_end();
 }
 
+/* As a power cut leaves it: sealed, and the head that covers it was not signed any more. */
+TEST(entries_behind_the_newest_signed_head_are_counted_apart)
+{
+    struct audit_report r;
+    struct digest root;
+    make_small();
+    EXPECT_INT(audit_verify(fx_data, &r, NULL, NULL, NULL), OK);
+    EXPECT(r.ok && r.entries == ENTRIES && r.covered == ENTRIES);
+    root = r.root;
+    struct audit *au = fx_open();
+    fx_fill(au, ENTRIES, ENTRIES + 3);
+    audit_close(au);
+    EXPECT_INT(audit_verify(fx_data, &r, NULL, NULL, NULL), OK);
+    EXPECT(r.ok && r.entries == ENTRIES + 3 && r.covered == ENTRIES);
+    EXPECT(memcmp(&root, &r.root, sizeof root) == 0);
+    au = fx_open();
+    fx_publish(au);
+    audit_close(au);
+    EXPECT_INT(audit_verify(fx_data, &r, NULL, NULL, NULL), OK);
+    EXPECT(r.ok && r.entries == ENTRIES + 3 && r.covered == ENTRIES + 3);
+    EXPECT(memcmp(&root, &r.root, sizeof root) != 0);
+    fx_end();
+}
+
+/* `signed` is synced before `checkpoint` is replaced; a crash may come between. */
+TEST(a_signed_head_that_is_not_published_yet_covers_as_well)
+{
+    struct audit_report r;
+    make_small();
+    char kept[256];
+    snprintf(kept, sizeof kept, "%s", fx_path("audit/older-head"));
+    EXPECT(link(fx_path("audit/checkpoint"), kept) == 0);
+    struct audit *au = fx_open();
+    fx_fill(au, ENTRIES, ENTRIES + 3);
+    fx_publish(au);
+    audit_close(au);
+    EXPECT(rename(kept, fx_path("audit/checkpoint")) == 0);
+    EXPECT_INT(audit_verify(fx_data, &r, NULL, NULL, NULL), OK);
+    EXPECT(r.ok && r.entries == ENTRIES + 3 && r.covered == ENTRIES + 3);
+    fx_end();
+}
+
 UNIT_MAIN(CASE(every_flipped_byte_is_found), CASE(open_refuses_what_verify_finds),
           CASE(summaries_are_only_a_short_cut), CASE(a_summary_that_was_not_synced_gets_no_name),
           CASE(finished_segments_end_where_their_summary_says),
@@ -755,4 +797,6 @@ UNIT_MAIN(CASE(every_flipped_byte_is_found), CASE(open_refuses_what_verify_finds
           CASE(summaries_without_the_heads_before_are_written_again_by_the_first_start),
           CASE(heads_in_a_summary_that_cannot_be_are_not_believed), CASE(a_forged_leaf_is_named),
           CASE(damages_are_named), CASE(damages_with_the_key_in_place), CASE(full_tiles_are_checked),
-          CASE(readers_publisher_and_verifier_beside_the_committer), CASE(report_says_what_was_checked))
+          CASE(readers_publisher_and_verifier_beside_the_committer), CASE(report_says_what_was_checked),
+          CASE(entries_behind_the_newest_signed_head_are_counted_apart),
+          CASE(a_signed_head_that_is_not_published_yet_covers_as_well))
