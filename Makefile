@@ -236,7 +236,7 @@ bench: ## everything that is measured, beside its limit, with tables; also into 
 	@+$(MAKE) bench-gdprbench
 bench-quick: ## the main figures in under 45 seconds
 	@tools/deps
-	@+$(MAKE) all $(B)/bench/load $(B)/bench/unrecorded $(B)/bench/policy $(B)/bench/record
+	@+$(MAKE) all $(B)/bench/load $(B)/bench/rows $(B)/bench/unrecorded $(B)/bench/policy $(B)/bench/record
 	@bench/bench.py --quick $(B)
 	@sed -i '/^policy-[bpd][a-z]*\t/d;/^decision-/d;/^record-append\t/d;/^record-limit-128\t/d' $(B)/bench.tsv
 	@$(B)/bench/policy policies/zhishang $(B)/bench.tsv

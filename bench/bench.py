@@ -257,6 +257,15 @@ def reads(server, table, seconds, connections):
             table.hidden("audited-read-p99", p99, "ms")
 
 
+def limits(build, table, quick):
+    """What SQLite and the disk make of the rows of a creation, a consent and a collection, with nothing around them."""
+    done = subprocess.run([os.path.join(build, "bench", "rows"), *(["--quick"] if quick else []), build], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    about, *rows = done.stdout.splitlines()
+    for name, *rates, unit, cpu, _ in map(str.split, rows):
+        table.add(name, [float(v) for v in rates], unit, "%9s  %s" % (cpu, about))
+
+
 def writes(server, table, seconds, quick):
     created = server.ids + ".created"
     table.load("create", server.ask(CREATE, seconds=seconds, runs=RUNS))
@@ -430,6 +439,7 @@ def main():
     for c in connections:
         table.load("read-unrecorded-%d" % c, unrecorded.ask(READ, connections=c, seconds=seconds, runs=RUNS, ids=server.ids))
     unrecorded.stop()
+    limits(o.build, table, o.quick)
     server.start()
     writes(server, table, seconds, o.quick)
     server.stop()
