@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Cards: what a read asks of a person, once more in the person's row. */
 #define _GNU_SOURCE
-#include "scratch.h"
+#include "store_people.h"
 
 #include "file.h"
 #include "store_card.h"
@@ -12,7 +12,6 @@
 
 static struct store *reader;
 static uint64_t by_cards; /* statements answered without the tables */
-static struct fail f;
 
 /* Anew for each question: whoever is asked for again is kept, and no card is needed (test_memo.c). */
 static struct store *reader_new(void)
@@ -22,40 +21,6 @@ static struct store *reader_new(void)
         abort();
     store_memo(st, 1 << 20);
     return st;
-}
-
-static struct span id_of(int64_t person)
-{
-    static uint8_t id[16];
-    memset(id, (int)person, sizeof id);
-    return span_of(id, sizeof id);
-}
-
-static void run(enum store_query_id q, const struct store_arg *args, size_t n)
-{
-    EXPECT_INT(store_run(scratch_st, q, args, n, NULL, &f), OK);
-}
-
-static void person(int64_t p)
-{
-    run(Q_SUBJECT_ADD,
-        ARGS(ARG_B(id_of(p)), ARG_I(p), ARG_I(1), ARG_I(0), ARG_I(0), ARG_I(0), ARG_T(SPAN("CN"))));
-}
-
-static void uses(int64_t p, const char *service, int64_t since)
-{
-    run(Q_SERVICE_USED, ARGS(ARG_I(p), ARG_T(span_str(service)), ARG_I(since)));
-}
-
-static void consent(int64_t p, int64_t seq, struct span name, int64_t until)
-{
-    uint8_t id[16] = {(uint8_t)p, (uint8_t)seq}, zero[32] = {0};
-    struct span t = SPAN("");
-    run(Q_CONSENT_ADD, ARGS(ARG_I(p), ARG_I(seq), ARG_B(span_of(id, 16)), ARG_I(1), ARG_I(0), ARG_I(2),
-                            ARG_T(t), ARG_T(name), ARG_T(SPAN("order-payment")), ARG_T(t),
-                            ARG_T(SPAN("shop")), ARG_T(t), ARG_T(t), ARG_I(1700000000123), ARG_I(until),
-                            ARG_I(-3), ARG_B(span_of(zero, 32)), ARG_T(t), ARG_B(span_of(zero, 32)), ARG_T(t),
-                            ARG_T(t), ARG_T(t), ARG_T(SPAN("news")), ARG_T(SPAN("a,b"))));
 }
 
 /* Its length; 0: there is none. */

@@ -1,89 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a reading connection keeps of persons: store_memo. */
-#define _GNU_SOURCE
-#include "unit.h"
+#include "store_people.h"
 
-#include "file.h"
 #include "store_impl.h"
 
-#include <ftw.h>
-#include <unistd.h>
-
-static char folder[64];
-static struct store *writer, *reader;
-static struct fail f;
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
+static struct store *reader;
 
 static void open_both(size_t bytes)
 {
     f = (struct fail){0};
-    strcpy(folder, "/tmp/troth-memo-XXXXXX");
-    if (!mkdtemp(folder) || store_create(folder, &f) != OK ||
-        store_open(folder, STORE_WRITE, &writer, &f) != OK ||
-        store_open(folder, STORE_READ, &reader, &f) != OK)
-        abort();
+    scratch_open();
+    scratch_must(store_open(scratch_dir, STORE_READ, &reader, &f), &f);
     store_memo(reader, bytes);
 }
 
 static void close_both(void)
 {
     store_close(reader);
-    store_close(writer);
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_close();
 }
 
-static struct span id_of(uint32_t person)
+static void step(int64_t p)
 {
-    static uint8_t id[16];
-    for (size_t i = 0; i < sizeof id; i++)
-        id[i] = (uint8_t)(person >> (8 * (i % 4)));
-    return span_of(id, sizeof id);
+    run(Q_SUBJECT_EPOCH, ARGS(ARG_B(id_of(p))));
 }
 
-static void run(enum store_query_id q, const struct store_arg *args, size_t n)
+/* Who uses one service, since 7. */
+static void user(int64_t p)
 {
-    EXPECT_INT(store_run(writer, q, args, n, NULL, &f), OK);
+    person(p);
+    uses(p, "shop", 7);
 }
 
-static void begin(void)
+static void agrees(int64_t p, int64_t seq, const char *name)
 {
-    EXPECT_INT(store_begin_write(writer, &f), OK);
-}
-
-static void commit(void)
-{
-    EXPECT_INT(store_commit(writer, &f), OK);
-}
-
-static void step(uint32_t person)
-{
-    run(Q_SUBJECT_EPOCH, ARGS(ARG_B(id_of(person))));
-}
-
-static void consent(uint32_t person, int64_t seq, const char *name)
-{
-    uint8_t id[16] = {(uint8_t)person, (uint8_t)(person >> 8), (uint8_t)seq}, zero[32] = {0};
-    struct span t = SPAN("");
-    run(Q_CONSENT_ADD, ARGS(ARG_I(person), ARG_I(seq), ARG_B(span_of(id, 16)), ARG_I(0), ARG_I(0), ARG_I(0),
-                            ARG_T(t), ARG_T(span_str(name)), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t),
-                            ARG_I(1), ARG_I(2), ARG_I(3), ARG_B(span_of(zero, 32)), ARG_T(t),
-                            ARG_B(span_of(zero, 32)), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t), ARG_T(t)));
-}
-
-static void person(uint32_t p)
-{
-    run(Q_SUBJECT_ADD,
-        ARGS(ARG_B(id_of(p)), ARG_I(p), ARG_I(1), ARG_I(0), ARG_I(0), ARG_I(0), ARG_T(SPAN("CN"))));
-    run(Q_SERVICE_USED, ARGS(ARG_I(p), ARG_T(SPAN("shop")), ARG_I(7)));
+    consent(p, seq, span_str(name), INT64_MAX);
 }
 
 /* How many consents the person has, and the last one's name, as a request reads them. */
-static size_t ask(uint32_t p, char last[32])
+static size_t ask(int64_t p, char last[32])
 {
     struct store_rows rows;
     size_t n = 0;
@@ -104,7 +59,7 @@ static size_t ask(uint32_t p, char last[32])
     return n;
 }
 
-static size_t asked(uint32_t p, char last[32])
+static size_t asked(int64_t p, char last[32])
 {
     EXPECT_INT(store_begin_read(reader, &f), OK);
     size_t n = ask(p, last);
@@ -121,10 +76,10 @@ TEST(whoever_is_asked_for_again_is_kept)
 {
     char last[32];
     open_both(1 << 20);
-    begin();
-    person(1);
-    consent(1, 1, "group");
-    commit();
+    scratch_begin();
+    user(1);
+    agrees(1, 1, "group");
+    scratch_commit();
     EXPECT_INT(asked(1, last), 1);
     EXPECT_INT(store_memo_stats(reader).persons, 0);
     EXPECT_INT(asked(1, last), 1);
@@ -141,30 +96,30 @@ TEST(a_change_is_seen_in_the_next_snapshot)
 {
     char last[32];
     open_both(1 << 20);
-    begin();
-    person(1);
-    person(2);
-    consent(1, 1, "group");
-    commit();
+    scratch_begin();
+    user(1);
+    user(2);
+    agrees(1, 1, "group");
+    scratch_commit();
     for (int i = 0; i < 3; i++)
         asked(1, last);
-    begin();
-    consent(1, 2, "later");
+    scratch_begin();
+    agrees(1, 2, "later");
     step(1);
     EXPECT_INT(asked(1, last), 1); /* not committed */
-    commit();
+    scratch_commit();
     EXPECT_INT(asked(1, last), 2);
     EXPECT(strcmp(last, "later") == 0);
     uint64_t before = served();
-    begin();
+    scratch_begin();
     step(2); /* somebody else's: the row is read again, what it leads to is not */
-    commit();
+    scratch_commit();
     EXPECT_INT(asked(1, last), 2);
     EXPECT_INT(served(), before + 2);
-    begin();
+    scratch_begin();
     run(Q_SERVICE_LEFT, ARGS(ARG_I(1), ARG_T(SPAN("shop"))));
     step(1);
-    commit();
+    scratch_commit();
     EXPECT_INT(asked(1, last), 2);
     close_both();
 }
@@ -173,17 +128,17 @@ TEST(a_snapshot_that_does_not_move_serves_what_it_holds)
 {
     char last[32];
     open_both(1 << 20);
-    begin();
-    person(1);
-    consent(1, 1, "group");
-    commit();
+    scratch_begin();
+    user(1);
+    agrees(1, 1, "group");
+    scratch_commit();
     asked(1, last);
     EXPECT_INT(store_begin_read(reader, &f), OK);
     EXPECT_INT(ask(1, last), 1);
-    begin();
-    consent(1, 2, "later");
+    scratch_begin();
+    agrees(1, 2, "later");
     step(1);
-    commit();
+    scratch_commit();
     EXPECT_INT(ask(1, last), 1);
     store_end_read(reader);
     EXPECT_INT(asked(1, last), 2);
@@ -194,14 +149,14 @@ TEST(who_is_gone_is_not_served)
 {
     char last[32];
     open_both(1 << 20);
-    begin();
-    person(1);
-    commit();
+    scratch_begin();
+    user(1);
+    scratch_commit();
     for (int i = 0; i < 3; i++)
         asked(1, last);
-    begin();
+    scratch_begin();
     run(Q_ERASE_SUBJECT, ARGS(ARG_B(id_of(1))));
-    commit();
+    scratch_commit();
     EXPECT_INT(asked(1, last), SIZE_MAX);
     EXPECT_INT(store_memo_stats(reader).persons, 0);
     close_both();
@@ -211,18 +166,18 @@ TEST(a_key_that_changes_empties_it)
 {
     char last[32];
     open_both(1 << 20);
-    begin();
-    person(1);
-    person(2);
-    commit();
+    scratch_begin();
+    user(1);
+    user(2);
+    scratch_commit();
     for (int i = 0; i < 3; i++) {
         asked(1, last);
         asked(2, last);
     }
     EXPECT_INT(store_memo_stats(reader).persons, 2);
-    begin();
-    store_forget_key(writer, id_of(1), NULL, NULL);
-    commit();
+    scratch_begin();
+    store_forget_key(scratch_st, id_of(1), NULL, NULL);
+    scratch_commit();
     EXPECT_INT(store_begin_read(reader, &f), OK);
     EXPECT_INT(store_memo_stats(reader).persons, 0);
     EXPECT_INT(store_memo_stats(reader).bytes, 0);
@@ -235,13 +190,13 @@ TEST(it_has_a_bound)
     enum { PERSONS = 400, BYTES = 64 << 10 };
     char last[32];
     open_both(BYTES);
-    begin();
-    for (uint32_t p = 1; p <= PERSONS; p++) {
-        person(p);
-        consent(p, 1, "group");
+    scratch_begin();
+    for (int64_t p = 1; p <= PERSONS; p++) {
+        user(p);
+        agrees(p, 1, "group");
     }
-    commit();
-    for (uint32_t p = 1; p <= PERSONS; p++)
+    scratch_commit();
+    for (int64_t p = 1; p <= PERSONS; p++)
         for (int i = 0; i < 3; i++) {
             EXPECT_INT(asked(p, last), 1);
             EXPECT(store_memo_stats(reader).bytes <= BYTES);
@@ -256,12 +211,12 @@ TEST(open_rows_stay_what_they_are)
     char last[32];
     struct store_rows rows;
     open_both(1 << 20);
-    begin();
-    person(1);
-    person(2);
-    consent(1, 1, "first");
-    consent(1, 2, "second");
-    commit();
+    scratch_begin();
+    user(1);
+    user(2);
+    agrees(1, 1, "first");
+    agrees(1, 2, "second");
+    scratch_commit();
     for (int i = 0; i < 3; i++)
         asked(1, last);
     EXPECT_INT(store_begin_read(reader, &f), OK);
@@ -286,19 +241,19 @@ TEST(random_changes_are_always_seen)
     int64_t n[PERSONS + 1] = {0};
     uint64_t x = 88172645463325252ull;
     open_both(64 << 10);
-    begin();
-    for (uint32_t p = 1; p <= PERSONS; p++)
-        person(p);
-    commit();
+    scratch_begin();
+    for (int64_t p = 1; p <= PERSONS; p++)
+        user(p);
+    scratch_commit();
     for (int i = 0; i < STEPS; i++) {
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-        uint32_t p = (uint32_t)(x % PERSONS) + 1;
+        int64_t p = (int64_t)(x % PERSONS) + 1;
         if (x >> 60 == 0) {
-            begin();
+            scratch_begin();
             snprintf(want, sizeof want, "c%lld", (long long)n[p] + 1);
-            consent(p, ++n[p], want);
+            agrees(p, ++n[p], want);
             step(p);
-            commit();
+            scratch_commit();
         }
         snprintf(want, sizeof want, n[p] ? "c%lld" : "", (long long)n[p]);
         EXPECT_INT(asked(p, last), (size_t)n[p]);
