@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages: over plain HTTP, and in a real browser where one is installed (tests/browser/run.mjs)."""
 import os, re, shutil, subprocess, unittest
-from troth_flow import BUILD, ROOT, Flow
+from troth_flow import BUILD, ROOT, Flow, not_installed
 from troth_publish import Publisher
 
 PAGES = ["/", "/policies", "/policies/group", "/policies/children", "/policies/catalogue", "/try", "/record"]
@@ -11,7 +11,7 @@ QUESTION = "/try?subject=adult&service=shop&operation=use&purpose=delivery&field
 class Catalogues(unittest.TestCase):
     def test_catalogues_are_valid_gettext(self):
         if not shutil.which("msgfmt"):
-            self.skipTest("gettext is not installed")
+            not_installed(self, "gettext")
         for lang in ("en", "zh_CN"):
             path = os.path.join(ROOT, "ui", "po", lang + ".po")
             done = subprocess.run(["msgfmt", "--check-format", "-o", os.devnull, path], capture_output=True, text=True)
@@ -132,7 +132,7 @@ class Browser(Publisher):
             self.skipTest("a sanitizer's daemon serves the same pages; the plain run looks at them in a browser")
         missing = [tool for tool in ("chromium", "node", "npm") if not shutil.which(tool)]
         if missing:
-            self.skipTest("not installed: " + " ".join(missing))
+            not_installed(self, *missing)
         folder = os.path.join(BUILD, "browser")
         os.makedirs(folder, exist_ok=True)
         for name in ("package.json", "package-lock.json", "run.mjs"):

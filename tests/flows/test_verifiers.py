@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verifiers that others wrote accept our log and our receipts, and refuse each way of changing them."""
 import base64, hashlib, json, os, re, shutil, subprocess, tempfile, time, unittest
-from troth_flow import BUILD, ROOT, Daemon, on_files
+from troth_flow import BUILD, ROOT, Daemon, not_installed, on_files
 from troth_people import People
 
 HERE = os.path.join(ROOT, "tests", "verify")
@@ -308,7 +308,7 @@ class GoChecksTheLog(Forgeries, Receipts, Verifiers):
     def setUp(self):
         super().setUp()
         if not shutil.which("go") or not os.path.isdir(GO_PACKAGES + "/src/golang.org/x/mod/sumdb"):
-            self.skipTest("not installed: golang-go golang-golang-x-mod-dev")
+            not_installed(self, "golang-go", "golang-golang-x-mod-dev")
         self.program = os.path.join(BUILD, "verify-go")
         env = {**os.environ, "GO111MODULE": "off", "GOPATH": GO_PACKAGES, "GOCACHE": os.path.join(BUILD, "go-cache"),
                "GOFLAGS": "", "CGO_ENABLED": "0"}
@@ -369,7 +369,7 @@ class SigstoreChecksTheLog(Forgeries, Receipts, Verifiers):
         super().setUp()
         missing = [tool for tool in ("node", "npm") if not shutil.which(tool)]
         if missing:
-            self.skipTest("not installed: " + " ".join(missing))
+            not_installed(self, *missing)
         self.folder = os.path.join(BUILD, "verify-npm")
         os.makedirs(self.folder, exist_ok=True)
         for name in ("package.json", "package-lock.json", "verify.mjs"):

@@ -50,6 +50,11 @@ class Answer:
         return "<%d %s %s>" % (self.status, self.headers.get("content-type"), self.body[:2000].decode(errors="replace"))
 
 
+def not_installed(test, *names):
+    """Skips the test; where everything is installed before the tests (.ci/run), that something is missing is a failure."""
+    (test.fail if os.environ.get("CI") == "true" else test.skipTest)("not installed: " + " ".join(names))
+
+
 def run_troth(*args, stdin=None, env=None):
     """The command line tool; returns the finished process with text output."""
     done = subprocess.run([TROTH, *map(str, args)], input=stdin, capture_output=True, text=True,

@@ -9,7 +9,7 @@ class Runner(unittest.TestCase):
     def setUp(self):
         self.tree = tempfile.mkdtemp(prefix="troth-run-")
         self.addCleanup(shutil.rmtree, self.tree)
-        for name in ("tests/run", "tests/flows/run_flow.py"):
+        for name in ("tests/run", "tests/flows/run_flow.py", "tests/flows/pg_server.py"):
             os.makedirs(os.path.join(self.tree, os.path.dirname(name)), exist_ok=True)
             shutil.copy(os.path.join(ROOT, name), os.path.join(self.tree, name))
         # The checkers are tested elsewhere; here they are silent and content.
@@ -79,3 +79,28 @@ class Runner(unittest.TestCase):
                               capture_output=True, text=True)
         lines = [line for line in done.stdout.split("\n") if line.startswith(("ok", "FAIL"))]
         self.assertEqual((done.returncode, lines), (1, ["ok y", "FAIL z"]))
+
+
+class Missing(unittest.TestCase):
+    """Tools that others made, and flows that need them, on a machine that has none of them."""
+    TESTS = ("test_verifiers.GoChecksTheLog.test_a_proof_from_the_folder_opens_nothing",
+             "test_verifiers.SigstoreChecksTheLog.test_a_proof_from_the_folder_opens_nothing",
+             "test_browser.Catalogues.test_catalogues_are_valid_gettext")
+
+    def outcome(self, **ci):
+        with tempfile.TemporaryDirectory(prefix="troth-run-") as place:
+            os.symlink(shutil.which("openssl"), place + "/openssl")
+            env = {**{k: v for k, v in os.environ.items() if k not in ("CI", "TROTH_FLOW_SERVER")}, "PATH": place, **ci}
+            done = subprocess.run([sys.executable, "-m", "unittest", "-v", *self.TESTS], cwd=os.path.join(ROOT, "tests/flows"), env=env,
+                                  capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    def test_what_is_not_installed_is_skipped_and_in_ci_a_failure(self):
+        code, said = self.outcome()
+        self.assertEqual((code, said.count("skipped 'not installed: ")), (0, 3), said)
+        code, said = self.outcome(CI="true")
+        self.assertEqual((code, said.count("AssertionError: not installed: "), said.count("... FAIL")), (1, 3, 3), said)
+
+
+if __name__ == "__main__":
+    unittest.main()
