@@ -43,7 +43,7 @@ static enum err take_away(struct closing *k, const struct value *v, struct fail 
     const char *kind = field == POLICY_NONE || v->item.len ? NULL : value_index(c->view->policy, field);
     enum err e = vault_delete(c->st, &k->person, v->field, v->item, &deleted, f);
     if (!e && kind)
-        e = vault_index_drop(c->gate->vault, c->st, &k->person, span_str(kind), f);
+        e = vault_index_drop(c->gate->vault, c->st, &k->person, span_str(kind), v->field, f);
     k->out->deleted += deleted;
     return e;
 }

@@ -55,11 +55,12 @@ static size_t keep_declared(struct gate_call *c, const struct gate_value *in, si
 
 /* A phone number that is replaced must not lead to the person any more, so the index follows the field's
  * newest value. */
-static enum err index_value(const struct question *q, const char *kind, struct span normal, struct fail *f)
+static enum err index_value(const struct question *q, const char *kind, struct span field, struct span normal,
+                            struct fail *f)
 {
     struct gate_call *c = q->call;
     struct vault_person person = vault_of(&q->subject);
-    return kind ? vault_index_put(c->gate->vault, c->st, &person, span_str(kind), normal, f) : OK;
+    return kind ? vault_index_put(c->gate->vault, c->st, &person, span_str(kind), field, normal, f) : OK;
 }
 
 static uint32_t revision_mark(const struct digest *d)
@@ -114,7 +115,7 @@ static enum err store_value(const struct question *q, const struct gate_value *v
     if (!e && in->item.len)
         e = clock_of_item(q, q->fields[i], in->item, &v.from.keep_until, f);
     if (!e)
-        e = index_value(q, in->item.len ? NULL : kind, v.plain, f);
+        e = index_value(q, in->item.len ? NULL : kind, name, v.plain, f);
     if (!e)
         e = vault_put(q->call->st, &person, q->key, &v, version_now(q, values, i), f);
     if (e)

@@ -365,7 +365,8 @@ static enum err drop_index(const struct question *q, struct fail *f)
 {
     struct vault_person person = vault_of(&q->subject);
     const char *kind = value_index(q->policy, q->fields[0]);
-    return kind ? vault_index_drop(q->call->gate->vault, q->call->st, &person, span_str(kind), f) : OK;
+    struct span field = policy_name(q->policy, DIM_FIELD, q->fields[0]);
+    return kind ? vault_index_drop(q->call->gate->vault, q->call->st, &person, span_str(kind), field, f) : OK;
 }
 
 static enum err delete_field(struct question *q, struct span item, int64_t *deleted, struct fail *f)

@@ -71,7 +71,7 @@ static enum err forget_identifier(struct gate_call *c, const struct value_due *v
     unsigned field = policy_find(c->view->policy, DIM_FIELD, v->field);
     const char *kind = field == POLICY_NONE || v->item.len ? NULL : value_index(c->view->policy, field);
     struct vault_person person = vault_of(s);
-    return kind ? vault_index_drop(c->gate->vault, c->st, &person, span_str(kind), f) : OK;
+    return kind ? vault_index_drop(c->gate->vault, c->st, &person, span_str(kind), v->field, f) : OK;
 }
 
 static enum err sweep_value(struct gate_call *c, const struct person_due *p, const struct value_due *v,

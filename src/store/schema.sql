@@ -105,7 +105,7 @@ CREATE INDEX field_value_by_keep ON field_value (keep_until, sid) WHERE keep_unt
 -- Lookup and uniqueness of identifiers without holding them: a keyed MAC of the normalised text.
 CREATE TABLE blind_index (
     mac  BLOB NOT NULL,    -- 32 bytes
-    kind TEXT NOT NULL,    -- phone, email, document
+    kind TEXT NOT NULL,    -- phone, email or document, a slash and the field; older rows lack the field
     sid  INTEGER NOT NULL,
     id   BLOB NOT NULL,    -- the person's id
     PRIMARY KEY (mac, kind)

@@ -216,12 +216,12 @@ enum err vault_held(struct store *st, const struct vault_person *s, struct span 
 enum err vault_normalise(struct arena *a, struct span kind, struct span plain, struct span *out,
                          struct fail *f);
 /* Blind index: the keyed MAC of a normalised identifier; letter case does not tell two apart. ERR_BAD_VALUE
- * if it is not one. ERR_TAKEN if another person has it, without saying who. One of each kind for a person:
- * the old one goes. */
+ * if it is not one. ERR_TAKEN if another person has it in any field, without saying who. One of each field for
+ * a person: the old one goes. */
 enum err vault_index_put(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
-                         struct span plain, struct fail *f);
+                         struct span field, struct span plain, struct fail *f);
 enum err vault_index_drop(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
-                          struct fail *f);
+                          struct span field, struct fail *f);
 enum err vault_index_find(struct vault *v, struct store *st, struct span kind, struct span plain,
                           struct subject_id *out, struct fail *f);
 

@@ -45,19 +45,33 @@ void vault_token(const struct vault *v, struct span audience, struct span field,
     arena_free(a);
 }
 
-static enum err find(struct store *st, struct span kind, const uint8_t mac[MAC_LEN], bool *found,
-                     int64_t *sid, struct subject_id *id, struct fail *f)
+/* Whose an identifier is: nobody's if there is no row. */
+struct owner {
+    int64_t sid;
+    struct subject_id id;
+    bool found, in_field; /* of somebody; in the field asked about */
+};
+
+/* One person may have it in several fields. `row`: the kind and the field asked about; empty: none. */
+static enum err find(struct store *st, const uint8_t mac[MAC_LEN], struct span row, struct owner *out,
+                     struct fail *f)
 {
     struct store_rows rows;
-    *found = store_one(st, Q_INDEX_FIND, ARGS(ARG_B(span_of(mac, MAC_LEN)), ARG_T(kind)), &rows, f);
-    if (!*found)
-        return rows.err;
-    *sid = store_i(&rows, 0);
-    struct span s = store_t(&rows, 1);
-    if (s.len == ID_LEN)
-        memcpy(id->b, s.p, ID_LEN);
+    *out = (struct owner){0};
+    enum err e = store_query(st, Q_INDEX_FIND, ARGS(ARG_B(span_of(mac, MAC_LEN))), &rows, f);
+    if (e)
+        return e;
+    while (store_next(&rows, f)) {
+        struct span id = store_t(&rows, 1);
+        out->found = true;
+        out->sid = store_i(&rows, 0);
+        if (id.len == ID_LEN)
+            memcpy(out->id.b, id.p, ID_LEN);
+        out->in_field |= span_eq(store_t(&rows, 2), row);
+    }
+    e = rows.err;
     store_done(&rows);
-    return OK;
+    return e;
 }
 
 static enum err taken(struct span kind, struct fail *f)
@@ -65,52 +79,72 @@ static enum err taken(struct span kind, struct fail *f)
     return fail_set(f, ERR_TAKEN, "this %.*s already belongs to an account", SPAN_F(kind));
 }
 
-enum err vault_index_put(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
-                         struct span plain, struct fail *f)
+static enum err drop(struct store *st, const struct vault_person *s, struct span kind, struct span row,
+                     struct fail *f)
 {
-    uint8_t mac[MAC_LEN];
-    bool found = false;
-    int64_t sid = 0;
-    struct subject_id id;
-    enum err e = index_mac(v, kind, plain, mac, f);
-    if (!e)
-        e = find(st, kind, mac, &found, &sid, &id, f);
-    if (e)
-        return e;
-    if (found)
-        return sid == s->sid ? OK : taken(kind, f);
-    e = vault_index_drop(v, st, s, kind, f);
-    if (e)
-        return e;
+    return store_run(st, Q_INDEX_DROP, ARGS(ARG_I(s->sid), ARG_T(kind), ARG_T(row)), NULL, f);
+}
+
+static enum err add(struct store *st, const struct vault_person *s, struct span kind, struct span row,
+                    const uint8_t mac[MAC_LEN], struct fail *f)
+{
     /* With several writers another may have come in between: the key of the table decides. */
     struct fail clash = {0};
-    e = store_run(st, Q_INDEX_ADD,
-                  ARGS(ARG_B(span_of(mac, MAC_LEN)), ARG_T(kind), ARG_I(s->sid), ARG_B(person_id(s))), NULL,
-                  &clash);
+    enum err e = store_run(st, Q_INDEX_ADD,
+                           ARGS(ARG_B(span_of(mac, MAC_LEN)), ARG_T(row), ARG_I(s->sid), ARG_B(person_id(s))),
+                           NULL, &clash);
     if (e == ERR_CONFLICT)
         return taken(kind, f);
     return e ? fail_set(f, e, "%s", clash.detail) : OK;
 }
 
+static struct span row_name(struct arena *a, struct span kind, struct span field)
+{
+    return arena_fmt(a, "%.*s/%.*s", SPAN_F(kind), SPAN_F(field));
+}
+
+enum err vault_index_put(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
+                         struct span field, struct span plain, struct fail *f)
+{
+    uint8_t mac[MAC_LEN];
+    struct owner owner;
+    struct arena *a = arena_new(0);
+    struct span row = row_name(a, kind, field);
+    enum err e = index_mac(v, kind, plain, mac, f);
+    if (!e)
+        e = find(st, mac, row, &owner, f);
+    if (!e && owner.found && owner.sid != s->sid)
+        e = taken(kind, f);
+    if (!e && !owner.in_field)
+        e = drop(st, s, kind, row, f);
+    if (!e && !owner.in_field)
+        e = add(st, s, kind, row, mac, f);
+    arena_free(a);
+    return e;
+}
+
 enum err vault_index_drop(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
-                          struct fail *f)
+                          struct span field, struct fail *f)
 {
     (void)v;
-    return store_run(st, Q_INDEX_DROP, ARGS(ARG_I(s->sid), ARG_T(kind)), NULL, f);
+    struct arena *a = arena_new(0);
+    enum err e = drop(st, s, kind, row_name(a, kind, field), f);
+    arena_free(a);
+    return e;
 }
 
 enum err vault_index_find(struct vault *v, struct store *st, struct span kind, struct span plain,
                           struct subject_id *out, struct fail *f)
 {
     uint8_t mac[MAC_LEN];
-    bool found = false;
-    int64_t sid;
+    struct owner owner;
     enum err e = index_mac(v, kind, plain, mac, f);
     if (!e)
-        e = find(st, kind, mac, &found, &sid, out, f);
-    if (!e && !found)
-        e = fail_set(f, ERR_NOT_FOUND, "there is no such person");
-    return e;
+        e = find(st, mac, SPAN_EMPTY, &owner, f);
+    if (e)
+        return e;
+    *out = owner.id;
+    return owner.found ? OK : fail_set(f, ERR_NOT_FOUND, "there is no such person");
 }
 
 /* "device:" keeps these apart from the MACs of identifiers. */

@@ -8,6 +8,7 @@
 #include "vault.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -904,7 +905,67 @@ static enum err find(const char *kind, const char *text, struct subject_id *id)
 static enum err claim(const struct vault_person *s, const char *kind, const char *text, struct fail *f)
 {
     *f = (struct fail){0};
-    return vault_index_put(vault, scratch_st, s, span_str(kind), span_str(text), f);
+    return vault_index_put(vault, scratch_st, s, span_str(kind), span_str(kind), span_str(text), f);
+}
+
+static enum err claim_in(const struct vault_person *s, const char *field, const char *text)
+{
+    struct fail f = {0};
+    return vault_index_put(vault, scratch_st, s, SPAN("document"), span_str(field), span_str(text), &f);
+}
+
+static void let_go(const struct vault_person *s, const char *kind, const char *field)
+{
+    struct fail f = {0};
+    EXPECT_INT(vault_index_drop(vault, scratch_st, s, span_str(kind), span_str(field), &f), OK);
+}
+
+TEST(each_field_has_an_identifier_of_its_own)
+{
+    setup();
+    struct subject_id id;
+    EXPECT_INT(claim_in(&ann, "card", "11010519491231002X"), OK);
+    EXPECT_INT(claim_in(&ann, "passport", "E12345678"), OK);
+    EXPECT_INT(claim_in(&bob, "card", "11010519491231002x"), ERR_TAKEN);
+    EXPECT_INT(claim_in(&bob, "passport", "11010519491231002x"), ERR_TAKEN);
+    EXPECT_INT(claim_in(&ann, "passport", "11010519491231002X"), OK); /* in both now, and no passport more */
+    EXPECT_INT(find("document", "E12345678", &id), ERR_NOT_FOUND);
+    let_go(&ann, "document", "card");
+    EXPECT_INT(find("document", "11010519491231002X", &id), OK);
+    EXPECT(subject_id_eq(id, ann.id));
+    let_go(&ann, "document", "passport");
+    EXPECT_INT(claim_in(&bob, "passport", "11010519491231002X"), OK);
+    teardown();
+}
+
+static void forget_fields(void)
+{
+    sqlite3 *db = NULL;
+    EXPECT_INT(sqlite3_open(scratch_path("troth.db"), &db), SQLITE_OK);
+    EXPECT_INT(sqlite3_exec(db, "UPDATE blind_index SET kind = 'phone'", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* Rows of before fields were named: the next value takes their place. */
+TEST(an_identifier_without_a_field_is_found_and_replaced)
+{
+    setup();
+    struct fail f;
+    struct subject_id id;
+    for (unsigned way = 0; way < 3; way++) {
+        EXPECT_INT(claim(&ann, "phone", "13812341234", &f), OK);
+        forget_fields();
+        EXPECT_INT(find("phone", "13812341234", &id), OK);
+        EXPECT_INT(claim(&bob, "phone", "13812341234", &f), ERR_TAKEN);
+        if (way == 0)
+            let_go(&ann, "phone", "phone");
+        else
+            EXPECT_INT(claim(&ann, "phone", way == 1 ? "13912341234" : "13812341234", &f), OK);
+        EXPECT_INT(find("phone", "13812341234", &id), way == 2 ? OK : ERR_NOT_FOUND);
+        let_go(&ann, "phone", "phone");
+        EXPECT_INT(find("phone", "13812341234", &id), ERR_NOT_FOUND);
+    }
+    teardown();
 }
 
 TEST(identifiers_are_unique_and_tell_nothing)
@@ -925,7 +986,7 @@ TEST(identifiers_are_unique_and_tell_nothing)
     EXPECT_INT(claim(&ann, "phone", "13912341234", &f), OK); /* a new number: the old one is free */
     EXPECT_INT(find("phone", "13812341234", &id), ERR_NOT_FOUND);
     EXPECT_INT(claim(&bob, "phone", "13812341234", &f), OK);
-    EXPECT_INT(vault_index_drop(vault, scratch_st, &bob, SPAN("phone"), &f), OK);
+    EXPECT_INT(vault_index_drop(vault, scratch_st, &bob, SPAN("phone"), SPAN("phone"), &f), OK);
     EXPECT_INT(find("phone", "13812341234", &id), ERR_NOT_FOUND);
     teardown();
 }
@@ -1114,6 +1175,8 @@ int main(void)
         CASE(R118_the_master_key_is_changed_and_the_old_one_opens_nothing),
         CASE(the_master_key_may_come_from_a_command),
         CASE(identifiers_are_unique_and_tell_nothing),
+        CASE(each_field_has_an_identifier_of_its_own),
+        CASE(an_identifier_without_a_field_is_found_and_replaced),
         CASE(normal_forms),
         CASE(pseudonyms_change_with_the_epoch_and_the_person),
         CASE(details_open_with_their_own_key_only),
