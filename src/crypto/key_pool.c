@@ -12,21 +12,53 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     REGION_WORDS = 64,
     REGION_SLOTS = REGION_WORDS * 64
-}; /* 128 KiB of keys: more than a group's requests hold; a full cache of persons' keys takes 32 of them */
+}; /* 128 KiB of keys: more than a group's requests hold; a cache of a million persons' keys takes 512 of them
+    */
 
 struct region {
     struct key *slots;
     uint64_t used[REGION_WORDS];
     size_t n_used;
-    struct region *next;
+    struct region *roomy; /* another one with a free slot */
 };
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct region *pool;
+/* By the address of their slots: a key that is given back finds its region among hundreds by halving. */
+static struct region **regions;
+static size_t n_regions, room_regions;
+static struct region *roomy; /* those with a free slot */
+
+/* How many regions begin at or below the address. */
+static size_t regions_upto(const struct key *k)
+{
+    size_t low = 0, high = n_regions;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (regions[mid]->slots <= k)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static void region_insert(struct region *r)
+{
+    if (n_regions == room_regions) {
+        room_regions = room_regions ? room_regions * 2 : 16;
+        regions = realloc(regions, room_regions * sizeof *regions);
+        crypto_must(regions != NULL, "memory");
+    }
+    size_t at = regions_upto(r->slots);
+    memmove(regions + at + 1, regions + at, (n_regions - at) * sizeof *regions);
+    regions[at] = r;
+    n_regions++;
+}
 
 static struct region *region_new(void)
 {
@@ -35,8 +67,7 @@ static struct region *region_new(void)
     r->slots = sodium_malloc(REGION_SLOTS * sizeof *r->slots);
     crypto_must(r->slots != NULL, "guarded memory");
     sodium_memzero(r->slots, REGION_SLOTS * sizeof *r->slots);
-    r->next = pool;
-    pool = r;
+    region_insert(r);
     return r;
 }
 
@@ -55,20 +86,21 @@ struct key *key_slot(void)
 {
     crypto_thread(); /* the libraries are up: guarded memory needs them */
     pthread_mutex_lock(&pool_lock);
-    struct region *r = pool;
-    while (r && r->n_used == REGION_SLOTS)
-        r = r->next;
-    struct key *k = region_take(r ? r : region_new());
+    if (!roomy)
+        roomy = region_new();
+    struct region *r = roomy;
+    struct key *k = region_take(r);
+    if (r->n_used == REGION_SLOTS)
+        roomy = r->roomy;
     pthread_mutex_unlock(&pool_lock);
     return k;
 }
 
 static struct region *region_of(const struct key *k)
 {
-    struct region *r = pool;
-    while (r && (k < r->slots || k >= r->slots + REGION_SLOTS))
-        r = r->next;
-    return r;
+    size_t upto = regions_upto(k);
+    struct region *r = upto ? regions[upto - 1] : NULL;
+    return r && k < r->slots + REGION_SLOTS ? r : NULL;
 }
 
 void key_free(struct key *k)
@@ -82,6 +114,10 @@ void key_free(struct key *k)
     size_t i = (size_t)(k - r->slots);
     uint64_t bit = UINT64_C(1) << (i % 64);
     crypto_must(r->used[i / 64] & bit, "freeing a key once");
+    if (r->n_used == REGION_SLOTS) {
+        r->roomy = roomy;
+        roomy = r;
+    }
     r->used[i / 64] &= ~bit;
     r->n_used--;
     pthread_mutex_unlock(&pool_lock);
@@ -91,8 +127,8 @@ size_t key_slots_used(void)
 {
     size_t n = 0;
     pthread_mutex_lock(&pool_lock);
-    for (struct region *r = pool; r; r = r->next)
-        n += r->n_used;
+    for (size_t i = 0; i < n_regions; i++)
+        n += regions[i]->n_used;
     pthread_mutex_unlock(&pool_lock);
     return n;
 }

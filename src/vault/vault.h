@@ -27,7 +27,10 @@ struct vault_person {
     bool child; /* key class */
 };
 
-#define VAULT_CACHE_MAX 65536 /* opened keys kept by default: about 9 MB when full */
+/* Opened keys that are kept, of 160 bytes each: what a 64th of the memory holds, between these. Of memory
+ * that may not be locked no more than the fewest. */
+#define VAULT_CACHE_FEWEST 65536   /* 10 MB when full */
+#define VAULT_CACHE_MOST   2097152 /* 335 MB when full */
 
 struct vault;      /* master and class keys, and the opened keys; shared by all threads */
 struct person_key; /* an opened data key; shared, its key never changed */
@@ -70,6 +73,8 @@ struct vault_cache_stats {
 struct vault_cache_stats vault_cache_stats(const struct vault *v);
 /* Empties it, and sets how many it may keep from now on (0: none). Not while other threads use the vault. */
 void vault_cache_limit(struct vault *v, size_t most);
+/* How many a daemon keeps; bytes as of machine.h. */
+size_t vault_cache_default(uint64_t memory, uint64_t lockable);
 /* Wraps the data key under the class of the band the person is in now. */
 enum err vault_key_move(struct vault *v, struct store *st, const struct vault_person *s, struct person_key *k,
                         struct fail *f);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { WAYS = 8, ASKED = 4, LOCKS = 64 };
+enum { WAYS = 8, ASKED = 4, LOCKS = 64, MEMORY_PART = 64, KEY_BYTES = 160 };
 
 struct row {
     _Alignas(64) struct person_key *way[WAYS];
@@ -191,19 +191,34 @@ bool cache_drop(void *ctx, struct span subject)
     return true;
 }
 
+static void row_empty(struct row *r, struct lock *l)
+{
+    struct person_key *gone[WAYS] = {0};
+    pthread_mutex_lock(&l->mutex);
+    for (size_t w = 0; w < WAYS; w++) {
+        if (!r->way[w])
+            continue; /* rows that nobody came to are not written to */
+        gone[w] = r->way[w];
+        r->way[w] = NULL;
+        l->kept--;
+    }
+    pthread_mutex_unlock(&l->mutex);
+    for (size_t w = 0; w < WAYS; w++)
+        vault_key_close(gone[w]);
+}
+
 void cache_empty(struct vault_cache *c)
 {
-    for (size_t i = 0; i < c->n_rows; i++) {
-        struct lock *l = &c->lock[i % LOCKS];
-        for (size_t w = 0; w < WAYS; w++) {
-            pthread_mutex_lock(&l->mutex);
-            struct person_key *k = c->rows[i].way[w];
-            c->rows[i].way[w] = NULL;
-            l->kept -= k != NULL;
-            pthread_mutex_unlock(&l->mutex);
-            vault_key_close(k);
-        }
-    }
+    for (size_t i = 0; i < c->n_rows; i++)
+        row_empty(&c->rows[i], &c->lock[i % LOCKS]);
+}
+
+size_t vault_cache_default(uint64_t memory, uint64_t lockable)
+{
+    uint64_t n = memory / MEMORY_PART / KEY_BYTES;
+    if (n < VAULT_CACHE_FEWEST || lockable < memory / MEMORY_PART)
+        return VAULT_CACHE_FEWEST;
+    return n < VAULT_CACHE_MOST ? (size_t)n : VAULT_CACHE_MOST;
 }
 
 void vault_cache_limit(struct vault *v, size_t most)

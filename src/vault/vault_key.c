@@ -3,6 +3,7 @@
 #include "vault_impl.h"
 
 #include "log.h"
+#include "machine.h"
 #include "nodes.h"
 
 #include <stdlib.h>
@@ -138,7 +139,7 @@ static struct vault *vault_new(void)
         abort(); /* as arena.h: out of memory ends the process */
     pthread_rwlock_init(&v->lock, NULL);
     pthread_mutex_init(&v->following, NULL);
-    v->cache = cache_new(VAULT_CACHE_MAX);
+    v->cache = cache_new(vault_cache_default(machine_memory(), machine_lockable()));
     return v;
 }
 

@@ -396,21 +396,36 @@ TEST(key_files_are_never_overwritten)
 
 TEST(pool_gives_distinct_slots_and_wipes)
 {
-    enum { N = 3000 }; /* three regions */
+    enum { N = 20000, STEP = 7919 }; /* five regions, given back in no order of theirs */
     static struct key *k[N];
+    static uint16_t mark[N];
     size_t before = key_slots_used();
-    for (size_t i = 0; i < N; i++) {
-        k[i] = key_slot();
-        EXPECT(all_zero(k[i]->b, KEY_LEN));
-        memset(k[i]->b, (int)(i % 255 + 1), KEY_LEN);
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t i = 0; i < N; i++) {
+            if (k[i])
+                continue;
+            k[i] = key_slot();
+            EXPECT(all_zero(k[i]->b, KEY_LEN));
+            mark[i] = (uint16_t)(i * 3 + round + 1);
+            memcpy(k[i]->b, &mark[i], sizeof mark[i]);
+            memcpy(k[i]->b + KEY_LEN - sizeof mark[i], &mark[i], sizeof mark[i]);
+        }
+        EXPECT_INT(key_slots_used(), before + N);
+        size_t wrong = 0;
+        for (size_t i = 0; i < N; i++)
+            wrong += memcmp(k[i]->b, &mark[i], sizeof mark[i]) != 0 ||
+                     memcmp(k[i]->b + KEY_LEN - sizeof mark[i], &mark[i], sizeof mark[i]) != 0;
+        EXPECT_INT(wrong, 0);
+        for (size_t n = 0, i = round; n < N - round * 5000; n++, i = (i + STEP) % N) {
+            struct key *gone = k[i];
+            key_free(gone);
+            k[i] = NULL;
+            EXPECT(all_zero(gone->b, KEY_LEN)); /* the region stays mapped */
+        }
+        EXPECT_INT(key_slots_used(), before + round * 5000);
     }
     for (size_t i = 0; i < N; i++)
-        EXPECT(k[i]->b[0] == i % 255 + 1 && k[i]->b[KEY_LEN - 1] == i % 255 + 1);
-    EXPECT_INT(key_slots_used(), before + N);
-    struct key *last = k[N / 2];
-    for (size_t i = 0; i < N; i++)
         key_free(k[i]);
-    EXPECT(all_zero(last->b, KEY_LEN)); /* the region stays mapped */
     EXPECT_INT(key_slots_used(), before);
     key_free(NULL);
 }

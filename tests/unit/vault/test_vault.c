@@ -5,6 +5,7 @@
 
 #include "file.h"
 #include "log.h"
+#include "machine.h"
 #include "vault.h"
 
 #include <signal.h>
@@ -406,12 +407,24 @@ static struct store *reader_open(void)
     return st;
 }
 
+TEST(more_memory_keeps_more_opened_keys_within_bounds)
+{
+    const uint64_t gib = UINT64_C(1) << 30;
+    EXPECT_INT(vault_cache_default(0, MACHINE_UNBOUNDED), VAULT_CACHE_FEWEST);
+    EXPECT_INT(vault_cache_default(gib / 4, MACHINE_UNBOUNDED), VAULT_CACHE_FEWEST);
+    EXPECT_INT(vault_cache_default(8 * gib, MACHINE_UNBOUNDED), 8 * gib / 64 / 160);
+    EXPECT_INT(vault_cache_default(8 * gib, 8 << 20), VAULT_CACHE_FEWEST); /* the rest could reach swap */
+    EXPECT_INT(vault_cache_default(8 * gib, gib / 8), 8 * gib / 64 / 160);
+    EXPECT_INT(vault_cache_default(512 * gib, MACHINE_UNBOUNDED), VAULT_CACHE_MOST);
+    EXPECT_INT(vault_cache_default(MACHINE_UNBOUNDED, MACHINE_UNBOUNDED), VAULT_CACHE_MOST);
+}
+
 TEST(opened_keys_are_kept_up_to_the_bound)
 {
     setup();
     struct vault_cache_stats s = vault_cache_stats(vault);
     EXPECT_INT(s.kept, 3); /* made in setup */
-    EXPECT_INT(s.limit, VAULT_CACHE_MAX);
+    EXPECT_INT(s.limit, vault_cache_default(machine_memory(), machine_lockable()) / 8 * 8);
     EXPECT_INT(open_in(scratch_st, &ann), OK);
     EXPECT_INT(vault_cache_stats(vault).hits, s.hits + 1);
     EXPECT_INT(vault_cache_stats(vault).misses, s.misses);
@@ -1160,6 +1173,7 @@ int main(void)
         CASE(R200_children_have_their_own_class_of_key),
         CASE(R145_a_key_that_came_back_is_destroyed_again),
         CASE(destroying_a_key_happens_with_the_commit),
+        CASE(more_memory_keeps_more_opened_keys_within_bounds),
         CASE(opened_keys_are_kept_up_to_the_bound),
         CASE(R145_a_destroyed_key_opens_on_no_thread_from_the_commit_on),
         CASE(a_destruction_that_is_undone_leaves_the_key),
