@@ -27,10 +27,10 @@ struct vault_person {
     bool child; /* key class */
 };
 
-/* Opened keys that are kept, of 160 bytes each: what a 64th of the memory holds, between these. Of memory
+/* Opened keys that are kept, of 192 bytes each: what a 64th of the memory holds, between these. Of memory
  * that may not be locked no more than the fewest. */
-#define VAULT_CACHE_FEWEST 65536   /* 10 MB when full */
-#define VAULT_CACHE_MOST   2097152 /* 335 MB when full */
+#define VAULT_CACHE_FEWEST 65536   /* 13 MB when full */
+#define VAULT_CACHE_MOST   2097152 /* 400 MB when full */
 
 struct vault;      /* master and class keys, and the opened keys; shared by all threads */
 struct person_key; /* an opened data key; shared, its key never changed */

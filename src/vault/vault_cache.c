@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { WAYS = 8, ASKED = 4, LOCKS = 64, MEMORY_PART = 64, KEY_BYTES = 160 };
+enum { WAYS = 8, ASKED = 4, LOCKS = 64, MEMORY_PART = 64, KEY_BYTES = 192 };
 
 struct row {
     _Alignas(64) struct person_key *way[WAYS];

@@ -412,9 +412,9 @@ TEST(more_memory_keeps_more_opened_keys_within_bounds)
     const uint64_t gib = UINT64_C(1) << 30;
     EXPECT_INT(vault_cache_default(0, MACHINE_UNBOUNDED), VAULT_CACHE_FEWEST);
     EXPECT_INT(vault_cache_default(gib / 4, MACHINE_UNBOUNDED), VAULT_CACHE_FEWEST);
-    EXPECT_INT(vault_cache_default(8 * gib, MACHINE_UNBOUNDED), 8 * gib / 64 / 160);
+    EXPECT_INT(vault_cache_default(8 * gib, MACHINE_UNBOUNDED), 8 * gib / 64 / 192);
     EXPECT_INT(vault_cache_default(8 * gib, 8 << 20), VAULT_CACHE_FEWEST); /* the rest could reach swap */
-    EXPECT_INT(vault_cache_default(8 * gib, gib / 8), 8 * gib / 64 / 160);
+    EXPECT_INT(vault_cache_default(8 * gib, gib / 8), 8 * gib / 64 / 192);
     EXPECT_INT(vault_cache_default(512 * gib, MACHINE_UNBOUNDED), VAULT_CACHE_MOST);
     EXPECT_INT(vault_cache_default(MACHINE_UNBOUNDED, MACHINE_UNBOUNDED), VAULT_CACHE_MOST);
 }
