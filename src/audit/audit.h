@@ -81,8 +81,8 @@ struct audit;
 
 /* Creates DATA/audit with a fresh signing key (DATA/audit-key, 0600). ERR_CONFLICT if it exists. */
 enum err audit_create(const char *data, const char *host, struct instant now, struct fail *f);
-/* How long an epoch of a log just made is: "quarter" (as without this call), "month" or "year".
- * ERR_BAD_VALUE. */
+/* How long an epoch of a log just made is: "quarter" (as without this call), "month" or "year". People's
+ * pseudonyms in it change as often. ERR_BAD_VALUE. */
 enum err audit_set_epoch(const char *data, const char *unit, struct fail *f);
 /* The same as one of several records of one installation. */
 struct audit_place {
@@ -168,6 +168,15 @@ struct audit_epoch {
     bool closed, pruned;
     struct digest root; /* closed: of the tree of the first `end` entries */
 };
+/* Which epoch's pseudonym an entry of that instant carries: a number, as vault_pseudonym takes it. It is the
+ * number of the log's epoch, but in a log of months or years that a troth made which changed pseudonyms by
+ * the quarter in any log: there it stays so. Null: a log of quarters. Any thread. */
+uint32_t audit_epoch_at(const struct audit *au, struct instant t);
+/* The ways there are, for entries that another node's log would have had; the log's own is audit_epoch_way.
+ */
+#define AUDIT_EPOCH_WAYS 3
+unsigned audit_epoch_way(const struct audit *au);
+uint32_t audit_epoch_by(unsigned way, struct instant t);
 /* Oldest first; the last one is open, once it has an entry. */
 enum err audit_epochs(struct audit *au, struct arena *a, struct audit_epoch **out, size_t *n, struct fail *f);
 /* The minimum index: entries below it were pruned. Any thread. */

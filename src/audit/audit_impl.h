@@ -161,7 +161,9 @@ static inline bool epoch_is_last(uint64_t index)
 {
     return index % MERKLE_TILE_WIDTH == MERKLE_TILE_WIDTH - 1;
 }
-enum err epoch_unit_read(struct arena *a, int dir, enum epoch_unit *out, struct fail *f);
+/* *names: how long a person keeps a pseudonym. */
+enum err epoch_unit_read(struct arena *a, int dir, enum epoch_unit *out, enum epoch_unit *names,
+                         struct fail *f);
 /* Finds out which epoch the log is in. */
 enum err epoch_recover(struct audit *au, struct fail *f);
 /* The end of the first epoch that was closed in (from, upto]; upto if none was. */
@@ -219,12 +221,12 @@ struct audit {
     uint64_t buf_at; /* file offset of buf[0] */
     uint64_t next;   /* index of the next entry */
     uint64_t pending_max;
-    uint64_t synced; /* entries before this one are on disk */
-    enum epoch_unit unit;
-    uint32_t epoch;      /* that is open; EPOCH_NONE */
-    int64_t epoch_ends;  /* ms: entries before need no look at the calendar */
-    uint32_t epoch_next; /* once it is closed: the one that follows */
-    bool closed;         /* its last entry is there, the next one's first is not */
+    uint64_t synced;             /* entries before this one are on disk */
+    enum epoch_unit unit, names; /* of epochs, of pseudonyms; not changed after the open */
+    uint32_t epoch;              /* that is open; EPOCH_NONE */
+    int64_t epoch_ends;          /* ms: entries before need no look at the calendar */
+    uint32_t epoch_next;         /* once it is closed: the one that follows */
+    bool closed;                 /* its last entry is there, the next one's first is not */
 
     /* Shared with readers. */
     atomic_bool stopped;

@@ -4,6 +4,7 @@
 #include "audit_impl.h"
 #include "file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,8 +12,8 @@
 #include <sys/stat.h>
 
 #define EPOCHS_FOLDER "epochs"
-#define UNIT_FILE     "epoch-unit" /* absent: quarter */
-enum { UNIT_MAX = 16, NONE = 0xffff };
+#define UNIT_FILE     "epoch-unit" /* unit, then that of pseudonyms; each absent: quarter */
+enum { UNIT_MAX = 32, NONE = 0xffff };
 
 static const struct {
     const char *name;
@@ -91,22 +92,33 @@ bool epoch_end_get(struct span leaf, struct epoch_end *out)
 
 /* ---- The setting */
 
-enum err epoch_unit_read(struct arena *a, int dir, enum epoch_unit *out, struct fail *f)
+static bool unit_get(struct span word, enum epoch_unit *out)
 {
-    struct span text;
+    for (int u = 0; u < EPOCH_UNITS; u++)
+        if (span_is(word, units[u].name)) {
+            *out = (enum epoch_unit)u;
+            return true;
+        }
+    return false;
+}
+
+enum err epoch_unit_read(struct arena *a, int dir, enum epoch_unit *out, enum epoch_unit *names,
+                         struct fail *f)
+{
+    struct span text, word;
     struct fail why = {0};
     enum err e = small_read(a, dir, UNIT_FILE, UNIT_MAX, &text, &why);
-    *out = EPOCH_QUARTER;
+    *out = *names = EPOCH_QUARTER;
     if (e == ERR_NOT_FOUND)
         return OK;
     if (e)
         return fail_set(f, e, "%s", why.detail);
-    for (int u = 0; u < EPOCH_UNITS; u++)
-        if (span_is(span_trim(text), units[u].name)) {
-            *out = (enum epoch_unit)u;
-            return OK;
-        }
-    return fail_set(f, ERR_CORRUPT, "audit/" UNIT_FILE ": neither quarter nor month nor year");
+    text = span_trim(text);
+    bool two = span_find(text, ' ', 0) < text.len;
+    span_cut(&text, ' ', &word);
+    if (!unit_get(word, out) || (two && !unit_get(text, names)))
+        return fail_set(f, ERR_CORRUPT, "audit/" UNIT_FILE ": neither quarter nor month nor year");
+    return OK;
 }
 
 enum err audit_set_epoch(const char *data, const char *unit, struct fail *f)
@@ -116,12 +128,31 @@ enum err audit_set_epoch(const char *data, const char *unit, struct fail *f)
             continue;
         struct arena *a = arena_new(512);
         const char *path = arena_str(a, arena_fmt(a, "%s/audit/" UNIT_FILE, data));
-        enum err e = file_write_durable(path, arena_fmt(a, "%s\n", unit), 0644, f);
+        /* A quarter twice says what one does, and what every troth can read. */
+        struct span text =
+            u == EPOCH_QUARTER ? arena_fmt(a, "%s\n", unit) : arena_fmt(a, "%s %s\n", unit, unit);
+        enum err e = file_write_durable(path, text, 0644, f);
         arena_free(a);
         return e;
     }
     return fail_set(f, ERR_BAD_VALUE, "An epoch of the record is a quarter, a month or a year, not '%.20s'.",
                     unit);
+}
+
+unsigned audit_epoch_way(const struct audit *au)
+{
+    return au ? au->names : EPOCH_QUARTER;
+}
+
+uint32_t audit_epoch_by(unsigned way, struct instant t)
+{
+    static_assert(AUDIT_EPOCH_WAYS == EPOCH_UNITS, "pseudonyms change by any unit there is");
+    return epoch_number((enum epoch_unit)way, t);
+}
+
+uint32_t audit_epoch_at(const struct audit *au, struct instant t)
+{
+    return audit_epoch_by(audit_epoch_way(au), t);
 }
 
 /* ---- Boundaries */

@@ -308,7 +308,7 @@ static enum err open_folder(struct audit *au, const char *data, bool write, stru
 static enum err read_floor(struct recovery *r, struct fail *f)
 {
     struct floor *fl = NULL;
-    enum err e = epoch_unit_read(r->a, r->au->dir, &r->au->unit, f);
+    enum err e = epoch_unit_read(r->a, r->au->dir, &r->au->unit, &r->au->names, f);
     if (!e)
         e = floor_read(r->a, r->au->dir, r->id.pk, &fl, f);
     atomic_store(&r->au->floor, fl);

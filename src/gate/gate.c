@@ -407,6 +407,7 @@ enum err gate_open(const struct gate_config *c, struct store *st, struct instant
     atomic_init(&g->next_at, INSTANT_FOREVER.ms);
     enum err e =
         vault_open(st, &(struct vault_master){c->master_key_file, c->master_key_command}, &g->vault, f);
+    g->names.vault = g->vault;
     if (!e)
         e = open_policy(g, c, st, now, m, a, f);
     if (e) {
@@ -415,6 +416,11 @@ enum err gate_open(const struct gate_config *c, struct store *st, struct instant
     }
     *out = g;
     return OK;
+}
+
+void gate_record(struct gate *g, const struct audit *au)
+{
+    g->names.record = au;
 }
 
 void gate_close(struct gate *g)
@@ -428,7 +434,7 @@ void gate_close(struct gate *g)
         unit_drop(g->past[i]);
     if (g->vault)
         vault_close(g->vault);
-    epoch_free(g->epoch);
+    epoch_forget(&g->names);
     pthread_mutex_destroy(&g->follow);
     pthread_mutex_destroy(&g->lock);
     free(g);

@@ -51,6 +51,9 @@ struct gate_config {
 enum err gate_open(const struct gate_config *c, struct store *st, struct instant now, struct gate **out,
                    struct policy_messages *m, struct arena *a, struct fail *f);
 void gate_close(struct gate *g);
+/* The record its entries go to, which says how long a person keeps a pseudonym: before the first call that
+ * leaves an entry, and as long as there are such calls. Without it that is a quarter. */
+void gate_record(struct gate *g, const struct audit *au);
 /* First start: keys. */
 enum err gate_create(const char *data, const char *master_key_file, struct store *st, struct fail *f);
 

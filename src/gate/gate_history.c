@@ -211,20 +211,31 @@ enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, s
 
 /* ---- Receipts */
 
-/* An entry is a person's own if it carries the pseudonym their key gives for its time. */
+/* An entry is a person's own if it carries the pseudonym their key gives for its time: as this log derives
+ * it, or as the log of a node did whose last entries were adopted (gate_adopt). */
+static bool is_own(const struct audit *audit, struct person_key *key, const struct audit_leaf *l)
+{
+    unsigned own = audit_epoch_way(audit);
+    uint8_t mine[sizeof l->subject];
+    for (unsigned i = 0; i < AUDIT_EPOCH_WAYS; i++) {
+        vault_pseudonym(key, audit_epoch_by((own + i) % AUDIT_EPOCH_WAYS, l->time), mine);
+        if (memcmp(mine, l->subject, sizeof mine) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum err own_opening(struct gate_call *c, struct person_key *key, struct audit *audit, uint64_t index,
                             struct span *opening, struct fail *f)
 {
     struct span leaf, detail;
     struct audit_leaf l;
-    uint8_t mine[sizeof l.subject];
     enum err e = audit_read(audit, index, c->arena, &leaf, &detail, f);
     if (e)
         return e;
     if (!audit_leaf_get(leaf, &l))
         return fail_set(f, ERR_CORRUPT, "entry %llu of the record cannot be read", (unsigned long long)index);
-    vault_pseudonym(key, epoch_at(l.time), mine);
-    if (memcmp(mine, l.subject, sizeof mine) != 0)
+    if (!is_own(audit, key, &l))
         return fail_set(f, ERR_NOT_FOUND, "entry %llu is not one of this person's",
                         (unsigned long long)index);
     return opening_open(c->gate->vault, key, detail, &l, c->arena, opening, f);
@@ -274,12 +285,21 @@ struct epoch_table {
     struct fail trouble; /* why somebody may be missing */
 };
 
-void epoch_free(struct epoch_table *t)
+static void epoch_free(struct epoch_table *t)
 {
     if (!t)
         return;
     free(t->rows);
     free(t);
+}
+
+void epoch_forget(struct epoch_names *names)
+{
+    for (unsigned i = 0; i < AUDIT_EPOCH_WAYS; i++) {
+        epoch_free(names->by[i]);
+        names->by[i] = NULL;
+    }
+    names->ways = 0;
 }
 
 static void add_living(void *ctx, const struct subject *s)
@@ -315,11 +335,11 @@ static void *room(size_t n, size_t size)
     return p;
 }
 
-static struct epoch_table *epoch_make(struct vault *v, struct store *st, struct instant at)
+static struct epoch_table *epoch_make(struct vault *v, struct store *st, uint32_t epoch, struct instant at)
 {
     struct fail f = {0};
     struct epoch_table *t = room(1, sizeof *t);
-    t->epoch = epoch_at(at);
+    t->epoch = epoch;
     enum err e = subject_each(st, add_living, t, at, &f);
     t->rows = room(t->n_living, sizeof *t->rows);
     if (!e)
@@ -332,19 +352,26 @@ static struct epoch_table *epoch_make(struct vault *v, struct store *st, struct 
     return t;
 }
 
-enum err epoch_trouble(const struct epoch_table *t, struct fail *f)
+enum err epoch_trouble(const struct epoch_names *names, struct fail *f)
 {
-    if (t && t->trouble.code)
-        *f = t->trouble;
-    return t ? t->trouble.code : OK;
+    for (unsigned i = 0; i < AUDIT_EPOCH_WAYS; i++) {
+        const struct epoch_table *t = names->by[i];
+        if (t && t->trouble.code) {
+            *f = t->trouble;
+            return t->trouble.code;
+        }
+    }
+    return OK;
 }
 
-bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const struct audit_leaf *l,
-                struct subject_id *out)
+static bool table_find(struct epoch_names *names, unsigned way, struct store *st, const struct audit_leaf *l,
+                       struct subject_id *out)
 {
-    if (!*t || (*t)->trouble.code || (*t)->epoch != epoch_at(l->time)) {
+    struct epoch_table **t = &names->by[way];
+    uint32_t epoch = audit_epoch_by(way, l->time);
+    if (!*t || (*t)->epoch != epoch) {
         epoch_free(*t);
-        *t = epoch_make(v, st, l->time);
+        *t = epoch_make(names->vault, st, epoch, l->time);
     }
     const struct epoch_row *row =
         (*t)->n ? bsearch(l->subject, (*t)->rows, (*t)->n, sizeof *row, row_cmp) : NULL;
@@ -353,11 +380,49 @@ bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const
     return row != NULL;
 }
 
+/* Entries of a node that was retired were adopted as they were, and its log may have derived otherwise. That
+ * is looked for only where a node is gone: each way is one more table of everybody. */
+static unsigned ways_to_try(struct store *st)
+{
+    struct store_rows rows;
+    unsigned ways = 1;
+    enum err e = store_query(st, Q_NODE_ALL, NO_ARGS, &rows, NULL);
+    while (!e && store_next(&rows, NULL))
+        if (store_i(&rows, 4) != NODE_LIVE)
+            ways = AUDIT_EPOCH_WAYS;
+    if (!e)
+        e = rows.err;
+    store_done(&rows);
+    return e ? AUDIT_EPOCH_WAYS : ways;
+}
+
+/* What could not be read a moment ago is read anew. */
+static void drop_troubled(struct epoch_names *names)
+{
+    for (unsigned i = 0; i < AUDIT_EPOCH_WAYS; i++)
+        if (names->by[i] && names->by[i]->trouble.code) {
+            epoch_free(names->by[i]);
+            names->by[i] = NULL;
+        }
+}
+
+bool epoch_find(struct epoch_names *names, struct store *st, const struct audit_leaf *l,
+                struct subject_id *out)
+{
+    unsigned own = audit_epoch_way(names->record);
+    drop_troubled(names);
+    if (!names->ways)
+        names->ways = ways_to_try(st);
+    for (unsigned i = 0; i < names->ways; i++)
+        if (table_find(names, (own + i) % AUDIT_EPOCH_WAYS, st, l, out))
+            return true;
+    return false;
+}
+
 static void pass_begin(struct gate *g)
 {
     pthread_mutex_lock(&g->lock);
-    epoch_free(g->epoch);
-    g->epoch = NULL;
+    epoch_forget(&g->names);
     pthread_mutex_unlock(&g->lock);
 }
 
@@ -374,8 +439,8 @@ enum err gate_entry_subject(void *ctx, struct store *st, struct span leaf, uint8
     if (!audit_leaf_get(leaf, &l) || memcmp(l.subject, nobody, sizeof nobody) == 0)
         return OK;
     pthread_mutex_lock(&g->lock);
-    *found = epoch_find(&g->epoch, g->vault, st, &l, &id);
-    enum err e = epoch_trouble(g->epoch, f);
+    *found = epoch_find(&g->names, st, &l, &id);
+    enum err e = epoch_trouble(&g->names, f);
     pthread_mutex_unlock(&g->lock);
     if (*found)
         memcpy(subject, id.b, ID_LEN);

@@ -94,6 +94,14 @@ struct snapshot {
     atomic_uint holders;
 };
 
+/* Whom the entries of a record concern, among the living: pseudonyms by epoch, made on demand. */
+struct epoch_names {
+    const struct audit *record; /* null: one of quarters */
+    struct vault *vault;
+    struct epoch_table *by[AUDIT_EPOCH_WAYS]; /* of one epoch each */
+    unsigned ways;                            /* that are tried, the record's own first; 0: not known yet */
+};
+
 struct gate {
     struct vault *vault;
     char ledger_path[4096];
@@ -102,7 +110,7 @@ struct gate {
     int64_t node;          /* number of this daemon on its database; 0: a file */
     int offset_minutes;
     char region[3];
-    pthread_mutex_t lock; /* over current, next, arriving, past and the epoch table */
+    pthread_mutex_t lock; /* over current, next, arriving, past and names */
     struct snapshot *current;
     struct unit *next;                 /* published, waits for its instant */
     struct unit *arriving;             /* its publication is being committed */
@@ -118,7 +126,7 @@ struct gate {
     atomic_llong hears_until;   /* monotonic ms; 0: for ever */
     atomic_bool copies;         /* histories are in the database */
     _Atomic(const char *) deaf; /* why, if that has passed */
-    struct epoch_table *epoch;  /* pseudonyms of the living in one epoch, made on demand */
+    struct epoch_names names;
 };
 
 /* ---- gate.c */
@@ -279,8 +287,6 @@ uint8_t reason_number(struct span reason);
 /* When what is collected now must be gone. */
 struct instant keep_until(const struct policy *p, const struct policy_decision *d, const char *event,
                           struct instant now, int offset_minutes);
-/* The log's epoch: quarters since year 0. */
-uint32_t epoch_at(struct instant t);
 
 /* ---- gate_answer.c */
 
@@ -385,13 +391,14 @@ enum err text_keep(struct store *st, const struct kept *k, uint32_t set, struct 
 /* Opens a detail and holds it against the commitment in the leaf: what is shown is what was recorded. */
 enum err detail_open(const struct vault *v, const struct person_key *key, struct span sealed,
                      const struct audit_leaf *leaf, struct arena *a, struct span *json, struct fail *f);
-/* Whom a leaf concerns, among the living: *t holds the pseudonyms of one epoch, made when another is asked
- * for, or when the table has trouble. The caller frees it. */
-bool epoch_find(struct epoch_table **t, struct vault *v, struct store *st, const struct audit_leaf *l,
+/* Whom a leaf concerns, among the living. A table of pseudonyms is made when another epoch is asked for, or
+ * when it has trouble. The caller forgets them. */
+bool epoch_find(struct epoch_names *names, struct store *st, const struct audit_leaf *l,
                 struct subject_id *out);
-/* Why the table may lack somebody, to be asked after each find; OK: it does not. */
-enum err epoch_trouble(const struct epoch_table *t, struct fail *f);
-void epoch_free(struct epoch_table *t);
+/* Why somebody may be lacking, to be asked after each find; OK: nobody is. */
+enum err epoch_trouble(const struct epoch_names *names, struct fail *f);
+/* What is asked next looks anew who lives. */
+void epoch_forget(struct epoch_names *names);
 
 /* Whoever says nothing of it has it from the person. */
 static inline struct span asked_source(const struct gate_request *asked)

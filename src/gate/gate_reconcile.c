@@ -28,12 +28,12 @@ struct missing {
     struct gate *gate;
     struct gate_call *call;
     struct audit *au;
-    struct epoch_table *pseudonyms;
+    struct epoch_names pseudonyms;
     struct arena *scratch;
-    struct names gone;    /* pseudonyms of who was erased after the copy */
-    uint32_t first, last; /* quarters of what the database lacks */
-    struct names named;   /* the same persons, as the details name them */
-    size_t noted, erased; /* again, here: the ledger names them, does not */
+    struct names gone;          /* pseudonyms of who was erased after the copy */
+    struct instant first, last; /* of what the database lacks; `last` before `first`: nothing */
+    struct names named;         /* the same persons, as the details name them */
+    size_t noted, erased;       /* again, here: the ledger names them, does not */
     bool any;
     struct instant from, until;
     uint64_t again[AUDIT_KINDS], lost[AUDIT_KINDS];
@@ -89,9 +89,8 @@ static enum err note_gone(void *ctx, uint64_t index, struct span leaf, struct sp
     (void)index, (void)f;
     if (!audit_leaf_get(leaf, &l))
         return OK;
-    uint32_t epoch = epoch_at(l.time);
-    m->first = m->first && m->first < epoch ? m->first : epoch;
-    m->last = m->last > epoch ? m->last : epoch;
+    m->first = l.time.ms < m->first.ms ? l.time : m->first;
+    m->last = l.time.ms > m->last.ms ? l.time : m->last;
     if (l.kind != AUDIT_ERASE)
         return OK;
     if (!of_nobody(&l))
@@ -118,7 +117,7 @@ static enum err erase_now(struct missing *m, const struct subject *s, struct fai
     return vault_key_destroy(v, m->call->st, &person, f);
 }
 
-/* What was done to them in other quarters than that of the erasure, or before their key was damaged, is
+/* What was done to them in other epochs than that of the erasure, or before their key was damaged, is
  * theirs, too. */
 static enum err note_theirs(struct missing *m, const struct subject *s, struct fail *f)
 {
@@ -126,17 +125,20 @@ static enum err note_theirs(struct missing *m, const struct subject *s, struct f
     struct person_key *key = NULL;
     struct fail unread = {0};
     uint8_t name[16];
-    enum err e = m->first ? vault_key_read(m->gate->vault, m->call->st, &person, &key, &unread) : ERR_GONE;
+    enum err e = m->first.ms <= m->last.ms
+                     ? vault_key_read(m->gate->vault, m->call->st, &person, &key, &unread)
+                     : ERR_GONE;
     if (e == ERR_GONE || e == ERR_INTEGRITY)
         return OK;
     if (e) { /* a key that cannot be asked for now is not lost */
         *f = unread;
         return e;
     }
-    for (uint32_t epoch = m->first; epoch <= m->last; epoch++) {
-        vault_pseudonym(key, epoch, name);
-        names_add(&m->gone, name);
-    }
+    for (unsigned way = 0; way < AUDIT_EPOCH_WAYS; way++)
+        for (uint32_t n = audit_epoch_by(way, m->first); n <= audit_epoch_by(way, m->last); n++) {
+            vault_pseudonym(key, n, name);
+            names_add(&m->gone, name);
+        }
     vault_key_close(key);
     return OK;
 }
@@ -185,7 +187,7 @@ static enum err erase_again(struct missing *m, const struct audit_leaf *l, struc
     struct subject_id id;
     struct subject s;
     struct fail why = {0};
-    if (of_nobody(l) || !epoch_find(&m->pseudonyms, m->gate->vault, c->st, l, &id))
+    if (of_nobody(l) || !epoch_find(&m->pseudonyms, c->st, l, &id))
         return OK;
     enum err e = subject_get(c->st, id, c->now, &s, &why);
     if (e == ERR_NOT_FOUND || e == ERR_GONE)
@@ -208,7 +210,7 @@ static bool entry_key(struct missing *m, const struct audit_leaf *l, struct subj
     *key = NULL;
     if (of_nobody(l))
         return true;
-    if (!epoch_find(&m->pseudonyms, m->gate->vault, m->call->st, l, &id) ||
+    if (!epoch_find(&m->pseudonyms, m->call->st, l, &id) ||
         subject_get(m->call->st, id, m->call->now, s, &gone))
         return false;
     struct vault_person person = vault_of(s);
@@ -297,7 +299,7 @@ static enum err take_entry(void *ctx, uint64_t index, struct span leaf, struct s
     bool past = l.kind != AUDIT_ERASE && !of_nobody(&l) && names_hold(&m->gone, l.subject);
     enum err e = past ? OK : take(m, &l, sealed, &fate, f);
     if (!e) /* nobody is taken for gone because a key could not be read just now */
-        e = epoch_trouble(m->pseudonyms, f);
+        e = epoch_trouble(&m->pseudonyms, f);
     arena_reset(m->scratch);
     if (e || fate == FATE_NOTHING)
         return e;
@@ -510,13 +512,15 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
 {
     struct gate_call call = {.gate = g, .view = gate_hold(g), .st = st, .arena = a, .now = now};
     struct missing m = {.gate = g, .call = &call, .au = au, .scratch = arena_new(0)};
+    m.pseudonyms = (struct epoch_names){.record = au, .vault = g->vault};
     struct text more = text_new(a, 128);
     enum err e = OK;
     for (unsigned tries = 0; tries < RECONCILE_TRIES; tries++) { /* another daemon may be at work */
         struct fail why = {0};
         m.any = false;
         m.gone.n = m.named.n = m.noted = m.erased = 0;
-        m.first = m.last = 0;
+        m.first = INSTANT_FOREVER;
+        m.last = (struct instant){INT64_MIN};
         memset(m.again, 0, sizeof m.again);
         memset(m.lost, 0, sizeof m.lost);
         more = text_new(a, 128);
@@ -537,7 +541,7 @@ enum err gate_reconcile(struct gate *g, struct store *st, struct audit *au, bool
         ledger_taken(g, &m);
     free(m.gone.list);
     free(m.named.list);
-    epoch_free(m.pseudonyms);
+    epoch_forget(&m.pseudonyms);
     arena_free(m.scratch);
     gate_release(g, call.view);
     return e;

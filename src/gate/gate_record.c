@@ -215,7 +215,7 @@ static enum err guardian_pseudonym(struct gate_call *c, const struct question *q
     }
     if (e)
         return fail_set(f, e, "%s", absent.detail);
-    vault_pseudonym(key, epoch_at(c->now), out);
+    vault_pseudonym(key, audit_epoch_at(c->gate->names.record, c->now), out);
     vault_key_close(key);
     return OK;
 }
@@ -231,7 +231,7 @@ static enum err actor_pseudonym(struct gate_call *c, const struct record *r, uin
     if (r->q && r->q->has_guardian)
         return guardian_pseudonym(c, r->q, out, f);
     if (r->key && span_starts(actor, "subject"))
-        vault_pseudonym(r->key, epoch_at(c->now), out);
+        vault_pseudonym(r->key, audit_epoch_at(c->gate->names.record, c->now), out);
     else
         vault_actor_pseudonym(c->gate->vault, actor, out);
     return OK;
@@ -306,7 +306,7 @@ enum err record_add(struct gate_call *c, const struct record *given, struct fail
     memcpy(e->leaf.policy, c->view->digest.b, sizeof e->leaf.policy);
     leaf_question(&r, &e->leaf);
     if (r.key)
-        vault_pseudonym(r.key, epoch_at(c->now), e->leaf.subject);
+        vault_pseudonym(r.key, audit_epoch_at(c->gate->names.record, c->now), e->leaf.subject);
     enum err err = actor_pseudonym(c, &r, e->leaf.actor, f);
     if (!err)
         err = make_detail(c, &r, e, f);

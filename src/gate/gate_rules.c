@@ -92,9 +92,3 @@ struct instant keep_until(const struct policy *p, const struct policy_decision *
     }
     return now;
 }
-
-uint32_t epoch_at(struct instant t)
-{
-    struct date d = date_at(t, 0);
-    return (uint32_t)(d.year * 4 + (d.month - 1) / 3);
-}

@@ -20,7 +20,7 @@ static bool person_key(struct what_if_run *run, const struct audit_leaf *l, cons
     *out = NULL;
     if (memcmp(l->subject, nobody, sizeof nobody) == 0)
         return true;
-    if (!epoch_find(&run->epoch, run->vault, run->st, l, &id))
+    if (!epoch_find(&run->names, run->st, l, &id))
         return false;
     if (!run->key || memcmp(run->key_of.b, id.b, ID_LEN) != 0) {
         vault_key_close(run->key);
@@ -64,7 +64,7 @@ static enum err take_entry(struct what_if_run *run, const struct what_if_config 
         return OK;
     if (!person_key(run, &l, &key, f)) {
         run->out->erased++;
-        return f->code ? f->code : epoch_trouble(run->epoch, f);
+        return f->code ? f->code : epoch_trouble(&run->names, f);
     }
     e = detail_open(run->vault, key, detail, &l, run->scratch, &json, f);
     if (!e)
@@ -146,13 +146,16 @@ static enum err open_folder(struct what_if_run *run, const struct what_if_config
     if (!e)
         e = vault_open(run->st, &(struct vault_master){c->master_key_file, c->master_key_command},
                        &run->vault, f);
-    return e ? e : audit_open_read(c->data, &run->audit, f);
+    if (!e)
+        e = audit_open_read(c->data, &run->audit, f);
+    run->names = (struct epoch_names){.record = run->audit, .vault = run->vault};
+    return e;
 }
 
 static void close_folder(struct what_if_run *run)
 {
     vault_key_close(run->key);
-    epoch_free(run->epoch);
+    epoch_forget(&run->names);
     if (run->audit)
         audit_close(run->audit);
     if (run->vault)

@@ -10,7 +10,7 @@ struct what_if_run {
     struct store *st;
     struct vault *vault;
     struct audit *audit;
-    struct epoch_table *epoch;
+    struct epoch_names names;
     struct person_key *key; /* of the person last met */
     struct subject_id key_of;
     struct arena *arena, *scratch; /* of what comes out; of one entry */

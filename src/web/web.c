@@ -69,7 +69,9 @@ static void stop_gate(struct web *w)
 static enum err start_audit(struct web *w, struct start *s, struct fail *f)
 {
     (void)s;
-    return audit_open(w->config.data, &w->audit, f);
+    enum err err = audit_open(w->config.data, &w->audit, f);
+    gate_record(w->gate, w->audit);
+    return err;
 }
 
 static void stop_audit(struct web *w)

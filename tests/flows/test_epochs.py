@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Epochs of the record: they close, they stay as long as they must, and then they can be pruned."""
-import json, os, shutil, subprocess, time, unittest
+import base64, json, os, shutil, subprocess, time, unittest
 
-from troth_flow import BUILD, ROOT, on_files
+from troth_flow import BUILD, ROOT, Daemon, on_files
 from troth_people import People
 
 GO_PACKAGES = "/usr/share/gocode"
 MIRROR_LEVELS = 3
 
 
-class Epochs(People):
+class Recorded(People):
+    """What is asked of a record with epochs."""
     fresh = True
     decided_again = False
 
@@ -47,6 +48,8 @@ class Epochs(People):
             f.write(content)
         return self.kept(name)
 
+
+class Epochs(Recorded):
     def test_a_quarter_is_closed_with_a_head_that_stays(self):
         self.quarter("2026-12-31T23:59:59Z")
         self.assertEqual([e["state"] for e in self.epochs().values()], ["open"])
@@ -242,6 +245,181 @@ class Epochs(People):
         self.daemon.cli("service", "add", "shop", "--class", "shop", *here)
         listed = json.loads(self.daemon.cli("audit", "epochs", "--json", *here).stdout)["epochs"]
         self.assertEqual([e["name"] for e in listed], ["2026-11", "2026-12"])
+
+
+class Names(Recorded):
+    """Pseudonyms are those of the record's epochs."""
+    times = ("2026-12-01T00:00:00Z", "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z",
+             "2027-05-01T00:00:00Z", "2028-01-01T00:00:00Z")
+
+    def path(self, *names):
+        return os.path.join(self.daemon.data, *names)
+
+    def unit_file(self):
+        with open(self.path("audit", "epoch-unit")) as f:
+            return f.read()
+
+    def name_of(self, entry):
+        """The person's pseudonym, where DESIGN.md of the record has it in the leaf."""
+        proof = self.daemon.cli("audit", "prove", self.daemon.data, entry).stdout
+        return base64.b64decode(proof.split("\n")[1][len("extra "):])[26:42]
+
+    def begin(self, unit, older=False):
+        """A folder with these epochs; as an older version made it, that changed pseudonyms by the quarter all the same."""
+        self.daemon.remove()
+        self.daemon = Daemon(more=("--epoch", unit))
+        self.addCleanup(self.daemon.remove)
+        self.assertEqual(self.unit_file(), "quarter\n" if unit == "quarter" else "%s %s\n" % (unit, unit))
+        if older:
+            with open(self.path("audit", "epoch-unit"), "w") as f:
+                f.write(unit + "\n")
+        self.daemon.start()
+        self.key = self.keep("key", self.get("/audit/key").body)
+
+    def seen_over(self, times):
+        """A person who is decided about at each time, and their entries."""
+        self.at(times[0])
+        person = self.adult(contact_phone=self.phone())
+        entries = []
+        for time_ in times:
+            self.at(time_)
+            self.read(person)
+            entries.append(max(e["entry"] for e in self.history(person)))
+        self.settled()
+        return person, entries
+
+    def read(self, person):
+        asked = {"purpose": "registration-login", "fields": ["contact-phone"]}
+        self.expect(self.post(f"/v1/subjects/{person}/read", asked, token="shop"), 200)
+
+    def history(self, person):
+        return self.expect(self.get(f"/v1/subjects/{person}/history?limit=500", token="shop"), 200)["history"]
+
+    def whole(self, person, entries):
+        """Everything of theirs is theirs: in the history, by a receipt, and decided again."""
+        told = [e["entry"] for e in self.history(person)]
+        self.assertEqual([e for e in entries if e not in told], [])
+        self.settled()
+        for entry in entries:
+            got = self.expect_text(self.get(f"/v1/subjects/{person}/receipts/{entry}", token="shop"))
+            done = self.daemon.cli("audit", "receipt", "verify", self.keep("receipt", got), "--key", self.key, "--json")
+            self.assertEqual(json.loads(done.stdout)["entry"], entry)
+        again = json.loads(self.daemon.cli("policy", "what-if", self.path("policy"), "--data", self.daemon.data, "--json").stdout)
+        self.assertEqual((again["cannot"]["erased"], again["cannot"]["incomplete"]), (0, 0))
+        self.assertGreaterEqual(again["entries"], len(entries))
+        self.assertTrue(self.verify()["ok"])
+        return told
+
+    def expect_text(self, answer):
+        self.assertEqual(answer.status, 200, answer)
+        return answer.body
+
+    def made_again(self):
+        """What is known of whose an entry is comes out of the record: by the pseudonyms."""
+        self.daemon.stop()
+        for name in os.listdir(self.daemon.data):
+            if name.startswith("history.db"):
+                os.remove(self.path(name))
+        self.daemon.start()
+
+    def checked(self, unit, changes, older=False):
+        self.begin(unit, older)
+        person, entries = self.seen_over(self.times)
+        other = self.adult()
+        names = [self.name_of(e) for e in entries]
+        self.assertEqual([a != b for a, b in zip(names, names[1:])], changes)
+        before = self.whole(person, entries)
+        self.made_again()
+        self.assertEqual([e for e in self.whole(person, entries) if e in before], before)
+        self.assertEqual([e for e in self.history(other) if e["entry"] in entries], [])
+        self.expect(self.delete(f"/v1/subjects/{person}", token="shop"), 200)
+        self.made_again()
+        self.assertEqual(self.get(f"/v1/subjects/{person}/history", token="shop").status, 410)
+
+    def test_a_pseudonym_of_a_month(self):
+        self.checked("month", [False, True, True, True, True])
+
+    def test_a_pseudonym_of_a_year(self):
+        self.checked("year", [False, True, False, False, True])
+
+    def test_a_pseudonym_of_a_quarter(self):
+        self.checked("quarter", [False, True, False, True, True])
+
+    def test_a_log_of_months_of_before_goes_on_as_it_was(self):
+        self.checked("month", [False, True, False, True, True], older=True)
+        self.assertEqual(self.unit_file(), "month\n")
+
+    def test_a_log_of_years_of_before_goes_on_as_it_was(self):
+        self.begin("year", older=True)
+        person, entries = self.seen_over(("2027-01-01T00:00:00Z", "2027-03-31T23:59:59Z", "2027-04-01T00:00:00Z"))
+        names = [self.name_of(e) for e in entries]
+        self.assertEqual((names[0] == names[1], names[1] == names[2]), (True, False))
+        self.made_again()
+        self.whole(person, entries)
+
+    def test_months_are_pruned_and_what_stays_is_whole(self):
+        self.begin("month")
+        person, entries = self.seen_over(self.times)
+        gone = self.keep("gone", self.get(f"/v1/subjects/{person}/receipts/{entries[0]}", token="shop").body)
+        self.at("2030-01-15T00:00:00Z")
+        self.read(person)
+        self.settled()
+        self.prune()
+        self.settled()
+        self.assertEqual({n: e["state"] for n, e in self.epochs().items()},
+                         {"2026-11": "pruned", "2026-12": "pruned", "2027-01": "kept", "2027-02": "kept", "2027-05": "kept",
+                          "2028-01": "kept", "2030-01": "open"})
+        self.made_again()
+        told = self.whole(person, entries[2:])
+        self.assertGreaterEqual(min(told), self.verify()["minimum"])
+        self.daemon.cli("audit", "receipt", "verify", gone, "--key", self.key)
+
+    @on_files
+    def test_an_older_database_is_made_up_for_over_months(self):
+        """The changes it lacks were made under pseudonyms of three months."""
+        for older in (False, True):
+            self.begin("month", older)
+            person, erased = self.adult(), self.adult(contact_phone=self.phone())
+            self.daemon.stop()
+            shutil.copytree(self.daemon.data, self.kept("yesterday"))
+            self.daemon.start()
+            for month, state in (("2026-11-30", "given"), ("2026-12-31", "withdrawn"), ("2027-01-01", "given")):
+                self.at(month + "T00:00:00Z")
+                for who in (person, erased):
+                    self.consent(who, "consent", purpose="direct-marketing", state=state)
+            self.at("2027-02-02T00:00:00Z")
+            self.expect(self.delete(f"/v1/subjects/{erased}", token="shop"), 200)
+            self.daemon.stop()
+            for name in ("troth.db", "keys.db"):
+                for suffix in ("", "-wal", "-shm"):
+                    if os.path.exists(self.path(name + suffix)):
+                        os.remove(self.path(name + suffix))
+                shutil.copy2(self.kept(os.path.join("yesterday", name)), self.path(name))
+            self.daemon.start()
+            self.assertIn("4 changes were done again, 0 are lost", self.daemon.stderr())
+            listed = self.expect(self.get(f"/v1/subjects/{person}/consents", token="shop"), 200)["consents"]
+            self.assertEqual([e["event_state"] for e in listed if e["name"] == "consent"],
+                             ["ConsentGiven", "ConsentWithdrawn", "ConsentGiven"])
+            self.assertEqual(self.get(f"/v1/subjects/{erased}", token="shop").status, 410)
+
+    @on_files
+    def test_a_restored_log_derives_as_it_did(self):
+        for older in (False, True):
+            self.begin("month", older)
+            person, entries = self.seen_over(self.times[:4])
+            secret, target = self.kept("secret"), self.kept("restored")
+            self.daemon.cli("backup", "key", secret)
+            self.daemon.cli("backup", "--data-file", self.kept("one.data"), "--keys-file", self.kept("one.keys"), "--region", "CN",
+                            "--for", secret + ".pub", *self.daemon.here())
+            self.daemon.cli("restore", target, "--data-file", self.kept("one.data"), "--keys-file", self.kept("one.keys"), "--key", secret,
+                            "--master-key", self.path("master-key"), "--clock-file", self.daemon.clock)
+            self.daemon.stop()
+            self.daemon.data = target
+            self.daemon.start()
+            self.assertEqual(self.unit_file(), "month\n" if older else "month month\n")
+            self.made_again()
+            self.whole(person, entries)
+            self.assertEqual(len({self.name_of(e) for e in entries}), 2 if older else 3)
 
 
 if __name__ == "__main__":

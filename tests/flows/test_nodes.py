@@ -514,7 +514,7 @@ class Alone(OnServer):
         """Copies are held up; what two nodes acknowledge then is on their disks alone, unless the setting is on."""
         a = self.first()
         person = self.someone(a)
-        b, c = Node(a, "lost-1"), self.joined(a, "lost-2")
+        b, c = Node(a, "lost-1", more=("--epoch", "month")), self.joined(a, "lost-2")  # their records derive pseudonyms apart
         self.addCleanup(self.end, b)
         with open(os.path.join(b.data, "database"), "a") as f:
             f.write("decisions = database\n")

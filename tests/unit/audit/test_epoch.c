@@ -64,6 +64,12 @@ static void prune_all(struct audit *au, uint64_t minimum)
         EXPECT_INT(audit_prune_files(au, 1, &left, NULL), OK);
 }
 
+static void unit_file(const char *text)
+{
+    FILE *out = fopen(fx_path("audit/epoch-unit"), "w");
+    EXPECT(out && fputs(text, out) >= 0 && fclose(out) == 0);
+}
+
 TEST(names)
 {
     static const char *const good[] = {"2026q4", "2027q1", "2026-11", "2026-01", "2026"};
@@ -80,6 +86,68 @@ TEST(names)
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         EXPECT(!epoch_parse(span_str(bad[i]), &u, &n));
+}
+
+static uint32_t named_at(const struct audit *au, const char *time)
+{
+    struct instant t = {0};
+    EXPECT(instant_get(span_str(time), &t));
+    return audit_epoch_at(au, t);
+}
+
+TEST(pseudonyms_change_with_the_epochs_of_their_log)
+{
+    static const struct {
+        const char *file; /* null: none */
+        const char *set;  /* null: the file is as it is; else what init is told */
+        uint32_t november, december, january;
+    } rows[] = {
+        {NULL, NULL, 2026 * 4 + 3, 2026 * 4 + 3, 2027 * 4},
+        {"quarter\n", NULL, 2026 * 4 + 3, 2026 * 4 + 3, 2027 * 4},
+        {"quarter\n", "quarter", 2026 * 4 + 3, 2026 * 4 + 3, 2027 * 4},
+        {"month month\n", "month", 2026 * 12 + 10, 2026 * 12 + 11, 2027 * 12},
+        {"year year\n", "year", 2026, 2026, 2027},
+        /* As they were made when pseudonyms changed by the quarter in any log. */
+        {"month\n", NULL, 2026 * 4 + 3, 2026 * 4 + 3, 2027 * 4},
+        {"year\n", NULL, 2026 * 4 + 3, 2026 * 4 + 3, 2027 * 4},
+    };
+    EXPECT_INT(named_at(NULL, "2026-12-31T23:59:59Z"), 2026 * 4 + 3);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fx_new(1 << 20);
+        if (rows[i].set)
+            EXPECT_INT(audit_set_epoch(fx_data, rows[i].set, NULL), OK);
+        else if (rows[i].file)
+            unit_file(rows[i].file);
+        EXPECT_INT(fx_size("audit/epoch-unit"), rows[i].file ? (off_t)strlen(rows[i].file) : -1);
+        for (unsigned tools = 0; tools < 2; tools++) {
+            struct audit *au = NULL;
+            EXPECT_INT((tools ? audit_open_read : audit_open)(fx_data, &au, NULL), OK);
+            EXPECT_INT(named_at(au, "2026-11-30T23:59:59Z"), rows[i].november);
+            EXPECT_INT(named_at(au, "2026-12-01T00:00:00Z"), rows[i].december);
+            EXPECT_INT(named_at(au, "2026-12-31T23:59:59Z"), rows[i].december);
+            EXPECT_INT(named_at(au, "2027-01-01T00:00:00Z"), rows[i].january);
+            audit_close(au);
+        }
+        fx_end();
+    }
+}
+
+TEST(a_unit_that_is_none_is_refused)
+{
+    static const char *const bad[] = {"",
+                                      "week\n",
+                                      "month week\n",
+                                      "week month\n",
+                                      "month month month\n",
+                                      "month \n\n month\n",
+                                      "monthmonth\n"};
+    fx_new(1 << 20);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct audit *au = NULL;
+        unit_file(bad[i]);
+        EXPECT_INT(audit_open(fx_data, &au, NULL), ERR_CORRUPT);
+    }
+    fx_end();
 }
 
 TEST(an_epoch_is_closed_before_the_first_entry_of_the_next)
@@ -558,7 +626,8 @@ TEST(pruning_beside_readers_and_the_publisher)
     fx_end();
 }
 
-UNIT_MAIN(CASE(names), CASE(an_epoch_is_closed_before_the_first_entry_of_the_next),
+UNIT_MAIN(CASE(names), CASE(pseudonyms_change_with_the_epochs_of_their_log),
+          CASE(a_unit_that_is_none_is_refused), CASE(an_epoch_is_closed_before_the_first_entry_of_the_next),
           CASE(an_epoch_that_fills_its_bundle_gets_one_more), CASE(closing_is_taken_up_after_a_crash),
           CASE(the_last_head_is_kept_though_a_crash_came_between), CASE(a_full_disk_puts_the_closing_off),
           CASE(pruning_deletes_a_closed_epoch_and_no_other_proof),

@@ -80,15 +80,6 @@ TEST(reasons_have_numbers_for_good)
     EXPECT_INT(reason_number(SPAN("")), 0);
 }
 
-TEST(epochs_are_quarters)
-{
-    struct instant t = {0};
-    instant_get(SPAN("2026-12-31T23:59:59Z"), &t);
-    EXPECT_INT(epoch_at(t), 2026 * 4 + 3);
-    t.ms += 1000;
-    EXPECT_INT(epoch_at(t), 2027 * 4);
-}
-
 TEST(languages_of_files)
 {
     EXPECT_SPAN(document_language(SPAN("group.md")), "en");
@@ -96,4 +87,4 @@ TEST(languages_of_files)
 }
 
 UNIT_MAIN(CASE(R120_masks), CASE(forms_of_values), CASE(reasons_have_numbers_for_good),
-          CASE(epochs_are_quarters), CASE(languages_of_files))
+          CASE(languages_of_files))
