@@ -5,6 +5,7 @@
 #define OPENSSL_API_COMPAT 10101
 #include "crypto_impl.h"
 
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -44,6 +45,8 @@ static void in_child(void)
 
 static void libs_start(void)
 {
+    /* Without its texts of errors, which nobody here prints: half a megabyte. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL);
     /* Fetched once: looking an algorithm up by name costs more than sealing a field. */
     aes_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     libs_ok = sodium_init() >= 0 && aes_gcm && pthread_key_create(&thread_end, thread_free) == 0 &&
