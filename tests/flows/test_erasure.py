@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who was erased stays erased, whichever of yesterday's files come back."""
-import os, shutil, sys, unittest
+import contextlib, os, shutil, sqlite3, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fault"))
 import nth
@@ -88,6 +88,43 @@ class Restored(People):
         self.assertEqual((self.status(gone), self.get("/healthz").json["erased_again"]), (410, 0))
         self.adult(contact_phone=phone)  # free again
         self.daemon.cli("audit", "verify", self.daemon.data)
+
+    def damage(self, name, table):
+        """The first page of a table is no page any more; all others are sound."""
+        with contextlib.closing(sqlite3.connect(self.path(name))) as db:
+            size = db.execute("PRAGMA page_size").fetchone()[0]
+            page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
+        with open(self.path(name), "r+b") as f:
+            f.seek(size * (page - 1))
+            f.write(b"\xff" * size)
+
+    @on_files
+    def test_R116_whose_keys_cannot_be_read_are_not_taken_for_erased(self):
+        """The first start after a restoring finds no keys that it can read: whoever it should erase, and everybody else, waits."""
+        gone, stays = self.adult(contact_phone=self.phone()), self.adult(contact_phone=self.phone())
+        self.daemon.stop()
+        place = self.keep("troth.db", "keys.db")
+        self.daemon.start()
+        self.withdraw(stays, document="group")  # done again from the record, if their key can be read
+        self.expect(self.delete(f"/v1/subjects/{gone}", token="shop"), 200)
+        self.daemon.stop()
+        self.restore(place, "troth.db", "keys.db")
+        self.damage("keys.db", "person_key")
+        for more in (), ("--accept-loss",):
+            self.assertEqual(self.daemon.launch(*more).wait(60), 1)
+            self.assertIn("keys.db", self.daemon.stderr())
+            self.assertNotIn("erased again", self.daemon.stderr())
+        done = self.daemon.cli("policy", "what-if", self.path("policy"), "--data", self.daemon.data, "--json", code=1)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("keys.db", done.stderr)
+        with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % self.path("troth.db"), uri=True)) as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM subject").fetchone()[0], 2)
+        self.restore(place, "keys.db")
+        self.daemon.start()
+        self.assertEqual((self.status(gone), self.status(stays)), (410, 200))
+        self.assertEqual(self.get("/healthz").json["erased_again"], 1)
+        held = self.expect(self.get(f"/v1/subjects/{stays}/consents", token="shop"), 200)["consents"]
+        self.assertIn("withdrawn", held[-1]["event_state"].lower(), held)
 
     def test_R145_a_lost_or_torn_ledger_is_made_again_from_the_databases(self):
         people = [self.adult() for _ in range(3)]

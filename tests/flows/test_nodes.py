@@ -400,7 +400,13 @@ class Alone(OnServer):
             for _ in range(3):
                 self.assertEqual(status(closed[3]), 503)
                 self.assertEqual(status(known), 200)
+            # Nobody is taken for erased because no key can be asked for.
+            done = a.cli("policy", "what-if", os.path.join(a.data, "policy"), "--data", a.data, "--json", code=1)
+            self.assertEqual(done.stdout, "")
             keys.start()
+            told = json.loads(a.cli("policy", "what-if", os.path.join(a.data, "policy"), "--data", a.data, "--json").stdout)
+            self.assertGreater(told["answers"], 0)
+            self.assertEqual(told["cannot"]["erased"], 0)
             self.until(60, lambda: status(closed[3]) == 200)
             link.close()
 

@@ -247,10 +247,31 @@ TEST(R116_a_start_that_cannot_read_keys_does_nothing)
     close_both();
 }
 
+/* Nor are those erased whom only the ledger names: their keys would stay, and nothing would ask again. */
+TEST(R116_whose_key_cannot_be_read_is_not_erased_yet)
+{
+    struct subject s;
+    struct fail f = {0};
+    open_both();
+    EXPECT_INT(fx_decide(NULL, "purpose=delivery fields=contact-phone service=shop"), OK);
+    scratch_begin();
+    record_and_go_back();
+    note_ann();
+    keys_sql("ALTER TABLE person_key RENAME TO away");
+    EXPECT(reconcile(true) != OK);
+    EXPECT_INT(subject_get(scratch_st, fx_ann.id, FX_NOW, &s, &f), OK);
+    EXPECT(fx_gate->ledger_ahead);
+    keys_sql("ALTER TABLE away RENAME TO person_key");
+    EXPECT_INT(reconcile(false), OK);
+    gone_and_noted();
+    close_both();
+}
+
 UNIT_MAIN(CASE(R145_what_was_done_to_the_erased_before_is_no_loss),
           CASE(R145_without_the_key_what_was_done_in_another_quarter_counts_as_lost),
           CASE(R145_whom_only_the_ledger_names_is_erased_again),
           CASE(R145_a_refused_start_changes_nothing_and_the_next_erases_again),
           CASE(R145_an_erasure_is_done_again_whatever_became_of_the_key),
           CASE(R145_an_erasure_without_a_name_is_done_again_by_the_pseudonym),
-          CASE(R116_a_start_that_cannot_read_keys_does_nothing))
+          CASE(R116_a_start_that_cannot_read_keys_does_nothing),
+          CASE(R116_whose_key_cannot_be_read_is_not_erased_yet))

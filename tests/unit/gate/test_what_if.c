@@ -5,6 +5,7 @@
 #include "gate_impl.h"
 #include "gate_what_if_impl.h"
 #include "policy_folder.h"
+#include "store_test.h"
 
 static struct what_if result;
 static struct what_if_run run;
@@ -213,6 +214,65 @@ TEST(what_was_not_recorded_is_not_guessed)
     fx_close();
 }
 
+/* ---- The record of a folder */
+
+static void put_on_record(struct audit *au)
+{
+    uint64_t index;
+    for (size_t i = 0; i < fx_call.n_entries; i++)
+        scratch_must(audit_append(au, &fx_call.entries[i], &index, &fx_fail), &fx_fail);
+    scratch_must(audit_seal(au, &fx_fail), &fx_fail);
+}
+
+/* A decision about each of two persons. */
+static void two_on_record(void)
+{
+    struct audit *au;
+    scratch_must(audit_create(scratch_dir, "log.example", FX_NOW, &fx_fail), &fx_fail);
+    scratch_must(audit_open(scratch_dir, &au, &fx_fail), &fx_fail);
+    fx_says(&fx_ann, PHONE);
+    put_on_record(au);
+    fx_says(&fx_mum, PHONE);
+    put_on_record(au);
+    audit_close(au);
+}
+
+static void keys_go_away(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    if (done == 1 && total == 2)
+        keys_sql("ALTER TABLE person_key RENAME TO away");
+}
+
+static enum err walk_all(void (*progress)(void *ctx, uint64_t done, uint64_t total))
+{
+    struct what_if_config c = {.data = scratch_dir,
+                               .master_key_file = scratch_path("master"),
+                               .until = INSTANT_FOREVER,
+                               .progress = progress};
+    fx_fail = (struct fail){0};
+    return gate_what_if(&c, draft(""), scratch_a, &result, &fx_fail);
+}
+
+TEST(who_has_no_key_is_erased_and_whose_cannot_be_read_is_not)
+{
+    fx_open();
+    two_on_record();
+    EXPECT_INT(walk_all(NULL), OK);
+    EXPECT_INT(result.answers, 2);
+    EXPECT_INT(result.erased, 0);
+    EXPECT(walk_all(keys_go_away) != OK); /* names are known by then, the second key is not */
+    EXPECT_INT(result.answers, 1);
+    EXPECT(strstr(fx_fail.detail, "person_key") != NULL);
+    EXPECT(walk_all(NULL) != OK);
+    EXPECT_INT(result.answers, 0);
+    keys_sql("ALTER TABLE away RENAME TO person_key; DELETE FROM person_key");
+    EXPECT_INT(walk_all(NULL), OK);
+    EXPECT_INT(result.erased, 2);
+    fx_close();
+}
+
 UNIT_MAIN(CASE(under_the_same_policy_every_answer_is_the_same), CASE(a_draft_changes_what_it_says),
           CASE(a_draft_does_not_widen_a_grant), CASE(rows_are_counted_together),
-          CASE(what_was_not_recorded_is_not_guessed))
+          CASE(what_was_not_recorded_is_not_guessed),
+          CASE(who_has_no_key_is_erased_and_whose_cannot_be_read_is_not))
