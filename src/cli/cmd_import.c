@@ -28,8 +28,9 @@
 
 struct job {
     struct cli *cli;
-    FILE *in, *ids, *rejects;
-    const char *ids_path, *rejects_path;
+    FILE *in, *ids, *rejects, *at; /* at: where the last outcome went */
+    const char *in_path, *ids_path, *rejects_path;
+    int unwritten; /* errno of an outcome that could not be written */
     char name[65];
     uint64_t size;                                    /* of the file in bytes; 0: unknown */
     uint64_t read, line, done, taken, refused, known; /* known: lines whose outcome is in the files already */
@@ -58,6 +59,8 @@ static int name_file(struct job *j, const char *path)
         return cannot("read", path);
     j->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     size_t n = S_ISREG(st.st_mode) ? fread(head, 1, NAMED_BY, j->in) : 0;
+    if (ferror(j->in))
+        return cannot("read", path);
     if (!j->size)
         return CLI_OK;
     rewind(j->in);
@@ -81,6 +84,7 @@ static int open_all(struct job *j)
         return cli_usage(c->command, "from standard input it needs --name, --ids and --rejects");
     if (name && (strlen(name) > 48 || !name[0]))
         return cli_usage(c->command, "--name has 1 to 48 bytes");
+    j->in_path = path;
     j->in = standard ? stdin : fopen(path, "r");
     if (!j->in)
         return cannot("read", path);
@@ -116,12 +120,13 @@ static void check_line(struct job *j, size_t i)
         json_parse(j->arena, span_of(j->text[i], j->len[i]), &ignored, f);
 }
 
+/* What was read of a line before reading failed is none. */
 static bool read_line(struct job *j)
 {
     size_t cap = 0;
     char *text = NULL;
     ssize_t n = getline(&text, &cap, j->in);
-    if (n < 0) {
+    if (n < 0 || ferror(j->in)) {
         free(text);
         return false;
     }
@@ -139,7 +144,26 @@ static bool read_line(struct job *j)
 
 /* ---- Telling */
 
-static void put_reject(struct job *j, uint64_t line, struct span problem, size_t i)
+/* Both files together tell of the lines in their order, wherever this ends: what comes next goes on behind
+ * the last line of either. */
+static bool flush_outcomes(struct job *j)
+{
+    if (!j->unwritten && j->at && fflush(j->at) != 0)
+        j->unwritten = errno;
+    return !j->unwritten;
+}
+
+static bool put_line(struct job *j, FILE *to, const struct text *t)
+{
+    if (j->at != to && !flush_outcomes(j))
+        return false;
+    j->at = to;
+    if (fprintf(to, "%.*s\n", SPAN_F(text_span(t))) < 0)
+        j->unwritten = errno;
+    return !j->unwritten;
+}
+
+static bool put_reject(struct job *j, uint64_t line, struct span problem, size_t i)
 {
     struct text t = text_new(j->arena, 512);
     json_open(&t, NULL, '{');
@@ -148,8 +172,8 @@ static void put_reject(struct job *j, uint64_t line, struct span problem, size_t
     if (j->why[i].code == OK)
         json_raw(&t, "input", span_of(j->text[i], j->len[i]));
     json_close(&t, '}');
-    fprintf(j->rejects, "%.*s\n", SPAN_F(text_span(&t)));
     j->refused++;
+    return put_line(j, j->rejects, &t);
 }
 
 static struct span own_problem(struct job *j, const struct fail *f)
@@ -187,7 +211,7 @@ static struct span problem_of(struct job *j, const struct json *problems, uint64
     return own_problem(j, &j->why[i]);
 }
 
-static void put_id(struct job *j, uint64_t line, struct span id, size_t i)
+static bool put_id(struct job *j, uint64_t line, struct span id, size_t i)
 {
     const struct json *parsed = NULL;
     struct text t = text_new(j->arena, 128);
@@ -198,30 +222,41 @@ static void put_id(struct job *j, uint64_t line, struct span id, size_t i)
         json_string(&t, "ref", json_span(json_get(parsed, "ref")));
     json_string(&t, "id", id);
     json_close(&t, '}');
-    fprintf(j->ids, "%.*s\n", SPAN_F(text_span(&t)));
     j->taken++;
+    return put_line(j, j->ids, &t);
+}
+
+static bool put_outcome(struct job *j, const struct json *answer, struct span id, uint64_t line, size_t i)
+{
+    if (id.len)
+        return put_id(j, line, id, i);
+    return put_reject(j, line, problem_of(j, json_get(answer, "problems"), line, i), i);
+}
+
+/* The persons are in the folder: the same command tells again what could not be written, and goes on. */
+static int not_written(struct job *j)
+{
+    errno = j->unwritten;
+    cannot("write", j->at == j->ids ? j->ids_path : j->rejects_path);
+    fprintf(stderr, "  give the same command again when there is room: it goes on where it stopped\n");
+    return CLI_FAILED;
 }
 
 /* The outcome of the lines of an answer that are in this batch, whose first line is `first`. */
-static void put_outcomes(struct job *j, const struct json *answer, uint64_t first)
+static int put_outcomes(struct job *j, const struct json *answer, uint64_t first)
 {
     const struct json *ids = json_get(answer, "ids");
     int64_t from = 0;
+    bool written = true;
     json_read_i64(answer, "first", false, &from, NULL);
-    for (size_t k = 0; k < json_count(ids); k++) {
+    for (size_t k = 0; written && k < json_count(ids); k++) {
         uint64_t line = (uint64_t)from + k;
         if (line < first || line >= first + j->n || line <= j->known)
             continue;
-        struct span id = json_span(json_at(ids, k));
-        if (id.len)
-            put_id(j, line, id, (size_t)(line - first));
-        else
-            put_reject(j, line, problem_of(j, json_get(answer, "problems"), line, (size_t)(line - first)),
-                       (size_t)(line - first));
+        written = put_outcome(j, answer, json_span(json_at(ids, k)), line, (size_t)(line - first));
         j->known = line;
     }
-    fflush(j->ids);
-    fflush(j->rejects);
+    return flush_outcomes(j) ? CLI_OK : not_written(j);
 }
 
 /* ---- Sending */
@@ -315,9 +350,7 @@ static int batch_pass(struct job *j, uint64_t first)
     if (j->known >= first + j->n - 1)
         return CLI_OK;
     int code = ask(j, 0, false, &answer);
-    if (code == CLI_OK)
-        put_outcomes(j, answer, first);
-    return code;
+    return code == CLI_OK ? put_outcomes(j, answer, first) : code;
 }
 
 static int batch_send(struct job *j)
@@ -334,8 +367,7 @@ static int batch_send(struct job *j)
         fprintf(stderr, "troth: another import goes on under the name %s\n", j->name);
         return CLI_FAILED;
     }
-    put_outcomes(j, answer, first);
-    return CLI_OK;
+    return put_outcomes(j, answer, first);
 }
 
 static void show(const struct job *j)
@@ -355,6 +387,10 @@ static int take_all(struct job *j)
     bool more = true;
     while (more && code == CLI_OK) {
         more = read_line(j);
+        if (ferror(j->in)) {
+            code = cannot("read", j->in_path);
+            break;
+        }
         if (!j->n || (more && !batch_full(j)))
             continue;
         code = batch_send(j);
@@ -367,23 +403,33 @@ static int take_all(struct job *j)
 
 /* ---- The files of outcomes */
 
-/* The last line number a file tells of. */
-static uint64_t last_line(struct job *j, const char *path)
+/* The last line number a file tells of. `whole`: its bytes without what was just being written. */
+static int read_outcomes(FILE *f, const char *path, uint64_t *last, off_t *whole)
 {
     char *text = NULL;
     size_t cap = 0;
-    uint64_t last = 0;
-    FILE *f = fopen(path, "r");
-    for (ssize_t n; f && (n = getline(&text, &cap, f)) > 0;) {
+    for (ssize_t n; (n = getline(&text, &cap, f)) > 0 && text[n - 1] == '\n'; *whole += n) {
         unsigned long long at = 0;
-        if (text[n - 1] == '\n' && sscanf(text, "{\"line\":%llu", &at) == 1 && at > last)
-            last = at;
+        if (sscanf(text, "{\"line\":%llu", &at) == 1 && at > *last)
+            *last = at;
     }
     free(text);
-    if (f)
-        fclose(f);
-    (void)j;
-    return last;
+    return ferror(f) ? cannot("read", path) : CLI_OK;
+}
+
+static int take_outcomes(struct job *j, const char *path)
+{
+    struct stat st = {0};
+    off_t whole = 0;
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return errno == ENOENT ? CLI_OK : cannot("read", path);
+    bool file = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
+    int code = file ? read_outcomes(f, path, &j->known, &whole) : CLI_OK;
+    fclose(f);
+    if (file && code == CLI_OK && whole < st.st_size && truncate(path, whole) != 0)
+        return cannot("write", path);
+    return code;
 }
 
 static int open_outcomes(struct job *j)
@@ -394,10 +440,12 @@ static int open_outcomes(struct job *j)
         return code;
     take_done(j, answer);
     arena_reset(j->arena);
-    if (j->done) {
-        uint64_t a = last_line(j, j->ids_path), b = last_line(j, j->rejects_path);
-        j->known = a > b ? a : b;
-    }
+    if (j->done)
+        code = take_outcomes(j, j->ids_path);
+    if (j->done && code == CLI_OK)
+        code = take_outcomes(j, j->rejects_path);
+    if (code != CLI_OK)
+        return code;
     j->ids = fopen(j->ids_path, j->done ? "a" : "w");
     if (!j->ids)
         return cannot("write", j->ids_path);

@@ -52,6 +52,48 @@ class Import(People):
         self.assertEqual((again["before"], again["imported"]), (70, 0))
         self.assertEqual(len(self.told(".ids")), 70)
 
+    def told_once(self, lines, wrong):
+        """Each line has one outcome, in one of the files."""
+        self.assertEqual([i["line"] for i in self.told(".ids")], [n for n in range(1, lines + 1) if n not in wrong])
+        self.assertEqual([i["line"] for i in self.told(".rejects")], sorted(wrong))
+        ids = [i["id"] for i in self.told(".ids")]
+        self.assertEqual(len(set(ids)), len(ids))
+        self.assertEqual(self.items(ids[-1]), "goods %d" % self.told(".ids")[-1]["line"])
+
+    def test_outcomes_that_cannot_be_written_are_said_and_told_by_the_next_try(self):
+        wrong = {2, 5, 6}
+        for which in "--ids", "--rejects":
+            self.write([line(n, **({"service": "shup"} if n in wrong else {}), birth_date="1990-01-%02d" % (1 + len(which)))
+                        for n in range(1, 11)], which + ".jsonl")
+            done = self.take(which, "/dev/full", code=1)
+            self.assertIn("cannot write /dev/full", done.stderr)
+            self.assertIn("again", done.stderr)
+            self.assertNotIn("taken in", done.stdout)
+            again = json.loads(self.take("--json", code=1).stdout)  # for the lines that are wrong
+            self.assertEqual(again["before"], 10)
+            self.told_once(10, wrong)
+
+    def test_a_line_that_was_half_written_is_written_anew(self):
+        self.write([line(n) for n in range(1, 5)])
+        self.take()
+        for cut in 1, 9, 30:
+            with open(self.path + ".ids", "r+") as f:
+                f.truncate(os.path.getsize(self.path + ".ids") - cut)
+            self.take()
+            self.told_once(4, set())
+
+    def test_what_cannot_be_read_is_no_end_of_the_file(self):
+        for path in self.daemon.home, os.path.join(self.daemon.home, "none"):
+            self.path = path
+            done = self.take("--name", "folder", "--ids", self.daemon.home + "/i", "--rejects", self.daemon.home + "/r", code=1)
+            self.assertIn("cannot read " + path, done.stderr)
+            self.assertEqual(done.stdout, "")
+        self.write([line(1)])
+        self.take()
+        os.mkdir(self.path + ".x")
+        for which in "--ids", "--rejects":
+            self.assertIn("cannot", self.take(which, self.path + ".x", code=1).stderr)
+
     def test_a_line_that_is_wrong_is_told_and_the_others_go_on(self):
         good = line(1)
         self.write([good,
