@@ -209,10 +209,12 @@ fault-cut: ## cut the power CUTS times (10000), rebuilt from a recording
 	@tools/deps --test
 	@+$(MAKE) all
 	@TROTH_BUILD=$(B) python3 tests/fault/powercut.py --cuts $(CUTS)
-fault-nth: ## each call that changes a file fails once, with an I/O error or a full disk
+fault-nth: ## each call on a file fails once, under a daemon and under commands, with an I/O error or a full disk
 	@tools/deps --test
 	@+$(MAKE) all
 	@TROTH_BUILD=$(B) python3 tests/fault/nth.py
+	@TROTH_BUILD=$(B) python3 tests/fault/nth.py --kinds rou --syncs 0
+	@TROTH_BUILD=$(B) python3 tests/fault/nth_commands.py
 bench-policy: ## decisions and building of the reference policy, in ns and ms
 	@tools/deps
 	@+$(MAKE) $(B)/bench/policy $(B)/bench/policy_scale $(B)/bench/policy_peers

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * nth.c: an LD_PRELOAD shim that makes calls fail which change the files below NTH_ROOT, or NTH_ROOT if it is a file.
+ * nth.c: an LD_PRELOAD shim that makes calls fail on the files below NTH_ROOT, or on NTH_ROOT if it is a file.
  *
  * NTH_CALL=N fails the N-th of them (counted from 1) with NTH_ERRNO (5, EIO, or 28, ENOSPC); with NTH_SYNC=1 only syncs are
  * counted, and every one from the N-th on fails, as on a disk that is gone. A write that fails has written half
  * of its bytes: the caller must not rely on none. NTH_SHORT=1: nothing fails, but the N-th write writes half of its bytes and
- * says so. NTH_LOG gets a byte for each call counted: its kind.
+ * says so. NTH_LOG gets a byte for each call counted: its kind. NTH_KINDS=ros counts calls of these kinds only: w writes, s syncs,
+ * x truncations, reservations and renames (these are counted without it), r reads, o opened files, u deleted ones.
  *
  * NTH_WHILE=FILE instead of NTH_CALL: as long as there is that file, every call fails (every sync, with NTH_SYNC=1; else
  * everything but syncs) on files with NTH_NAME in their path.
@@ -29,7 +30,7 @@ static size_t root_len;
 static long nth;
 static int error_number, log_fd = -1;
 static bool syncs_only, short_writes;
-static const char *name_part, *while_file;
+static const char *name_part, *while_file, *kinds = "wsx";
 static atomic_long calls;
 
 static void *next(const char *name)
@@ -42,6 +43,7 @@ __attribute__((constructor)) static void start(void)
     const char *r = getenv("NTH_ROOT"), *n = getenv("NTH_CALL"), *e = getenv("NTH_ERRNO"), *l = getenv("NTH_LOG");
     while_file = getenv("NTH_WHILE");
     name_part = getenv("NTH_NAME");
+    kinds = getenv("NTH_KINDS") ? getenv("NTH_KINDS") : kinds;
     short_writes = getenv("NTH_SHORT") != NULL;
     if (!r || (!n && !while_file) || !realpath(r, root))
         return;
@@ -77,7 +79,7 @@ static bool fails_as(char kind)
 {
     ssize_t (*real_write)(int, const void *, size_t) = next("write");
     bool sync = kind == 's';
-    if (!root_len || (syncs_only && !sync))
+    if (!root_len || (syncs_only && !sync) || !strchr(kinds, kind))
         return false;
     if (while_file) {
         bool now = sync == syncs_only && access(while_file, F_OK) == 0;
@@ -184,17 +186,115 @@ int fdatasync(int fd)
     return below(fd) && fails(true) ? -1 : real(fd);
 }
 
+static bool named(const char *path)
+{
+    return root_len && strncmp(path, root, root_len) == 0 && (!name_part || strstr(path, name_part));
+}
+
+/* In a folder that is open, or by its whole name. */
+static bool named_in(int dir, const char *path)
+{
+    return path[0] == '/' || dir == AT_FDCWD ? named(path) : (!name_part || strstr(path, name_part)) && under(dir, NULL);
+}
+
+ssize_t pread64(int fd, void *data, size_t len, off64_t at)
+{
+    ssize_t (*real)(int, void *, size_t, off64_t) = next("pread64");
+    return strchr(kinds, 'r') && below(fd) && fails_as('r') ? -1 : real(fd, data, len, at);
+}
+
+ssize_t pread(int fd, void *data, size_t len, off_t at)
+{
+    return pread64(fd, data, len, at);
+}
+
+ssize_t read(int fd, void *data, size_t len)
+{
+    ssize_t (*real)(int, void *, size_t) = next("read");
+    return strchr(kinds, 'r') && below(fd) && fails_as('r') ? -1 : real(fd, data, len);
+}
+
+/* Of the file's rights only what makes a file has some. */
+#define MODE_OF(flags, mode)                                                                               \
+    do {                                                                                                   \
+        va_list more;                                                                                      \
+        va_start(more, flags);                                                                             \
+        mode = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(more, unsigned) : 0;         \
+        va_end(more);                                                                                      \
+    } while (0)
+
+static int open_in(int dir, const char *path, int flags, unsigned mode)
+{
+    int (*real)(int, const char *, int, ...) = next("openat64");
+    return named_in(dir, path) && fails_as('o') ? -1 : real(dir, path, flags, mode);
+}
+
+int openat64(int dir, const char *path, int flags, ...)
+{
+    unsigned mode;
+    MODE_OF(flags, mode);
+    return open_in(dir, path, flags, mode);
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+    unsigned mode;
+    MODE_OF(flags, mode);
+    return open_in(dir, path, flags, mode);
+}
+
+int __openat_2(int dir, const char *path, int flags)
+{
+    return open_in(dir, path, flags, 0);
+}
+
+int open64(const char *path, int flags, ...)
+{
+    unsigned mode;
+    MODE_OF(flags, mode);
+    return open_in(AT_FDCWD, path, flags, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+    unsigned mode;
+    MODE_OF(flags, mode);
+    return open_in(AT_FDCWD, path, flags, mode);
+}
+
+FILE *fopen(const char *path, const char *how)
+{
+    FILE *(*real)(const char *, const char *) = next("fopen");
+    return named(path) && fails_as('o') ? NULL : real(path, how);
+}
+
+int remove(const char *path)
+{
+    int (*real)(const char *) = next("remove");
+    return named(path) && fails_as('u') ? -1 : real(path);
+}
+
+int unlink(const char *path)
+{
+    int (*real)(const char *) = next("unlink");
+    return named(path) && fails_as('u') ? -1 : real(path);
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+    int (*real)(int, const char *, int) = next("unlinkat");
+    return named_in(dir, path) && fails_as('u') ? -1 : real(dir, path, flags);
+}
+
 int rename(const char *from, const char *to)
 {
     int (*real)(const char *, const char *) = next("rename");
-    bool ours = root_len && strncmp(to, root, root_len) == 0 && (!name_part || strstr(to, name_part));
-    return ours && fails(false) ? -1 : real(from, to);
+    return named(to) && fails(false) ? -1 : real(from, to);
 }
 
 /* Of segments: below a folder that is open. */
 int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
     int (*real)(int, const char *, int, const char *) = next("renameat");
-    bool ours = (!name_part || strstr(to, name_part)) && under(to_dir, NULL);
-    return ours && fails(false) ? -1 : real(from_dir, from, to_dir, to);
+    return named_in(to_dir, to) && fails(false) ? -1 : real(from_dir, from, to_dir, to);
 }
