@@ -26,6 +26,8 @@ static int run_command(const struct cli_command *command, int argc, char **argv,
     /* A tool says what went wrong itself; the daemon's log lines are for the daemon. */
     if (command->run != cmd_serve)
         log_level_set(LOG_LVL_ERROR);
+    if (code == CLI_OK && (command->holds || cli_asks(command)))
+        code = cli_keep_from_swap(&c);
     if (code == CLI_OK)
         code = command->run(&c);
     arena_free(c.arena);

@@ -45,8 +45,9 @@ struct cli_command {
     int (*run)(struct cli *c);
     const struct cli_option *options; /* ends with a row without name; null: none */
     bool asks;                        /* OWN, and makes requests: takes the options of all that do */
-    enum method method;               /* one request: how */
-    const char *path;                 /* where; {0} is the first argument */
+    bool holds;         /* keys or values, though it makes no requests: kept from swap as those that do are */
+    enum method method; /* one request: how */
+    const char *path;   /* where; {0} is the first argument */
     const char *member; /* member of the body that the first argument fills; null: it is in the path */
     const char *fixed;  /* further members, as JSON text; null: none */
     int (*raw)(int argc, char **argv); /* the command reads its own arguments; its options are shown only */
@@ -108,6 +109,11 @@ struct cli_answer {
 enum err cli_send(struct cli *c, enum method m, struct span path, struct span query, struct span body,
                   struct cli_answer *out, struct fail *f);
 void cli_close(struct cli *c);
+/* Before anything is read, and before there are threads: locks the memory of this process, with what it maps
+ * later, where that is allowed without a limit. Where not, it goes on; the daemon logs so if there is swap.
+ * --lock-memory demands it, --no-lock-memory leaves it out. CLI_OK, or the code to end with, the message
+ * printed. */
+int cli_keep_from_swap(const struct cli *c);
 /* A JSON object as lines "name: value", nested ones indented; strings of one line only unless it is the last
  * member. */
 void cli_print(struct span json);

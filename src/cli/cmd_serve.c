@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* troth serve, trothd. See cli_impl.h */
-#define _GNU_SOURCE /* MCL_ONFAULT */
 #include "cli_impl.h"
 
 #include "log.h"
@@ -8,9 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #define LISTEN_DEFAULT "127.0.0.1:8080"
 #define NOT_A_READER   "--readers takes 1 to 16."
@@ -64,20 +61,6 @@ static int wait_for_end(struct cli *c, const sigset_t *set)
     return CLI_OK;
 }
 
-/* Pages count when they are first touched. A limit would be met in the midst of serving: there must be none,
- * or none that holds for us (root). */
-static enum err lock_memory(struct fail *f)
-{
-    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-    bool allowed = geteuid() == 0 || setrlimit(RLIMIT_MEMLOCK, &limit) == 0 ||
-                   (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY);
-    if (allowed && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
-        return OK;
-    fail_hint(f, "allow it (LimitMEMLOCK=infinity in the systemd unit), or leave --lock-memory out");
-    return fail_set(f, ERR_IO, "the memory cannot be locked: %s",
-                    allowed ? "the system refuses" : "this user may lock a limited amount only");
-}
-
 int cmd_serve(struct cli *c)
 {
     const char *listen = cli_get(c, "listen"), *readers = cli_get(c, "readers");
@@ -99,8 +82,6 @@ int cmd_serve(struct cli *c)
         return cli_usage(c->command, NOT_A_READER);
     c->data = c->arg[0];
     raise_limits();
-    if (cli_get(c, "lock-memory") && lock_memory(&f) != OK)
-        return cli_fail(&f);
     block_signals(&set);
     if (web_start(&config, c->arena, m, &c->web, &f) != OK)
         return start_failed(m, &f);

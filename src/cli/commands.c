@@ -81,7 +81,10 @@ static const struct cli_option serve_options[] = {
      "start though a backup that was put back lacks what the record, or the database, has; that goes on "
      "record"},
     {"lock-memory", CLI_FLAG, NULL, false, NULL,
-     "keep all of the daemon's memory out of swap; refuse to start where that is not allowed"},
+     "refuse to start where the daemon's memory may not be locked, which keeps it out of swap; without, "
+     "it is locked where that is allowed"},
+    {"no-lock-memory", CLI_FLAG, NULL, false, NULL,
+     "leave it to the system what is put into swap: values can get there"},
     {"clock-file", CLI_STRING, "FILE", false, NULL, "tests: take the time from this file (RFC 3339)"},
     {0},
 };
@@ -380,6 +383,13 @@ static const struct cli_option export_options[] = {
         .method = METHOD_##meth, .path = p, .member = mem, .fixed = fix                                      \
     }
 
+/* TELL (m may be null), and holds keys or values. */
+#define HOLD(w, a, lo, hi, s, f, o, m)                                                                       \
+    {                                                                                                        \
+        .words = w, .args = a, .min = lo, .max = hi, .summary = s, .run = f, .options = o, .more = m,        \
+        .holds = true                                                                                        \
+    }
+
 /* OWN, and makes requests. */
 #define TALK(w, a, lo, hi, s, f, o)                                                                          \
     {                                                                                                        \
@@ -388,9 +398,9 @@ static const struct cli_option export_options[] = {
 
 /* clang-format off */
 const struct cli_command cli_commands[] = {
-    OWN("init", "DIR", 1, 1, "make a data folder: databases, keys, record, policy", cmd_init, init_options),
-    OWN("serve", "DIR", 1, 1, "serve a data folder (the same as trothd)", cmd_serve, serve_options),
-    TELL("migrate", "", 0, 0, "move an installation of files to PostgreSQL; can be taken up again", cmd_migrate, migrate_options,
+    HOLD("init", "DIR", 1, 1, "make a data folder: databases, keys, record, policy", cmd_init, init_options, NULL),
+    HOLD("serve", "DIR", 1, 1, "serve a data folder (the same as trothd)", cmd_serve, serve_options, NULL),
+    HOLD("migrate", "", 0, 0, "move an installation of files to PostgreSQL; can be taken up again", cmd_migrate, migrate_options,
         "The folder stays the installation's, with its record: troth.db and keys.db go to the two databases, are read again there "
         "and compared, row by row, and are removed then. What was cut short, by whatever, goes on when the command is given "
         "again; until then nothing else opens the folder. Exit codes: 0 moved, 1 refused, with the reason, or it stopped, 2 usage."),
@@ -430,12 +440,13 @@ const struct cli_command cli_commands[] = {
      .max = 1,
      .summary = "the decisions on record, decided again under a draft: what would change",
      .run = cmd_policy_what_if,
+     .holds = true,
      .options = what_if_options,
      .more = "Reads the data folder, also beside a daemon that has it open, and changes nothing. Prints counts and "
              "names of the policy only. Exit codes: 0 nothing would change, 3 something would, 1 the draft or the folder "
              "cannot be read, 2 usage."},
-    OWN("policy publish", "DIR", 1, 1, "make documents the policy that runs, from the day they name", cmd_policy_publish,
-        publish_options),
+    HOLD("policy publish", "DIR", 1, 1, "make documents the policy that runs, from the day they name", cmd_policy_publish,
+        publish_options, NULL),
     ASK("policy revisions", "", 0, "sets of documents: what was in force when, and what waits", NULL, GET,
         "/v1/policy-sets", NULL, NULL),
     ASK("policy unpublish", "SET", 1, "take a published set back before its instant", NULL, DELETE,
@@ -509,9 +520,9 @@ const struct cli_command cli_commands[] = {
     ASK("retain status", "", 0, "what is due, and when the next value is", NULL, GET, "/v1/retention", NULL, NULL),
     TALK("key rotate", "", 0, 0, "change a class key or the master key while serving; can be taken up again",
         cmd_key_rotate, rotate_options),
-    TELL("backup key", "FILE", 1, 1, "make the pair of keys that seals and opens backups", cmd_backup_key, NULL,
+    HOLD("backup key", "FILE", 1, 1, "make the pair of keys that seals and opens backups", cmd_backup_key, NULL,
         "FILE is the secret and opens them; FILE.pub seals them and may be given to anybody."),
-    TELL("backup check", "FILE", 1, 1, "read a backup from beginning to end: is it whole?", cmd_backup_check,
+    HOLD("backup check", "FILE", 1, 1, "read a backup from beginning to end: is it whole?", cmd_backup_check,
         backup_check_options, "Exit codes: 0 it is, 1 it is damaged, cut or not sealed for this key, 2 usage."),
     {.words = "backup",
      .args = "",
@@ -529,6 +540,7 @@ const struct cli_command cli_commands[] = {
      .max = 1,
      .summary = "make a new data folder from the two files of a backup",
      .run = cmd_restore,
+     .holds = true,
      .options = restore_options,
      .more = "DIR must not exist, or be empty. Everything is checked before it is put in place: that the files are whole, "
              "belong together and are not of a newer troth, that the master key opens the keys, and that the record is sound. "
