@@ -98,6 +98,7 @@ def bars(seen):
 
 class Daemon:
     shared = False  # its database is on the server of TROTH_FLOW_SERVER
+    before = ()  # words before those of its own command line: setpriv, prlimit and their options
     where = contextlib.nullcontext()  # entered for whatever is run and asked: troth_places.Place
 
     def __init__(self, policy=POLICY, demo=True, instant=START, args=(), env=None, data=None, urls=(), where=None, more=(), copy=None,
@@ -149,7 +150,7 @@ class Daemon:
         self.port = 0
         with open(os.path.join(self.home, "stderr"), "a") as err, open(os.path.join(self.home, "stdout"), "w") as out, self.where:
             self.process = subprocess.Popen(
-                [TROTH, "serve", self.data, "--listen", "127.0.0.1:0", "--clock-file", self.clock, *self.args, *more],
+                [*self.before, TROTH, "serve", self.data, "--listen", "127.0.0.1:0", "--clock-file", self.clock, *self.args, *more],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **self.env})
         return self.process
 
