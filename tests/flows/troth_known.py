@@ -77,7 +77,7 @@ class Known(People):
                                         "consents": [{"document": "group", "state": "given", "language": "en"}]}) + "\n")
             self.daemon.cli("import", lines, *self.daemon.here())
             with open(lines + ".ids") as f:
-                type(self).taken_in = [line.split()[-1] for line in f]
+                type(self).taken_in = [json.loads(line)["id"] for line in f]
 
     def back_up(self):
         place = lambda name: os.path.join(self.daemon.home, name)
