@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the documents show is done as they show it: examples are taken out of README.md and docs/ and run."""
-import json, os, re, shlex, shutil, socket, subprocess, tempfile, unittest
+import configparser, json, os, re, shlex, shutil, socket, subprocess, tempfile, unittest
 
 import troth_worked
 from troth_flow import ROOT, TROTH, Flow, run_troth, on_files
@@ -49,6 +49,19 @@ class Readme(Flow):
     def test_the_addresses_in_a_browser(self):
         for path in re.search(r"In a browser: (.*?)\n\n", document("README.md"), re.S).group(1).split("`")[1::2]:
             self.assertEqual(self.get(path).status, 200, path)
+
+
+class Operating(Flow):
+    def test_the_unit_for_systemd_says_what_the_daemon_understands(self):
+        """And lets it lock its memory, or the unit would not start."""
+        unit = configparser.ConfigParser()
+        unit.read_string(block("docs/operating.md", "[Service]"))
+        self.assertEqual(unit["Service"]["LimitMEMLOCK"], "infinity")
+        program, _, *options = shlex.split(unit["Service"]["ExecStart"])
+        self.assertEqual(program, "/usr/local/bin/trothd")  # PREFIX of the Makefile
+        done = subprocess.run([TROTH + "d", os.path.join(self.daemon.home, "none"), *options], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, "There is no data folder|the memory cannot be locked")
 
 
 class Language(Flow):

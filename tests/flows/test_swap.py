@@ -143,7 +143,7 @@ class Swap(Known):
                              dict.fromkeys(("history.db",) if SERVER else ("troth.db", "keys.db", "history.db"), False))
         self.daemon.restart("--no-lock-memory")
         regions, _ = locked_of(self.daemon.process.pid)
-        self.assertFalse(regions["[heap]"])
+        self.assertFalse(regions["[stack]"])
 
     @unittest.skipUnless(LOCKS, UNLOCKED)
     def test_R118_a_command_that_holds_values_locks_its_memory(self):
@@ -169,7 +169,7 @@ class Swap(Known):
         self.daemon.start()
         self.daemon.before = ()
         regions, _ = locked_of(self.daemon.process.pid)
-        self.assertFalse(regions["[heap]"])
+        self.assertFalse(regions["[stack]"])
         self.assertEqual(self.get("/healthz").status, 200)
         return self.daemon.stderr()[seen:]
 
