@@ -32,8 +32,9 @@ struct request {
 };
 
 #define RESPONSE_HEADERS_MAX 12 /* the widest answer has nine */
-#define RESPONSE_SLOTS_MAX   4  /* places for record indexes, known only when the group is sealed */
-#define RESPONSE_SLOT_WIDTH  20 /* digits of UINT64_MAX; JSON allows the blanks before a number */
+#define RESPONSE_SLOTS_MAX                                                                                   \
+    34 /* places for record indexes, known only when the group is sealed: a registration's */
+#define RESPONSE_SLOT_WIDTH 20 /* digits of UINT64_MAX; JSON allows the blanks before a number */
 
 struct header {
     struct span name, value;
@@ -47,8 +48,8 @@ struct response {
     size_t n_headers;
     /* Late slots: the body holds RESPONSE_SLOT_WIDTH blanks at each offset; the engine writes the record
      * index of the job's entry `slot_entry[i]` there, right-aligned, before the answer is released. */
-    size_t slot_at[RESPONSE_SLOTS_MAX];
-    size_t slot_entry[RESPONSE_SLOTS_MAX];
+    uint32_t slot_at[RESPONSE_SLOTS_MAX];
+    uint32_t slot_entry[RESPONSE_SLOTS_MAX];
     size_t n_slots;
 };
 

@@ -139,8 +139,9 @@ struct gate_call {
     struct audit_entry *entries;
     struct subject_id *entry_subject;
     bool *entry_has_subject;
+    struct span
+        *opening; /* of each: what opens its commitment, for receipts in the answer; empty with `keep` */
     size_t n_entries, cap_entries;
-    struct span opening; /* what opens the commitment of entry 0, in `arena`: for the receipt in the answer */
     bool adopted;        /* entries of another node are among them: whom they concern is not said */
     bool undo;           /* the change must be rolled back, the entries stay */
     bool forget_history; /* the person of entry 0 was erased: their rows of history.db go (engine.h) */

@@ -193,8 +193,8 @@ static enum err make_detail(struct gate_call *c, const struct record *r, struct 
     crypto_random(plain, COMMIT_KEY_LEN);
     memcpy(plain + COMMIT_KEY_LEN, json.p, json.len);
     crypto_hmac(span_of(plain, COMMIT_KEY_LEN), json, e->leaf.commit);
-    if (c->n_entries == 0)
-        c->opening = span_of(plain, COMMIT_KEY_LEN + json.len);
+    if (!c->keep)
+        c->opening[c->n_entries] = span_of(plain, COMMIT_KEY_LEN + json.len);
     return vault_detail_seal(c->gate->vault, r->node_detail ? NULL : r->key,
                              span_of(plain, COMMIT_KEY_LEN + json.len), c->arena, &e->detail, f);
 }
@@ -262,14 +262,17 @@ static void entries_grow(struct gate_call *c, struct arena *a)
     struct audit_entry *entries = ARENA_ARRAY(a, cap, struct audit_entry);
     struct subject_id *subject = ARENA_ARRAY(a, cap, struct subject_id);
     bool *has = ARENA_ARRAY(a, cap, bool);
+    struct span *opening = ARENA_ARRAY(a, cap, struct span);
     if (c->n_entries) {
         memcpy(entries, c->entries, c->n_entries * sizeof *entries);
         memcpy(subject, c->entry_subject, c->n_entries * sizeof *subject);
         memcpy(has, c->entry_has_subject, c->n_entries * sizeof *has);
+        memcpy(opening, c->opening, c->n_entries * sizeof *opening);
     }
     c->entries = entries;
     c->entry_subject = subject;
     c->entry_has_subject = has;
+    c->opening = opening;
     c->cap_entries = cap;
 }
 
@@ -303,6 +306,7 @@ enum err record_add(struct gate_call *c, const struct record *given, struct fail
         entries_grow(c, keep);
     struct audit_entry *e = &c->entries[c->n_entries];
     *e = (struct audit_entry){.leaf = {.kind = r.kind, .time = c->now}};
+    c->opening[c->n_entries] = SPAN_EMPTY;
     memcpy(e->leaf.policy, c->view->digest.b, sizeof e->leaf.policy);
     leaf_question(&r, &e->leaf);
     if (r.key)
@@ -333,6 +337,7 @@ enum err gate_adopt(struct gate_call *c, struct span leaf, struct span detail, s
     if (c->n_entries == c->cap_entries)
         entries_grow(c, c->arena);
     c->entries[c->n_entries] = e;
+    c->opening[c->n_entries] = SPAN_EMPTY;
     c->entry_has_subject[c->n_entries++] = false;
     c->adopted = true;
     return OK;

@@ -3,6 +3,8 @@
  * (B1.2.4). */
 #include "web_impl.h"
 
+#include <assert.h>
+
 /* ---- Registering: agreement and what it takes, all or nothing */
 
 /* The field of each member: the identifier of a form, or a field by its word. */
@@ -79,8 +81,15 @@ static enum err check_account(struct call *c, const struct service *s, const str
     return OK;
 }
 
+/* The documents agreed to, and the entries that say so. */
+struct agreed {
+    struct span document[POLICY_DOCUMENTS_MAX];
+    size_t entry[POLICY_DOCUMENTS_MAX];
+    size_t n;
+};
+
 /* One act for each document that applies: registering is agreeing, and each is on record (B0.3). */
-static enum err agree_all(struct call *c, struct subject *s, const struct service *service)
+static enum err agree_all(struct call *c, struct subject *s, const struct service *service, struct agreed *to)
 {
     const struct policy *p = c->gate.view->policy;
     unsigned band = policy_find(p, DIM_SUBJECT, span_str(subject_band_name(s->band)));
@@ -94,8 +103,11 @@ static enum err agree_all(struct call *c, struct subject *s, const struct servic
                                   .channel = SPAN("registration"),
                                   .collected_by = service->name};
         hex_get(call_member(c, "notice"), e.notice.b, sizeof e.notice.b);
-        if (policy_document_applies(p, i, band, where))
-            err = gate_consent(&c->gate, s->id, &e, s, &c->fail);
+        if (!policy_document_applies(p, i, band, where))
+            continue;
+        err = gate_consent(&c->gate, s->id, &e, s, &c->fail);
+        to->document[to->n] = e.name;
+        to->entry[to->n++] = c->gate.n_entries - 1; /* the act's, the last it leaves */
     }
     return err;
 }
@@ -108,12 +120,34 @@ static struct date birth_date(const struct call *c)
     return birth;
 }
 
+static void answer_account(struct call *c, const struct subject *s, const struct agreed *to)
+{
+    /* The person's, one for each document, and that of the data. */
+    static_assert(RESPONSE_SLOTS_MAX >= POLICY_DOCUMENTS_MAX + 2, "each entry has its place in the answer");
+    struct text t = text_new(c->arena, 1024);
+    json_open(&t, NULL, '{');
+    render_person(&t, s);
+    call_entry(c, &t, "entry", 0);
+    call_entry(c, &t, "collect_entry", c->gate.n_entries - 1);
+    json_open(&t, "receipts", '[');
+    for (size_t i = 0; i < to->n; i++) {
+        json_open(&t, NULL, '{');
+        json_string(&t, "document", to->document[i]);
+        render_receipt(c, &t, "receipt", to->entry[i]);
+        json_close(&t, '}');
+    }
+    json_close(&t, ']');
+    json_close(&t, '}');
+    http_json(c->res, 201, &t);
+}
+
 void api_register(struct call *c)
 {
     struct subject s;
     struct gate_request *q = ARENA_NEW(c->arena, struct gate_request);
     struct gate_answer *answer = ARENA_NEW(c->arena, struct gate_answer);
     struct gate_value values[REGISTERING] = {0};
+    struct agreed to = {.n = 0};
     const struct service *service = c->gate.service;
     size_t dropped;
     q->purpose = gate_word(c->gate.view->policy, DIM_PURPOSE, "registration-login");
@@ -122,21 +156,21 @@ void api_register(struct call *c)
     if (q->purpose.len == 0 || take_account(c, q, values) != OK ||
         check_account(c, service, values, q->n_fields) != OK)
         return;
-    if (gate_subject_create(&c->gate, birth_date(c), call_member(c, "device"), &s, &c->fail) != OK ||
-        call_relate(c, &s, service->name) != OK || agree_all(c, &s, service) != OK)
-        return;
+    enum err err = gate_subject_create(&c->gate, birth_date(c), call_member(c, "device"), &s, &c->fail);
+    if (err == OK)
+        err = call_relate(c, &s, service->name);
+    if (err == OK)
+        err = agree_all(c, &s, service, &to);
     q->subject = s.id;
     q->has_subject = true;
-    enum err err = gate_collect(&c->gate, q, values, q->n_fields, false, answer, &dropped, &c->fail);
-    if (err == ERR_REFUSED)
-        call_refuse(c, answer);
+    if (err == OK) {
+        err = gate_collect(&c->gate, q, values, q->n_fields, false, answer, &dropped, &c->fail);
+        if (err == ERR_REFUSED)
+            call_refuse(c, answer);
+    }
     if (err != OK)
         return;
-    struct text t = text_new(c->arena, 256);
-    json_open(&t, NULL, '{');
-    render_person(&t, &s);
-    json_close(&t, '}');
-    http_json(c->res, 201, &t);
+    answer_account(c, &s, &to);
 }
 
 /* ---- Ages */

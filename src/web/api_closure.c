@@ -54,7 +54,7 @@ void api_export(struct call *c)
     json_open(&t, "decision", '{');
     render_decision_members(c, &t, answer);
     json_close(&t, '}');
-    render_receipt(c, &t, "receipt");
+    render_receipt(c, &t, "receipt", 0);
     json_close(&t, '}');
     http_json(c->res, 200, &t);
 }
@@ -91,7 +91,7 @@ void api_closure(struct call *c)
     json_i64(&t, "deleted", done.deleted);
     json_i64(&t, "withdrawn", done.withdrawn);
     put_kept(&t, &done);
-    render_receipt(c, &t, "receipt");
+    render_receipt(c, &t, "receipt", 0);
     json_close(&t, '}');
     http_json(c->res, 200, &t);
 }

@@ -91,7 +91,7 @@ static void answer_consent(struct call *c, const struct consent_event *e, const 
     consent_event_json(&t, e);
     t.comma = true;
     json_str(&t, "state", subject_state_name(s->state));
-    render_receipt(c, &t, "receipt");
+    render_receipt(c, &t, "receipt", 0);
     json_close(&t, '}');
     http_json(c->res, 201, &t);
 }

@@ -136,7 +136,7 @@ void answer_values(struct call *c, const struct gate_answer *answer, const struc
     if (share)
         json_hex(&t, "share", share->b, ID_LEN);
     if (share)
-        render_receipt(c, &t, "receipt");
+        render_receipt(c, &t, "receipt", 0);
     render_values(c, &t, answer, values, n, call_provenance(c));
     render_decision_members(c, &t, answer);
     json_close(&t, '}');
@@ -192,7 +192,7 @@ static void answer_deleted(struct call *c, const struct gate_answer *answer, int
     json_open(&t, "decision", '{');
     render_decision_members(c, &t, answer);
     json_close(&t, '}');
-    render_receipt(c, &t, "receipt");
+    render_receipt(c, &t, "receipt", 0);
     json_close(&t, '}');
     http_json(c->res, 200, &t);
 }

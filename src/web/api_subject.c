@@ -216,7 +216,7 @@ void api_subject_erase(struct call *c)
         return;
     json_open(&t, NULL, '{');
     json_bool(&t, "erased", true);
-    render_receipt(c, &t, "receipt");
+    render_receipt(c, &t, "receipt", 0);
     json_close(&t, '}');
     http_json(c->res, 200, &t);
 }

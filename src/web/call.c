@@ -168,6 +168,6 @@ void call_entry(struct call *c, struct text *t, const char *name, size_t which)
         return;
     }
     json_raw(t, name, SPAN("                    "));
-    res->slot_at[res->n_slots] = t->len - RESPONSE_SLOT_WIDTH;
-    res->slot_entry[res->n_slots++] = which;
+    res->slot_at[res->n_slots] = (uint32_t)(t->len - RESPONSE_SLOT_WIDTH);
+    res->slot_entry[res->n_slots++] = (uint32_t)which;
 }

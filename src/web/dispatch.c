@@ -25,7 +25,7 @@ static void find_slot(struct response *res, size_t n_entries)
     const uint8_t *at = res->body.len ? memmem(res->body.p, res->body.len, mark, sizeof mark - 1) : NULL;
     if (!at || !n_entries)
         return;
-    res->slot_at[0] = (size_t)(at - res->body.p) + sizeof mark - 1 - RESPONSE_SLOT_WIDTH;
+    res->slot_at[0] = (uint32_t)((size_t)(at - res->body.p) + sizeof mark - 1 - RESPONSE_SLOT_WIDTH);
     res->slot_entry[0] = 0;
     res->n_slots = 1;
 }
@@ -112,7 +112,6 @@ static void call_anew(struct call *c, struct job *j, struct store *st)
     *c->res = (struct response){0};
     c->gate.n_entries = 0;
     c->gate.undo = c->gate.forget_history = false;
-    c->gate.opening = SPAN_EMPTY;
     c->gate.st = st;
     c->gate.now = j->now;
     c->gate.adopted = false;

@@ -164,12 +164,12 @@ void render_names(struct text *t, const char *name, struct span commas)
     json_close(t, ']');
 }
 
-void render_receipt(struct call *c, struct text *t, const char *name)
+void render_receipt(struct call *c, struct text *t, const char *name, size_t which)
 {
     json_open(t, name, '{');
     json_string(t, "origin", audit_origin(c->web->audit));
-    call_entry(c, t, "entry", 0);
-    if (c->gate.n_entries)
-        json_string(t, "opening", base64_put(c->arena, c->gate.opening));
+    call_entry(c, t, "entry", which);
+    if (which < c->gate.n_entries)
+        json_string(t, "opening", base64_put(c->arena, c->gate.opening[which]));
     json_close(t, '}');
 }

@@ -185,8 +185,8 @@ void render_share(struct text *t, const struct share_row *s);
 void render_names(struct text *t, const char *name, struct span commas);
 /* One change of a publication, in the language of its column. */
 void render_change(struct text *t, const struct gate_change *g, size_t language);
-/* "name":{"origin":...,"entry":...}: points at the call's first entry. */
-void render_receipt(struct call *c, struct text *t, const char *name);
+/* "name":{"origin":...,"entry":...,"opening":...}: points at the call's entry `which`. */
+void render_receipt(struct call *c, struct text *t, const char *name, size_t which);
 /* The worst field of an answer, or null. */
 const struct gate_field *render_worst(const struct gate_answer *a);
 

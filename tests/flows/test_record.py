@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Receipts people keep, and witnesses who remember: with the tool, offline, and what must be refused."""
 import base64, hashlib, json, os, re, shutil, signal, subprocess, tempfile, time, unittest
+from troth_bookshop import Bookshop
 from troth_flow import BUILD, Daemon, on_files, run_troth
 from troth_people import People
 
@@ -193,6 +194,80 @@ class Proofs(Record):
         finally:
             self.daemon.start()
         self.assertEqual(self.verify(proof)["entry"], given)
+
+
+class Registering(Record):
+    """POST /v1/register answers a receipt for each document that was agreed to."""
+
+    def register(self, token="arena", **more):
+        body = {"phone": self.phone(), "username": "li", "password": "correct horse battery staple", "language": "zh-CN", **more}
+        return self.post("/v1/register", body, token=token)
+
+    def checked(self, got, token):
+        """Each receipt is of its document's agreement; their details, by document."""
+        details = {}
+        for one in got["receipts"]:
+            said = self.verify(self.made(one["receipt"]))
+            event = said["detail"]["event"]
+            self.assertEqual((said["kind"], said["entry"], said["origin"]), ("consent", one["receipt"]["entry"], one["receipt"]["origin"]))
+            self.assertEqual((event["kind"], event["name"], event["event_state"]), ("agreement", one["document"], "ConsentGiven"))
+            self.assertEqual(event["collection_method"], "registration")
+            details[one["document"]] = said["detail"]
+            by_entry = self.get(f"/v1/subjects/{got['id']}/receipts/{said['entry']}", token=token)
+            self.assertEqual(self.verify(by_entry.body)["detail"], said["detail"])
+            kept = self.file("kept.json", json.dumps(one["receipt"]))
+            done = run_troth("audit", "prove", self.daemon.data, "--receipt", kept)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(self.verify(done.stdout)["detail"], said["detail"])
+        return details
+
+
+class Registered(Registering):
+    def test_each_agreement_of_a_registration_has_its_receipt(self):
+        for token, documents in (("arena", ["games", "group"]), ("shop", ["group"])):
+            got = self.expect(self.register(token), 201)
+            self.assertEqual([r["document"] for r in got["receipts"]], documents)
+            details = self.checked(got, token)
+            acts = self.expect(self.get(f"/v1/subjects/{got['id']}/consents", token=token), 200)["consents"]
+            self.assertEqual({a["name"]: a["record_id"] for a in acts},
+                             {name: d["event"]["record_id"] for name, d in details.items()})
+
+    def test_the_entries_told_are_those_of_the_record(self):
+        got = self.expect(self.register(), 201)
+        rows = self.expect(self.get(f"/v1/subjects/{got['id']}/history", token="arena"), 200)["history"]
+        told = {got["entry"]: "subject", got["collect_entry"]: "collect", **{r["receipt"]["entry"]: "consent" for r in got["receipts"]}}
+        self.assertEqual({r["entry"]: r["kind"] for r in rows}, told)
+        self.assertEqual(len(told), 4)
+
+    def test_a_receipt_of_a_registration_is_of_one_document_and_outlives_the_person(self):
+        got = self.expect(self.register(), 201)
+        first, second = (r["receipt"] for r in got["receipts"])
+        self.covered(lambda: self.post("/v1/receipts", second))
+        self.assertGreaterEqual(self.post("/v1/receipts", {**first, "opening": second["opening"]}).status, 400)
+        self.expect(self.delete(f"/v1/subjects/{got['id']}", token="arena"), 200)
+        for one in got["receipts"]:
+            self.assertEqual(self.verify(self.made(one["receipt"]))["detail"]["event"]["name"], one["document"])
+
+
+class ManyDocuments(Registering, Bookshop):
+    """As many documents as a policy can have, the words among them."""
+    annexes = 30
+    words = "data identifiers: mail-address.\n"
+    rules = """
+```rule sell
+we may collect, use any for opening-an-account only with agreed.
+```
+
+```rule keep
+we may store any until 2 years after account-closed.
+```
+"""
+    def test_all_documents_a_policy_can_have_are_agreed_to_with_a_receipt(self):
+        got = self.expect(self.post("/v1/register", {"email": "ann@example.org", "language": "en"}, token="counter"), 201)
+        self.assertEqual(sorted(r["document"] for r in got["receipts"]), sorted(["shop", *("annex-%d" % n for n in range(self.annexes))]))
+        entries = [r["receipt"]["entry"] for r in got["receipts"]]
+        self.assertEqual([got["entry"], *entries, got["collect_entry"]], list(range(got["entry"], got["entry"] + self.annexes + 3)))
+        self.assertEqual(len(self.checked(got, "counter")), self.annexes + 1)
 
 
 class Receipts(Record):

@@ -14,6 +14,7 @@ class Accounts(People):
         self.assertEqual({h["field"] for h in held}, {"contact-phone", "account-username", "account-credential"})
         acts = self.expect(self.get(f"/v1/subjects/{made['id']}/consents", token="shop"), 200)["consents"]
         self.assertEqual([(a["name"], a["event_state"]) for a in acts], [("group", "ConsentGiven")])
+        self.assertEqual([r["document"] for r in made["receipts"]], ["group"])
         self.problem(self.post("/v1/register", {k: v for k, v in account.items() if k != "phone"}, token="shop"), 422, "missing-member")
         self.problem(self.post("/v1/register", {**account, "gender": "f"}, token="shop"), 422, "unknown-member", contains="gender")
         child = {**account, "phone": self.phone(), "birth_date": "2014-08-20"}

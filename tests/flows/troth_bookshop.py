@@ -35,17 +35,32 @@ document shop "Policy of a bookshop".
 revision 3 in force from 2026-01-01.
 ```
 %s"""
+ANNEX = """# Annex {0}
+
+```document
+document annex-{0} "Annex {0}".
+prevails over {1}.
+revision 1 in force from 2026-01-01.
+```
+
+```rule sell
+we may use street for selling only with agreed.
+```
+"""
 
 
 class Bookshop(Flow):
-    """`words`: declarations beside the common ones; `rules`: blocks of rules."""
+    """`words`: declarations beside the common ones; `rules`: blocks of rules; `annexes`: how many documents beside the first."""
     words = rules = ""
+    annexes = 0
 
     @classmethod
     def setUpClass(cls):
         folder = tempfile.mkdtemp(prefix="troth-flow-")
         cls.addClassCleanup(shutil.rmtree, folder)
         cls.texts = {"words": WORDS % cls.words, "shop": TEXT % cls.rules}
+        for n in range(cls.annexes):
+            cls.texts["annex-%d" % n] = ANNEX.format(n, ", ".join(["shop", *("annex-%d" % i for i in range(n))]))
         for name, text in cls.texts.items():
             with open(os.path.join(folder, name + ".md"), "w") as f:
                 f.write(text)
