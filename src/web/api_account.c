@@ -168,8 +168,10 @@ void api_register(struct call *c)
         if (err == ERR_REFUSED)
             call_refuse(c, answer);
     }
-    if (err != OK)
+    if (err != OK) {
+        call_undone(c, 0);
         return;
+    }
     answer_account(c, &s, &to);
 }
 

@@ -121,18 +121,6 @@ static enum err line_run(struct call *c, const struct json *line, struct subject
 
 /* ---- A line that fails */
 
-/* Of what it left for the record only a refusal stays; its person was never there. */
-static void entries_undo(struct gate_call *g, size_t before)
-{
-    if (g->n_entries > before && g->entries[g->n_entries - 1].leaf.kind == AUDIT_REFUSED) {
-        g->entries[before] = g->entries[g->n_entries - 1];
-        g->entry_has_subject[before] = false;
-        g->n_entries = before + 1;
-    } else {
-        g->n_entries = before;
-    }
-}
-
 static void put_problem(struct import *im, uint64_t number)
 {
     struct call *c = im->call;
@@ -169,7 +157,7 @@ static enum err line_take(struct import *im, const struct json *line, uint64_t n
         im->imported++;
     } else {
         store_savepoint_undo(c->gate.st);
-        entries_undo(&c->gate, before);
+        call_undone(c, before);
         put_problem(im, number);
         s = nobody;
     }

@@ -158,6 +158,21 @@ void call_refuse(struct call *c, const struct gate_answer *a)
 
 /* ---- The record */
 
+void call_undone(struct call *c, size_t before)
+{
+    struct gate_call *g = &c->gate;
+    size_t last = g->n_entries - 1;
+    if (g->n_entries <= before)
+        return;
+    bool refusal = g->entries[last].leaf.kind == AUDIT_REFUSED;
+    if (refusal) {
+        g->entries[before] = g->entries[last];
+        g->opening[before] = g->opening[last];
+        g->entry_has_subject[before] = false;
+    }
+    g->n_entries = before + refusal;
+}
+
 void call_entry(struct call *c, struct text *t, const char *name, size_t which)
 {
     struct response *res = c->res;

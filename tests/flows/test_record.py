@@ -248,6 +248,16 @@ class Registered(Registering):
         for one in got["receipts"]:
             self.assertEqual(self.verify(self.made(one["receipt"]))["detail"]["event"]["name"], one["document"])
 
+    def test_a_refused_registration_leaves_the_refusal_alone(self):
+        """The person never was: no entry may say that they were made and agreed."""
+        size = int(self.published().split("\n")[1])
+        answer = self.problem(self.register("shop", birth_date="2014-08-20"), 403, "refused", reason="guardian_required")
+        self.assertNotIn("receipts", answer)
+        self.assertEqual(answer["decision"]["entry"], size)
+        self.assertEqual(int(self.published().split("\n")[1]), size + 1)
+        done = run_troth("audit", "prove", self.daemon.data, size)
+        self.assertEqual(self.verify(done.stdout)["kind"], "refused")
+
 
 class ManyDocuments(Registering, Bookshop):
     """As many documents as a policy can have, the words among them."""
