@@ -255,7 +255,9 @@ TEST(random_changes_are_always_seen)
             step(p);
             scratch_commit();
         }
-        snprintf(want, sizeof want, n[p] ? "c%lld" : "", (long long)n[p]);
+        want[0] = 0;
+        if (n[p])
+            snprintf(want, sizeof want, "c%lld", (long long)n[p]);
         EXPECT_INT(asked(p, last), (size_t)n[p]);
         EXPECT(strcmp(last, want) == 0);
     }
