@@ -304,7 +304,10 @@ static enum err put_name(struct backup_writer *w, struct fail *f)
     if (rc != 0)
         return fail_set(f, errno == EEXIST ? ERR_CONFLICT : ERR_IO, "%s cannot get its name: %s", w->path,
                         strerrordesc_np(errno));
-    return file_sync_dir(folder, f);
+    enum err err = file_sync_dir(folder, f);
+    if (err != OK) /* it may be gone after a power cut: no backup was made */
+        unlink(w->path);
+    return err;
 }
 
 enum err backup_finish(struct backup_writer *w, uint64_t *bytes, uint64_t *parts, struct fail *f)

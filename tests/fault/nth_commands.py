@@ -74,13 +74,14 @@ class Place:
             db.close()
 
 
-# ---- The commands: what is run, what is true when it has done its work, what must not be left if it has not
+# ---- The commands: what is run, what is true when it has done its work (`deleted`: no deletion failed), what must not be left
+# if it has not
 
 class Import:
     def args(self, place, again):
         return ["import", place.path("people"), "--name", "people", "--patience", "0", "--data", place.data]
 
-    def done(self, place):
+    def done(self, place, deleted):
         told = place.ids()
         faults = ["of line p%d: ids %s" % (n, told.get("p%d" % n)) for n in range(PERSONS + LINES) if len(told.get("p%d" % n, [])) != 1]
         there = place.count("SELECT count(*) FROM subject")
@@ -91,7 +92,7 @@ class ClassKey:
     def args(self, place, again):
         return ["key", "rotate", "--class", "adult", "--data", place.data]
 
-    def done(self, place):
+    def done(self, place, deleted):
         rows = place.count("SELECT group_concat(DISTINCT generation) FROM person_key", "keys.db")
         kept = place.count("SELECT group_concat(generation) FROM class_key WHERE class = 'adult'", "keys.db")
         return [] if rows == kept else ["keys of persons are under generation %s, there is %s" % (rows, kept)]
@@ -101,9 +102,9 @@ class MasterKey:
     def args(self, place, again):
         return ["key", "rotate", "--master", "--data", place.data]
 
-    def done(self, place):
+    def done(self, place, deleted):
         return ["a key beside the master key: " + name for name in os.listdir(place.data)
-                if name.startswith("master-key") and name != "master-key"]
+                if deleted and name.startswith("master-key") and name != "master-key"]
 
 
 class Backup:
@@ -113,7 +114,7 @@ class Backup:
         return ["backup", "--data-file", out + "/data", "--keys-file", out + "/keys", "--region", "CN", "--for",
                 place.path("secret.pub"), "--data", place.data]
 
-    def done(self, place):
+    def done(self, place, deleted):
         out, faults = place.path("again"), []
         args = ["restore", place.path("restored"), "--data-file", out + "/data", "--keys-file", out + "/keys", "--key",
                 place.path("secret"), "--master-key", os.path.join(place.data, "master-key")]
@@ -169,7 +170,7 @@ def one(command, base, token, shim, call, number, kind):
         again = troth(*command.args(place, True))
         if again.returncode:
             faults.append("run again: exit %d: %s" % (again.returncode, again.stderr))
-        faults += command.done(place) + held(place, token) + fault_daemon.verify(place.data)
+        faults += command.done(place, kind != "u") + held(place, token) + fault_daemon.verify(place.data)
         return met.returncode, faults
 
 
