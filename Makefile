@@ -228,7 +228,7 @@ bench-vault: ## sealing, opening, and keys of persons, in ns and us
 	@+$(MAKE) $(B)/bench/vault
 	@touch $(B)/bench.tsv && sed -i '/^vault-/d' $(B)/bench.tsv
 	@$(B)/bench/vault $(B)/bench.tsv
-bench: ## everything that is measured, beside its limit, with tables; also into build/bench.tsv; PEOPLE=1000000
+bench: ## everything that is measured, beside its limit, with tables; also into build/bench.tsv; PEOPLE=1000000: of a million, kept, without the sweep
 	@tools/deps
 	@+$(MAKE) all $(BENCH_BIN) $(B)/bench/unrecorded
 	@bench/bench.py $(if $(PEOPLE),--people $(PEOPLE) --keep) $(B)

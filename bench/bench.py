@@ -277,6 +277,7 @@ def writes(server, table, seconds, quick):
         return
     table.load("consent", server.ask(CONSENT, seconds=seconds, runs=RUNS, ids=server.ids))
     table.load("collect", server.ask(COLLECT, seconds=seconds, runs=RUNS, ids=server.ids))
+    table.load("history-limit", server.ask(HELLO, connections=32, seconds=seconds, runs=RUNS))
     table.load("history", server.ask(HISTORY, connections=32, seconds=seconds, runs=RUNS, ids=server.ids))
     erased = []
     for _ in range(RUNS):

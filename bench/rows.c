@@ -6,13 +6,14 @@
  * create-limit   1/s  a person's row and the row of their key
  * consent-limit  1/s  an event of one of so many persons
  * collect-limit  1/s  five values of 150 bytes, written over, of one of so many persons
+ * import-limit   1/s  a person with an event and five values
  *
- * It is what `create`, `consent` and `collect` of bench.py are held against: the same tables in the same two
- * files, opened as the daemon opens them, in groups of 128 as 128 callers make them. Each group is committed
- * in both files and then 128 entries of a record are written and synced, as everything acknowledged must be.
- * One thread; nothing is decided, sealed, hashed or asked over HTTP, and the outbox is left out. With --quick
- * only create-limit, in shorter runs. The folder should be on the disk that is to be measured (default: the
- * current one); it is removed afterwards.
+ * It is what `create`, `consent`, `collect` and `import` of bench.py are held against: the same tables in the
+ * same two files, opened as the daemon opens them, in groups of 128 as 128 callers make them. Each group is
+ * committed in both files and then 128 entries of a record are written and synced, as everything acknowledged
+ * must be. One thread; nothing is decided, sealed, hashed or asked over HTTP, and the outbox is left out.
+ * With --quick only create-limit, in shorter runs. The folder should be on the disk that is to be measured
+ * (default: the current one); it is removed afterwards.
  */
 #define _GNU_SOURCE /* nftw */
 #include "crypto.h"
@@ -143,6 +144,16 @@ static void collect(void)
         row(PUT_VALUE, NULL, sid << PLACE_SHIFT | field, SEALED);
 }
 
+static void import(void)
+{
+    uint8_t id[ID];
+    crypto_random(id, sizeof id);
+    create();
+    row(ADD_EVENT, id, n_persons, 32);
+    for (int64_t field = 1; field <= VALUES; field++)
+        row(PUT_VALUE, NULL, n_persons << PLACE_SHIFT | field, SEALED);
+}
+
 /* ---- Groups */
 
 static void log_group(void)
@@ -263,6 +274,7 @@ int main(int argc, char **argv)
     if (!quick) {
         measure("consent-limit", consent);
         measure("collect-limit", collect);
+        measure("import-limit", import);
     }
     files_close();
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);

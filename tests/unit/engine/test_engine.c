@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -477,6 +478,62 @@ TEST(a_full_queue_is_busy_and_stopping_answers_what_was_taken)
     folder_drop();
 }
 
+static atomic_uint syncs, reads_run;
+
+/* The record's: counted on their way. */
+int fdatasync(int fd)
+{
+    atomic_fetch_add(&syncs, 1);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void run_counted(struct job *j, struct store *st, void *ctx)
+{
+    run_read(j, st, ctx);
+    atomic_fetch_add(&reads_run, 1);
+}
+
+static void wait_for(const atomic_uint *counter, unsigned most)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    while (atomic_load(counter) < most)
+        nanosleep(&moment, NULL);
+}
+
+/* While the committer is at something else, 500 reads gather: they need two groups and not a sync each. */
+TEST(those_who_wait_share_a_sync)
+{
+    enum { N = 500 };
+    static struct ask *asks[N];
+    atomic_int answered = 0;
+    struct fail f = {0};
+    folder_new();
+    sem_init(&gate_open, 0, 0);
+    atomic_store(&reads_run, 0);
+    struct house h = house_open(1);
+    struct ask *first = ask_new(JOB_WRITE, run_blocked, "x");
+    EXPECT_INT(engine_submit(h.engine, &first->job, &f), OK);
+    for (int i = 0; i < N; i++) {
+        asks[i] = ask_new(JOB_READ, run_counted, "x");
+        asks[i]->answered = &answered;
+        asks[i]->entries = 1;
+        EXPECT_INT(engine_submit(h.engine, &asks[i]->job, &f), OK);
+    }
+    wait_for(&reads_run, N);
+    EXPECT_INT(atomic_load(&answered), 0); /* nobody before the record has it */
+    unsigned before = atomic_load(&syncs);
+    sem_post(&gate_open);
+    while (atomic_load(&answered) < N)
+        sched_yield();
+    EXPECT(atomic_load(&syncs) > before);
+    EXPECT(atomic_load(&syncs) - before < N / 20);
+    house_close(&h);
+    for (int i = 0; i < N; i++)
+        arena_free(asks[i]->arena);
+    arena_free(first->arena);
+    folder_drop();
+}
+
 /* ---- History */
 
 static void run_erase(struct job *j, struct store *st, void *ctx)
@@ -815,7 +872,7 @@ UNIT_MAIN(CASE(what_was_written_is_read), CASE(indexes_are_patched_into_the_answ
           CASE(a_lane_runs_reads_on_the_callers_thread), CASE(an_undone_write_stays_on_record),
           CASE(an_entry_the_record_cannot_hold_fails_its_job_only),
           CASE(registers_are_reloaded_before_the_answer), CASE(many_callers_each_see_their_own_writes),
-          CASE(a_full_queue_is_busy_and_stopping_answers_what_was_taken),
+          CASE(a_full_queue_is_busy_and_stopping_answers_what_was_taken), CASE(those_who_wait_share_a_sync),
           CASE(an_erased_person_leaves_the_history), CASE(rows_of_pruned_entries_leave_the_history),
           CASE(history_is_rebuilt_from_the_record), CASE(history_is_not_rebuilt_without_the_names),
           CASE(the_outbox_is_sealed_once_after_a_crash),
