@@ -4,8 +4,10 @@
  *
  * Rows of eight places; an id, being random, is its own hash and names the row. A row that is full gives the
  * place of one that was not used since it was last looked at, to whoever is asked for a second time within
- * its memory of four: those who come once drive nobody out. Each of 64 locks guards every 64th row, for a few
- * instructions: keys are opened and freed outside.
+ * its memory of four: those who come once drive nobody out. Each of 64 locks guards a 64th of the rows, for a
+ * few instructions: keys are opened and freed outside. Rows whose lock keeps nothing are not looked at, for a
+ * look at memory that nobody came to is a page of it: closing a store would cost more than most commands do
+ * in it.
  */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "vault_impl.h"
@@ -47,11 +49,23 @@ static void rows_make(struct vault_cache *c, size_t most)
     c->rows = room;
 }
 
+/* Rows of one lock lie together: those of lock n begin here. */
+static size_t first_row(const struct vault_cache *c, size_t n)
+{
+    return (n * c->n_rows + LOCKS - 1) / LOCKS;
+}
+
+static struct lock *lock_of(struct vault_cache *c, size_t row)
+{
+    return &c->lock[row * LOCKS / c->n_rows];
+}
+
 static void rows_free(struct vault_cache *c)
 {
-    for (size_t i = 0; i < c->n_rows; i++)
-        for (size_t w = 0; w < WAYS; w++)
-            vault_key_close(c->rows[i].way[w]);
+    for (size_t n = 0; n < LOCKS; n++)
+        for (size_t i = first_row(c, n); c->lock[n].kept && i < first_row(c, n + 1); i++)
+            for (size_t w = 0; w < WAYS; w++)
+                vault_key_close(c->rows[i].way[w]);
     if (c->rows)
         munmap(c->rows, c->n_rows * sizeof *c->rows);
 }
@@ -86,7 +100,7 @@ static struct row *row_lock(struct vault_cache *c, struct subject_id id, struct 
     if (!c->n_rows)
         return NULL;
     size_t i = h % c->n_rows;
-    *l = &c->lock[i % LOCKS];
+    *l = lock_of(c, i);
     pthread_mutex_lock(&(*l)->mutex);
     return &c->rows[i];
 }
@@ -191,26 +205,32 @@ bool cache_drop(void *ctx, struct span subject)
     return true;
 }
 
-static void row_empty(struct row *r, struct lock *l)
+/* Whether its lock keeps any still. */
+static bool row_empty(struct row *r, struct lock *l)
 {
     struct person_key *gone[WAYS] = {0};
     pthread_mutex_lock(&l->mutex);
-    for (size_t w = 0; w < WAYS; w++) {
+    for (size_t w = 0; w < WAYS && l->kept; w++) {
         if (!r->way[w])
             continue; /* rows that nobody came to are not written to */
         gone[w] = r->way[w];
         r->way[w] = NULL;
         l->kept--;
     }
+    bool more = l->kept > 0;
     pthread_mutex_unlock(&l->mutex);
     for (size_t w = 0; w < WAYS; w++)
         vault_key_close(gone[w]);
+    return more;
 }
 
 void cache_empty(struct vault_cache *c)
 {
-    for (size_t i = 0; i < c->n_rows; i++)
-        row_empty(&c->rows[i], &c->lock[i % LOCKS]);
+    for (size_t n = 0; n < LOCKS; n++) {
+        size_t i = first_row(c, n), end = first_row(c, n + 1);
+        while (i < end && row_empty(&c->rows[i], &c->lock[n]))
+            i++;
+    }
 }
 
 size_t vault_cache_default(uint64_t memory, uint64_t lockable)

@@ -455,6 +455,25 @@ TEST(opened_keys_are_kept_up_to_the_bound)
     teardown();
 }
 
+static long faults(void)
+{
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return used.ru_minflt;
+}
+
+TEST(memory_that_no_key_came_to_is_not_looked_at)
+{
+    setup();
+    vault_cache_limit(vault, VAULT_CACHE_MOST);
+    EXPECT_INT(open_in(scratch_st, &ann), OK);
+    EXPECT_INT(vault_cache_stats(vault).kept, 1);
+    long before = faults();
+    vault_cache_limit(vault, 0);                                    /* closes what is kept */
+    EXPECT(faults() - before < (long)(VAULT_CACHE_MOST / 256 / 8)); /* room for 256 keys is a page */
+    teardown();
+}
+
 TEST(R145_a_destroyed_key_opens_on_no_thread_from_the_commit_on)
 {
     setup();
@@ -1175,6 +1194,7 @@ int main(void)
         CASE(destroying_a_key_happens_with_the_commit),
         CASE(more_memory_keeps_more_opened_keys_within_bounds),
         CASE(opened_keys_are_kept_up_to_the_bound),
+        CASE(memory_that_no_key_came_to_is_not_looked_at),
         CASE(R145_a_destroyed_key_opens_on_no_thread_from_the_commit_on),
         CASE(a_destruction_that_is_undone_leaves_the_key),
         CASE(R145_an_erasure_without_its_ledger_line_is_not_acknowledged),
