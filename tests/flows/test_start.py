@@ -2,7 +2,7 @@
 """Starts that must fail: exit code 1, a message that says what and what to do, and nothing changed."""
 import hashlib, os, re, shutil, subprocess, sys, tempfile, unittest
 
-from troth_flow import BUILD, POLICY, READY_S, ROOT, Daemon, run_troth, on_files
+from troth_flow import BUILD, POLICY, READY_S, ROOT, Daemon, on_files, prepared, run_troth
 
 
 def tree(folder):
@@ -19,7 +19,7 @@ def tree(folder):
 
 class Start(unittest.TestCase):
     def setUp(self):
-        self.daemon = Daemon(demo=False)
+        self.daemon = prepared(demo=False)
         self.addCleanup(self.daemon.remove)
 
     def path(self, *names):

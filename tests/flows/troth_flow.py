@@ -14,7 +14,7 @@ Each class has one daemon with the reference policy and the demo services; `fres
 `token` is a service's name, a literal token, or None. A daemon that dies, does not stop cleanly or prints a sanitizer
 report fails its test.
 """
-import atexit, contextlib, http.client, json, os, pty, re, shutil, signal, subprocess, tempfile, threading, time, unittest
+import atexit, contextlib, fcntl, hashlib, http.client, json, os, pty, re, shutil, signal, subprocess, tempfile, threading, time, unittest
 
 import pg_server
 
@@ -265,17 +265,31 @@ class Daemon:
             link.close()
 
 
+def sparse(source, to):
+    """A copy in which zeros take no room: a segment of the record is 16 MB of little else."""
+    zeros = bytes(1 << 16)
+    with open(source, "rb") as f, open(to, "wb") as out:
+        while block := f.read(len(zeros)):
+            if block == zeros:
+                out.seek(len(block), os.SEEK_CUR)
+            else:
+                out.write(block)
+        out.truncate()
+    shutil.copymode(source, to)
+
+
 class Prepared:
     """What a daemon that was made and never started has: its folder and its databases."""
-    def __init__(self, daemon):
-        self.place = tempfile.mkdtemp(prefix="troth-prepared-")
-        self.urls = pg_server.pair(SERVER, daemon.urls) if daemon.urls else ()
-        shutil.copytree(daemon.data, self.place, dirs_exist_ok=True)
-        atexit.register(shutil.rmtree, self.place, ignore_errors=True)
-        self.first = daemon.urls
+    def __init__(self, place, daemon=None):
+        self.place, self.urls = place, ()
+        if daemon:
+            shutil.copytree(daemon.data, place + ".new", copy_function=sparse)
+            os.rename(place + ".new", place)  # whole, or not there
+            self.urls = pg_server.pair(SERVER, daemon.urls) if daemon.urls else ()
+            self.first = daemon.urls
 
     def into(self, data, urls):
-        shutil.copytree(self.place, data)
+        shutil.copytree(self.place, data, copy_function=sparse)
         if not urls:
             return
         with open(os.path.join(data, "database")) as f:
@@ -289,16 +303,27 @@ class Prepared:
 PREPARED = {}  # by options
 
 
-def prepared(options):
-    """A daemon made with these options. The second with the same ones has a copy of what the first began with: then the
-    installations of a class are one, at the same moment, which tests of a single daemon cannot tell."""
-    key = repr(sorted(options.items()))
+def prepared(**options):
+    """A daemon made with these options. Whoever asks for the same ones again has a copy of what the first began with: then
+    these installations are one, made at the same moment, which tests of a single daemon cannot tell. On files that holds for
+    all the flows of a run (TROTH_PREPARED), for their `troth init` is the same command; with a database, for one flow."""
+    key = repr([options.get(name, usual) for name, usual in (("policy", POLICY), ("demo", True), ("instant", START), ("more", ()))])
     if not {"policy", "demo", "instant", "args", "env", "more"}.issuperset(options):
         return Daemon(**options)
     if key in PREPARED:
         return Daemon(**options, copy=PREPARED[key])
-    daemon = Daemon(**options)
-    PREPARED[key] = Prepared(daemon)
+    kept = os.environ.get("TROTH_PREPARED", "")
+    if not kept or SERVER:
+        kept = tempfile.mkdtemp(prefix="troth-prepared-")
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    place = os.path.join(kept, hashlib.sha256(key.encode()).hexdigest()[:16])
+    with open(place + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(place):
+            PREPARED[key] = Prepared(place)
+            return Daemon(**options, copy=PREPARED[key])
+        daemon = Daemon(**options)
+        PREPARED[key] = Prepared(place, daemon)
     return daemon
 
 
@@ -313,7 +338,7 @@ class Flow(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if not cls.fresh:
-            cls.daemon = prepared(cls.daemon_options)
+            cls.daemon = prepared(**cls.daemon_options)
             cls.addClassCleanup(cls.daemon.remove)
             cls.daemon.start()
 
@@ -337,7 +362,7 @@ class Flow(unittest.TestCase):
 
     def setUp(self):
         if self.fresh:
-            self.daemon = prepared(self.daemon_options)
+            self.daemon = prepared(**self.daemon_options)
             self.addCleanup(self.daemon.remove)
             self.daemon.start()
         else:
