@@ -84,10 +84,14 @@ class Pages(Flow):
 
     def test_try_leaves_nothing_on_record(self):
         size = lambda: self.get("/audit/checkpoint").text.split("\n")[1]
-        before = size()
-        for _ in range(5):
-            self.html(QUESTION)
-        self.assertEqual(size(), before)
+        for _ in range(2):  # a quarter of a second after its start the daemon itself puts something down, once
+            before = size()
+            for _ in range(5):
+                self.html(QUESTION)
+            after = size()
+            if after == before:
+                break
+        self.assertEqual(after, before)
 
     def test_try_says_which_name_is_unknown_and_escapes_it(self):
         text = self.html("/try?purpose=%3Cscript%3Ealert(1)%3C/script%3E&field=contact-phone").text
