@@ -245,7 +245,8 @@ enum err audit_verify(const char *data, struct audit_report *report,
                       void (*progress)(void *, uint64_t, uint64_t), void *ctx, struct fail *f);
 /* The same, and that the record contains heads which somebody kept: signed notes of this log, out of a
  * receipt or from a witness. The one in audit/witnessed is looked at in any case. Only so are a cut end and a
- * history that was rewritten with the genuine key seen. */
+ * history that was rewritten with the genuine key seen. ERR_BAD_VALUE, and nothing is checked: one of those
+ * given is no head, or of another log. */
 #define AUDIT_OLDER_MAX 16
 struct audit_older {
     const char *name; /* for the fault */

@@ -104,14 +104,34 @@ static void take_head(struct verifier *v, const char *name, struct span note)
         v->head_name[v->n_heads++] = name;
 }
 
+/* What is no head of a log of this name tells nothing about the record: the caller took the wrong file. One
+ * of this name that another key signed does: the key may have been exchanged. */
+static enum err check_given(struct verifier *v, const struct audit_older *given, struct fail *f)
+{
+    struct merkle_checkpoint c;
+    if (merkle_checkpoint_read(v->a, given->note, NULL, &c, NULL) != OK) {
+        fail_hint(f, "give a signed head (/audit/checkpoint) or a receipt; nothing was checked");
+        return fail_set(f, ERR_BAD_VALUE, "%s: it is no head of a record, and no receipt", given->name);
+    }
+    if (span_eq(c.origin, v->id.origin))
+        return OK;
+    fail_hint(f, "this record is %.*s; nothing was checked", SPAN_F(v->id.origin));
+    return fail_set(f, ERR_BAD_VALUE, "%s: it is of another record, %.*s", given->name, SPAN_F(c.origin));
+}
+
 /* Before the log's own notes, which must not be behind them. */
-static void take_heads(struct verifier *v)
+static enum err take_heads(struct verifier *v, struct fail *f)
 {
     struct span note;
-    for (size_t i = 0; i < v->n_older; i++)
+    for (size_t i = 0; i < v->n_older; i++) {
+        enum err e = check_given(v, &v->older[i], f);
+        if (e)
+            return e;
         take_head(v, v->older[i].name, v->older[i].note);
+    }
     if (small_read(v->a, v->dir, "witnessed", NOTE_FILE_MAX, &note, NULL) == OK)
         take_head(v, WITNESSED, note);
+    return OK;
 }
 
 static void heads_within(struct verifier *v)
@@ -151,8 +171,9 @@ static enum err read_identity(struct verifier *v, struct fail *f)
     enum err e = identity_read(v->a, v->dir, &v->id, &why);
     if (!e)
         e = read_floor(v, &why);
-    if (!e)
-        take_heads(v);
+    enum err wrong = e ? OK : take_heads(v, f);
+    if (wrong)
+        return wrong;
     if (!e)
         e = note_read(v->a, v->dir, "checkpoint", &v->id, &note, &v->shown, &why);
     if (!e)

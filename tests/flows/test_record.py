@@ -488,6 +488,31 @@ class Witnesses(Record):
         self.assertEqual(done.returncode, 1)
         self.assertIn("does not extend", done.stderr)
 
+    @on_files
+    def test_a_file_that_is_no_head_of_this_record_accuses_nobody(self):
+        daemon, other = Daemon(), Daemon()
+        for one in daemon, other:
+            self.addCleanup(one.remove)
+            one.stop()
+        def head_of(one):
+            return open(os.path.join(one.data, "audit", "checkpoint"), "rb").read()
+        self.assertNotEqual(head_of(daemon).split(b"\n")[0], head_of(other).split(b"\n")[0])
+        good = self.file("good", head_of(daemon))
+        wrong = [("/etc/passwd", "no head"), (self.file("empty", b""), "no head"), (self.file("half", head_of(daemon)[:40]), "no head"),
+                 (self.file("foreign", head_of(other)), "another record")]
+        for path, says in wrong:
+            for more in [], ["--json"], ["--against", good]:
+                done = run_troth("audit", "verify", daemon.data, "--against", path, *more)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), path)
+                self.assertIn(path + ": ", done.stderr)
+                self.assertIn(says, done.stderr)
+        self.assertEqual(run_troth("audit", "verify", daemon.data, "--against", good).returncode, 0)
+        # One of this name that another key signed may tell of an exchanged key.
+        forged = self.file("forged", head_of(daemon)[:-10] + b"AAAAAAAA=\n")
+        done = run_troth("audit", "verify", daemon.data, "--against", forged)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("NOT as it was written", done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
