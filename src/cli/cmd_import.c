@@ -11,6 +11,7 @@
 #include "json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -32,10 +33,14 @@ struct job {
     const char *in_path, *ids_path, *rejects_path;
     int unwritten; /* errno of an outcome that could not be written */
     char name[65];
+    bool empty;                                       /* a file of no bytes */
     uint64_t size;                                    /* of the file in bytes; 0: unknown */
     uint64_t read, line, done, taken, refused, known; /* known: lines whose outcome is in the files already */
-    struct arena *arena;                              /* of one batch */
-    char *text[LINES_MAX];                            /* the batch's lines */
+    uint64_t last;                                    /* where the last batch began that was taken in */
+    struct digest lines;                              /* of all lines read */
+    struct span before;    /* the same of the first `done`, in hex; empty: unknown */
+    struct arena *arena;   /* of one batch */
+    char *text[LINES_MAX]; /* the batch's lines */
     size_t len[LINES_MAX], n, bytes;
     struct fail why[LINES_MAX]; /* of lines that are no JSON */
     int64_t patience_ms;
@@ -61,6 +66,7 @@ static int name_file(struct job *j, const char *path)
     size_t n = S_ISREG(st.st_mode) ? fread(head, 1, NAMED_BY, j->in) : 0;
     if (ferror(j->in))
         return cannot("read", path);
+    j->empty = S_ISREG(st.st_mode) && !n;
     if (!j->size)
         return CLI_OK;
     rewind(j->in);
@@ -92,7 +98,7 @@ static int open_all(struct job *j)
         return CLI_FAILED;
     if (name)
         snprintf(j->name, sizeof j->name, "%s", name);
-    if (!j->name[0])
+    if (!j->name[0] && !j->empty)
         return cli_usage(c->command, "what is no regular file needs --name");
     j->ids_path = beside(c, "ids", path, ".ids");
     j->rejects_path = beside(c, "rejects", path, ".rejects");
@@ -107,6 +113,12 @@ static void batch_clear(struct job *j)
         free(j->text[i]);
     j->n = j->bytes = 0;
     arena_reset(j->arena);
+}
+
+/* Each line goes into the digest of those before it. */
+static void digest_line(struct job *j, const char *text, size_t n)
+{
+    crypto_sha256_v((struct span[]){span_of(j->lines.b, sizeof j->lines.b), span_of(text, n)}, 2, &j->lines);
 }
 
 static void check_line(struct job *j, size_t i)
@@ -134,6 +146,11 @@ static bool read_line(struct job *j)
     j->line++;
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         n--;
+    digest_line(j, text, (size_t)n);
+    if (j->line < j->last && j->line < j->done) { /* taken in before, and its outcome is asked for no more */
+        free(text);
+        return true;
+    }
     j->text[j->n] = text;
     j->len[j->n] = (size_t)n;
     j->bytes += (size_t)n < LINE_MAX_ ? (size_t)n : 0;
@@ -323,6 +340,8 @@ static int ask(struct job *j, uint64_t from, bool with_lines, const struct json 
             json_null(&t, NULL);
     }
     json_close(&t, ']');
+    if (with_lines)
+        json_hex(&t, "digest", j->lines.b, sizeof j->lines.b);
     json_close(&t, '}');
     struct arena *mine = j->cli->arena;
     j->cli->arena = j->arena; /* what a request takes goes with the batch */
@@ -343,10 +362,40 @@ static void take_done(struct job *j, const struct json *answer)
     j->done = (uint64_t)done;
 }
 
+/* Only when all lines that were taken in have been read is it sure that they are in this input. */
+static int other_input(const struct job *j)
+{
+    if (j->line < j->done)
+        fprintf(stderr, "troth: %s has %llu lines, and %llu were taken in under the name %s\n", j->in_path,
+                (unsigned long long)j->line, (unsigned long long)j->done, j->name);
+    else
+        fprintf(
+            stderr,
+            "troth: the first %llu lines of %s are not those that were taken in under the name %s: at least "
+            "one differs\n",
+            (unsigned long long)j->done, j->in_path, j->name);
+    fputs(
+        "  nothing was taken in now; put lines that are new, or were refused and are corrected, into a file "
+        "of their own\n",
+        stderr);
+    return CLI_FAILED;
+}
+
+static bool same_lines(const struct job *j)
+{
+    char hex[2 * sizeof j->lines.b + 1];
+    hex_put(hex, j->lines.b, sizeof j->lines.b);
+    return !j->before.len || span_is(j->before, hex);
+}
+
 /* Lines that were taken in before: only those whose outcome never reached the files matter. */
 static int batch_pass(struct job *j, uint64_t first)
 {
     const struct json *answer;
+    if (j->line < j->done) /* the input ends here; take_all says so */
+        return CLI_OK;
+    if (!same_lines(j))
+        return other_input(j);
     if (j->known >= first + j->n - 1)
         return CLI_OK;
     int code = ask(j, 0, false, &answer);
@@ -375,10 +424,11 @@ static void show(const struct job *j)
     cli_progress(j->size ? "bytes" : "lines", j->size ? j->read : j->line, j->size);
 }
 
-/* A batch never spans what is done and what is not. */
+/* A batch never spans what is done and what is not. What is done is not sent: however long, it is one. */
 static bool batch_full(const struct job *j)
 {
-    return j->n == LINES_MAX || j->bytes + LINE_MAX_ > BYTES_MAX || j->line == j->done;
+    bool big = j->bytes + LINE_MAX_ > BYTES_MAX && j->line > j->done;
+    return j->n == LINES_MAX || big || j->line == j->done;
 }
 
 static int take_all(struct job *j)
@@ -398,6 +448,8 @@ static int take_all(struct job *j)
         show(j);
     }
     cli_progress_end();
+    if (code == CLI_OK && j->line < j->done)
+        code = other_input(j);
     return code;
 }
 
@@ -432,24 +484,57 @@ static int take_outcomes(struct job *j, const char *path)
     return code;
 }
 
+/* What another import told, or this file before it was changed, is nowhere else: not written over. */
+static int refuse_outcomes(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !st.st_size)
+        return CLI_OK;
+    fprintf(stderr,
+            "troth: %s holds what another import told, or this file before it was changed\n"
+            "  all lines would be taken in, as new persons. Put corrected lines into a file of their own; or "
+            "move it away, or give others with --ids and --rejects\n",
+            path);
+    return CLI_FAILED;
+}
+
+/* Both hold what tells of persons: for their owner only. */
+static FILE *open_outcome(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
+    if (fd >= 0 && !f)
+        close(fd);
+    return f;
+}
+
+/* How far it was when this began. */
+static void take_before(struct job *j, const struct json *answer)
+{
+    int64_t first = 0;
+    take_done(j, answer);
+    json_read_i64(answer, "first", false, &first, NULL);
+    j->last = (uint64_t)first;
+    j->before = arena_copy(j->cli->arena, json_span(json_get(answer, "digest")));
+}
+
 static int open_outcomes(struct job *j)
 {
     const struct json *answer;
     int code = ask(j, 0, false, &answer);
     if (code != CLI_OK)
         return code;
-    take_done(j, answer);
+    take_before(j, answer);
     arena_reset(j->arena);
-    if (j->done)
-        code = take_outcomes(j, j->ids_path);
-    if (j->done && code == CLI_OK)
-        code = take_outcomes(j, j->rejects_path);
+    const char *const path[] = {j->ids_path, j->rejects_path};
+    for (size_t i = 0; i < 2 && code == CLI_OK; i++)
+        code = j->done ? take_outcomes(j, path[i]) : refuse_outcomes(path[i]);
     if (code != CLI_OK)
         return code;
-    j->ids = fopen(j->ids_path, j->done ? "a" : "w");
+    j->ids = open_outcome(j->ids_path);
     if (!j->ids)
         return cannot("write", j->ids_path);
-    j->rejects = fopen(j->rejects_path, j->done ? "a" : "w");
+    j->rejects = open_outcome(j->rejects_path);
     return j->rejects ? CLI_OK : cannot("write", j->rejects_path);
 }
 
@@ -481,6 +566,17 @@ static void job_end(struct job *j)
     cli_close(j->cli);
 }
 
+/* All of its no lines are taken in: no failure, and no file is made. */
+static int nothing(struct job *j)
+{
+    if (j->cli->json)
+        puts("{\"lines\":0,\"before\":0,\"imported\":0,\"refused\":0}");
+    else
+        printf("%s is empty: there is nobody to take in\n", j->in_path);
+    job_end(j);
+    return CLI_OK;
+}
+
 int cmd_import(struct cli *c)
 {
     struct job *j = ARENA_NEW(c->arena, struct job);
@@ -490,6 +586,8 @@ int cmd_import(struct cli *c)
     const char *patience = cli_get(c, "patience");
     j->patience_ms = (patience ? atoll(patience) : PATIENCE_S) * 1000LL;
     int code = crypto_start(&f) == OK ? open_all(j) : cli_fail(&f);
+    if (code == CLI_OK && j->empty && !j->name[0])
+        return nothing(j);
     if (code == CLI_OK)
         code = open_outcomes(j);
     uint64_t before = j->done;

@@ -14,11 +14,12 @@
 struct import {
     struct call *call;
     struct arena *main, *scratch;
-    struct span mark; /* name of its row in `meta` */
-    uint64_t done;    /* lines taken in */
+    struct span mark, lines; /* names of its rows in `meta` */
+    uint64_t done;           /* lines taken in */
     struct span
-        last;        /* of the batch before: the number of its first line, then an id for each, zeros: none */
-    struct text ids; /* of this batch, the same way */
+        last; /* of the batch before: the number of its first line, then an id for each, zeros: none */
+    struct span digest; /* of the lines up to `done`, as the caller makes it; empty: none came */
+    struct text ids;    /* of this batch, the same way */
     struct text problems;
     uint64_t imported;
 };
@@ -34,14 +35,24 @@ static enum err state_read(struct import *im)
     im->done = (uint64_t)store_i(&rows, 0);
     im->last = arena_copy(im->main, store_t(&rows, 1));
     store_done(&rows);
+    if (!store_one(c->gate.st, Q_META_GET, ARGS(ARG_T(im->lines)), &rows, &c->fail))
+        return rows.err;
+    if ((uint64_t)store_i(&rows, 0) == im->done) /* else lines came after it without one */
+        im->digest = arena_copy(im->main, store_t(&rows, 1));
+    store_done(&rows);
     return OK;
 }
 
 static enum err state_write(struct import *im)
 {
-    return store_run(im->call->gate.st, Q_META_PUT,
-                     ARGS(ARG_T(im->mark), ARG_I(im->done), ARG_B(text_span(&im->ids))), NULL,
-                     &im->call->fail);
+    struct call *c = im->call;
+    enum err err =
+        store_run(c->gate.st, Q_META_PUT, ARGS(ARG_T(im->mark), ARG_I(im->done), ARG_B(text_span(&im->ids))),
+                  NULL, &c->fail);
+    if (err != OK || !im->digest.len)
+        return err;
+    return store_run(c->gate.st, Q_META_PUT, ARGS(ARG_T(im->lines), ARG_I(im->done), ARG_B(im->digest)), NULL,
+                     &c->fail);
 }
 
 /* ---- One line */
@@ -224,6 +235,8 @@ static void answer_import(struct import *im, struct span ids)
     json_open(&t, "problems", '[');
     text_put(&t, text_span(&im->problems));
     json_close(&t, ']');
+    if (im->digest.len)
+        json_string(&t, "digest", im->digest);
     json_close(&t, '}');
     http_json(im->call->res, 200, &t);
 }
@@ -241,6 +254,7 @@ void api_import(struct call *c)
     const struct json *lines = json_get(c->body, "lines");
     int64_t from = 0;
     im.mark = arena_join(c->arena, SPAN("import"), ':', call_member(c, "name"));
+    im.lines = arena_join(c->arena, SPAN("import-lines"), ':', call_member(c, "name"));
     im.ids = text_new(c->arena, 4096);
     im.problems = text_new(c->arena, 1024);
     json_read_i64(c->body, "from", true, &from, NULL);
@@ -256,6 +270,7 @@ void api_import(struct call *c)
         return;
     }
     ids_begin(&im);
+    im.digest = call_member(c, "digest");
     im.scratch = arena_new(0);
     enum err err = lines_take(&im, lines);
     arena_free(im.scratch);

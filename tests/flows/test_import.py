@@ -52,6 +52,72 @@ class Import(People):
         self.assertEqual((again["before"], again["imported"]), (70, 0))
         self.assertEqual(len(self.told(".ids")), 70)
 
+    def kept(self):
+        return [open(self.path + suffix).read() for suffix in (".ids", ".rejects")]
+
+    def test_outcomes_of_another_import_are_not_written_over(self):
+        self.write([line(1), line(2, service="shup"), line(3)])
+        self.take(code=1)
+        told = self.kept()
+        self.write([line(1), line(2), line(3)])  # corrected in place: every line would be a new person
+        done = self.take(code=1)
+        for words in self.path + ".ids", "file of their own", "--ids":
+            self.assertIn(words, done.stderr)
+        self.assertEqual(self.kept(), told)
+        os.remove(self.path + ".ids")  # the refused lines alone are kept as well
+        self.assertIn(self.path + ".rejects", self.take(code=1).stderr)
+        self.assertEqual(open(self.path + ".rejects").read(), told[1])
+        moved = [o for kind in ("ids", "rejects") for o in ("--" + kind, os.path.join(self.daemon.home, "moved." + kind))]
+        self.assertEqual(json.loads(self.take("--json", *moved).stdout)["imported"], 3)
+
+    def test_an_input_that_was_changed_is_not_gone_on_with(self):
+        long = "x" * 3000
+        lines = [line(n, data=[{"purpose": "order-payment", "values": {"order-items": long}}]) for n in range(1, 401)]
+        self.write(lines)
+        self.assertGreater(os.path.getsize(self.path), 1 << 20)  # else all of it gives its name
+        self.take()
+        told = self.kept()
+        self.write(lines[:379] + [line(380, data=[{"purpose": "order-payment", "values": {"order-items": "y" + long[1:]}}])] + lines[380:])
+        done = self.take(code=1)
+        self.assertEqual(done.stdout, "")
+        for words in "first 400 lines", "differs", "file of their own":
+            self.assertIn(words, done.stderr)
+        os.rename(self.path + ".ids", self.path + ".ids.old")
+        self.take(code=1)  # with nothing told anew
+        self.assertEqual(open(self.path + ".ids").read(), "")
+        os.rename(self.path + ".ids.old", self.path + ".ids")
+        self.assertEqual(self.kept(), told)
+        self.write(lines)
+        self.assertEqual(json.loads(self.take("--json").stdout)["before"], 400)
+
+    def test_a_named_input_may_grow_and_not_shrink_or_change(self):
+        self.write([line(n) for n in range(1, 131)])
+        self.take("--name", "grows")
+        self.write([line(n) for n in range(1, 201)])
+        self.assertEqual(json.loads(self.take("--json", "--name", "grows").stdout)["imported"], 70)
+        told = self.kept()
+        self.write([line(n) for n in range(1, 151)])
+        done = self.take("--name", "grows", code=1)
+        self.assertIn("has 150 lines, and 200 were taken in", done.stderr)
+        self.write([line(n) for n in range(2, 302)])
+        self.assertIn("first 200 lines", self.take("--name", "grows", code=1).stderr)
+        self.assertEqual(self.kept(), told)
+
+    def test_outcomes_are_for_their_owner_only(self):
+        self.write([line(1), line(2, service="shup")])
+        before = os.umask(0o022)
+        self.addCleanup(os.umask, before)
+        self.take(code=1)
+        self.assertEqual([os.stat(self.path + s).st_mode & 0o777 for s in (".ids", ".rejects")], [0o600, 0o600])
+
+    def test_an_empty_file_has_nobody_in_it(self):
+        self.write([])
+        done = self.take()
+        self.assertIn("empty", done.stdout)
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(json.loads(self.take("--json").stdout)["lines"], 0)
+        self.assertFalse(os.path.exists(self.path + ".ids"))
+
     def told_once(self, lines, wrong):
         """Each line has one outcome, in one of the files."""
         self.assertEqual([i["line"] for i in self.told(".ids")], [n for n in range(1, lines + 1) if n not in wrong])
