@@ -79,9 +79,21 @@ static off_t log_at;
 static long run_ms = RUN_MS;
 static int64_t n_persons, persons = PERSONS;
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+static void folder_drop(void)
+{
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "rows: %s\n", what);
+    folder_drop();
     exit(1);
 }
 
@@ -240,12 +252,6 @@ static void files_close(void)
     close(log_fd);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
 static void fill(void)
 {
     while (n_persons < persons)
@@ -277,6 +283,6 @@ int main(int argc, char **argv)
         measure("import-limit", import);
     }
     files_close();
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder_drop();
     return 0;
 }

@@ -7,11 +7,11 @@
 
 #define MACHINE_UNBOUNDED UINT64_MAX
 
-/* Bytes of memory: the machine's, or less where the group of processes it runs in (cgroup v2: a container, a
- * unit with MemoryMax=) may have less. */
+/* Bytes of memory: the machine's, or less where the group of processes it runs in (cgroups of either version:
+ * a container, a unit with MemoryMax= or MemoryHigh=) may have less. */
 uint64_t machine_memory(void);
 /* Bytes that may be locked against being written to swap: RLIMIT_MEMLOCK, or MACHINE_UNBOUNDED where it has
- * no end or CAP_IPC_LOCK is held. */
+ * no end or does not hold for us (CAP_IPC_LOCK). */
 uint64_t machine_lockable(void);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Nothing of what a command holds reaches swap. See cli_impl.h */
-#define _GNU_SOURCE /* MCL_ONFAULT, mlock2 */
+#define _GNU_SOURCE /* MCL_ONFAULT */
 #include "cli_impl.h"
 
 #include "log.h"
+#include "machine.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -14,26 +15,12 @@
 #define BOTH        "--lock-memory and --no-lock-memory exclude each other."
 #define LOCK_REMEDY "allow it (LimitMEMLOCK=infinity in the systemd unit)"
 
-/* May we lock more than the limit (CAP_IPC_LOCK)? Neither a user id nor the set of capabilities says so where
- * there are user namespaces: it is tried. Nothing is touched, so that no memory is taken. */
-static bool may_exceed(size_t limit)
-{
-    size_t more = limit + (size_t)sysconf(_SC_PAGESIZE);
-    void *p = mmap(NULL, more, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    bool may = p != MAP_FAILED && mlock2(p, more, MLOCK_ONFAULT) == 0;
-    if (p != MAP_FAILED)
-        munmap(p, more);
-    return may;
-}
-
 /* A limit would be met in the midst of serving, by a mapping that fails: there must be none, or none that
  * holds for us. */
 static bool is_unlimited(void)
 {
-    struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY}, now;
-    return setrlimit(RLIMIT_MEMLOCK, &all) == 0 ||
-           (getrlimit(RLIMIT_MEMLOCK, &now) == 0 &&
-            (now.rlim_cur == RLIM_INFINITY || may_exceed((size_t)now.rlim_cur)));
+    struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+    return setrlimit(RLIMIT_MEMLOCK, &all) == 0 || machine_lockable() == MACHINE_UNBOUNDED;
 }
 
 /* Pages count when they are first touched: what is only reserved (stacks, caches) takes nothing. */

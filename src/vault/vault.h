@@ -27,8 +27,8 @@ struct vault_person {
     bool child; /* key class */
 };
 
-/* Opened keys that are kept, of 192 bytes each: what a 64th of the memory holds, between these. Of memory
- * that may not be locked no more than the fewest. */
+/* Opened keys that are kept, of 192 bytes each: what a 64th of the memory holds, between these two; but no
+ * more than half of the memory that may be locked takes, where that has an end. */
 #define VAULT_CACHE_FEWEST 65536   /* 13 MB when full */
 #define VAULT_CACHE_MOST   2097152 /* 400 MB when full */
 
@@ -221,8 +221,8 @@ enum err vault_held(struct store *st, const struct vault_person *s, struct span 
 enum err vault_normalise(struct arena *a, struct span kind, struct span plain, struct span *out,
                          struct fail *f);
 /* Blind index: the keyed MAC of a normalised identifier; letter case does not tell two apart. ERR_BAD_VALUE
- * if it is not one. ERR_TAKEN if another person has it in any field, without saying who. One of each field for
- * a person: the old one goes. */
+ * if it is not one. ERR_TAKEN if another person has it in any field, without saying who. One of each field
+ * for a person: the old one goes. */
 enum err vault_index_put(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
                          struct span field, struct span plain, struct fail *f);
 enum err vault_index_drop(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,

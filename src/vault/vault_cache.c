@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { WAYS = 8, ASKED = 4, LOCKS = 64, MEMORY_PART = 64, KEY_BYTES = 192 };
+enum { WAYS = 8, ASKED = 4, LOCKS = 64, MEMORY_PART = 64, KEY_BYTES = 192, LOCKED_BYTES = 64 };
 
 struct row {
     _Alignas(64) struct person_key *way[WAYS];
@@ -235,10 +235,12 @@ void cache_empty(struct vault_cache *c)
 
 size_t vault_cache_default(uint64_t memory, uint64_t lockable)
 {
-    uint64_t n = memory / MEMORY_PART / KEY_BYTES;
-    if (n < VAULT_CACHE_FEWEST || lockable < memory / MEMORY_PART)
-        return VAULT_CACHE_FEWEST;
-    return n < VAULT_CACHE_MOST ? (size_t)n : VAULT_CACHE_MOST;
+    uint64_t n = memory / MEMORY_PART / KEY_BYTES, locked = lockable / 2 / LOCKED_BYTES;
+    if (n < VAULT_CACHE_FEWEST)
+        n = VAULT_CACHE_FEWEST;
+    if (n > VAULT_CACHE_MOST)
+        n = VAULT_CACHE_MOST;
+    return (size_t)(n < locked ? n : locked);
 }
 
 void vault_cache_limit(struct vault *v, size_t most)

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing readable in swap: a daemon, and a command, with values in their hands are pressed out of memory."""
-import json, os, re, socket, subprocess, time, unittest
+import json, os, re, resource, socket, subprocess, time, unittest
 
 from troth_flow import BUILD, SERVER, TROTH
 from troth_known import VALUES, Known, memory_of
 from troth_swap import NoSwap, SwapFile, has_swap, in_swap, page_out
 
 LOCKS = not re.search("address|thread|memory", BUILD)
-MAY_LOCK_LITTLE = ("setpriv", "--bounding-set=-ipc_lock,-sys_resource", "prlimit", "--memlock=8388608:8388608")  # root all the same
+MOST = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+LITTLE = 8 << 20 if MOST == resource.RLIM_INFINITY else min(MOST, 8 << 20)
+MAY_LOCK_LITTLE = ("setpriv", "--bounding-set=-ipc_lock,-sys_resource", "prlimit", f"--memlock={LITTLE}:{LITTLE}")  # root all the same
 SAYS = "the memory cannot be locked: this user may lock a limited amount only: values can reach swap"
 BIG = {"purpose": "order-payment", "fields": ["order-items", "order-address"]}
 ANSWERS = 24  # of 420 KB each, to one client that reads none: more than the kernel takes for it
@@ -100,10 +102,18 @@ class Swap(Known):
             texts.update({"digits of " + name: digits, name: bytes.fromhex(digits.decode())})
         return {name for name, text in texts.items() if text in content}
 
+    def is_readable(self, content):
+        return len(self.hits(content)) > VALUES // 2 and ANSWERED in content and "token of shop" in self.secrets(content)
+
     def press(self, holds):
         """Until that holds, and some times more."""
         pid = self.daemon.process.pid
-        self.wait(lambda: page_out(pid) is None and holds())
+        try:
+            self.wait(lambda: page_out(pid) is None and holds())
+        except AssertionError:
+            if in_swap(pid) == 0:
+                self.skipTest("nothing leaves memory here (a group that may not swap?)")
+            raise
         for _ in range(TIMES):
             page_out(pid)
             time.sleep(0.1)
@@ -119,8 +129,7 @@ class Swap(Known):
         self.daemon.restart("--no-lock-memory")
         with self.swap() as swap:
             links = self.fill()
-            self.assertGreater(self.press(lambda: len(self.hits(swap.content())) > VALUES // 2), 0)
-            self.assertIn(ANSWERED, swap.content())
+            self.assertGreater(self.press(lambda: self.is_readable(swap.content())), 0)
             self.assertEqual(self.secrets(swap.content()), {"token of shop"})  # keys are locked by themselves
             self.let_go(links)
         self.daemon.restart()
@@ -128,7 +137,7 @@ class Swap(Known):
             links = self.fill()
             self.assertEqual(self.press(lambda: True), 0)
             self.assertEqual(self.hits(swap.content()), set())
-            self.assertNotIn(ANSWERED, swap.content())
+            self.assertFalse(ANSWERED in swap.content())
             self.assertEqual(self.secrets(swap.content()), set())
             self.assertGreaterEqual(self.known_in_memory(), self.known)  # it had them all the while
             self.assertEqual(self.secrets(self.memory()), {"token of shop", "audit-key"})

@@ -7,7 +7,7 @@
 
 Run as a program it is the keeper of such a file: it ends it when its standard input closes, however its reader died.
 """
-import ctypes, mmap, os, re, struct, subprocess, sys, tempfile, uuid
+import ctypes, fcntl, mmap, os, re, struct, subprocess, sys, tempfile, uuid
 
 SIZE = 64 << 20  # a daemon at work has 20 MB of its own
 PAGE = mmap.PAGESIZE
@@ -22,11 +22,21 @@ class NoSwap(Exception):
     pass
 
 
+def zswaps():
+    try:
+        with open(ZSWAP) as f:
+            return f.read().strip() == "Y"
+    except OSError:
+        return False
+
+
 class SwapFile:
     """`folder`: on a disk; in memory there is no swapping."""
     def __init__(self, folder):
-        if os.path.exists(ZSWAP) and open(ZSWAP).read().strip() == "Y":
+        if zswaps():
             raise NoSwap("zswap keeps in memory what was to be written")
+        self.only = open("/proc/swaps")  # the machine's: one test at a time looks for what it has sent there
+        fcntl.flock(self.only, fcntl.LOCK_EX)
         handle, self.path = tempfile.mkstemp(prefix="swap-", dir=folder)
         os.close(handle)
         self.keeper = subprocess.Popen([sys.executable, os.path.abspath(__file__), self.path], stdin=subprocess.PIPE,
@@ -53,6 +63,7 @@ class SwapFile:
         self.keeper.wait()
         if os.path.exists(self.path):
             os.unlink(self.path)
+        self.only.close()
 
     def __enter__(self):
         return self

@@ -413,8 +413,10 @@ TEST(more_memory_keeps_more_opened_keys_within_bounds)
     EXPECT_INT(vault_cache_default(0, MACHINE_UNBOUNDED), VAULT_CACHE_FEWEST);
     EXPECT_INT(vault_cache_default(gib / 4, MACHINE_UNBOUNDED), VAULT_CACHE_FEWEST);
     EXPECT_INT(vault_cache_default(8 * gib, MACHINE_UNBOUNDED), 8 * gib / 64 / 192);
-    EXPECT_INT(vault_cache_default(8 * gib, 8 << 20), VAULT_CACHE_FEWEST); /* the rest could reach swap */
-    EXPECT_INT(vault_cache_default(8 * gib, gib / 8), 8 * gib / 64 / 192);
+    EXPECT_INT(vault_cache_default(8 * gib, 8 << 20), 65536); /* the rest could reach swap */
+    EXPECT_INT(vault_cache_default(8 * gib, 65536), 512);
+    EXPECT_INT(vault_cache_default(8 * gib, 0), 0);
+    EXPECT_INT(vault_cache_default(8 * gib, gib), 8 * gib / 64 / 192);
     EXPECT_INT(vault_cache_default(512 * gib, MACHINE_UNBOUNDED), VAULT_CACHE_MOST);
     EXPECT_INT(vault_cache_default(MACHINE_UNBOUNDED, MACHINE_UNBOUNDED), VAULT_CACHE_MOST);
 }
