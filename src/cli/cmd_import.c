@@ -8,6 +8,7 @@
 #include "cli_impl.h"
 
 #include "crypto.h"
+#include "file.h"
 #include "json.h"
 
 #include <errno.h>
@@ -33,11 +34,14 @@ struct job {
     const char *in_path, *ids_path, *rejects_path;
     int unwritten; /* errno of an outcome that could not be written */
     char name[65];
-    bool empty;                                       /* a file of no bytes */
-    uint64_t size;                                    /* of the file in bytes; 0: unknown */
-    uint64_t read, line, done, taken, refused, known; /* known: lines whose outcome is in the files already */
-    uint64_t last;                                    /* where the last batch began that was taken in */
-    struct digest lines;                              /* of all lines read */
+    bool empty;    /* a file of no bytes */
+    uint64_t size; /* of the file in bytes; 0: unknown */
+    uint64_t read, line, done, taken, refused;
+    uint64_t last;  /* where the last batch began that was taken in when this began */
+    uint64_t known; /* the last line before it that the files tell of */
+    uint64_t told;  /* lines of it that they tell of, a bit each */
+    bool unsynced[2];
+    struct digest lines;   /* of all lines read */
     struct span before;    /* the same of the first `done`, in hex; empty: unknown */
     struct arena *arena;   /* of one batch */
     char *text[LINES_MAX]; /* the batch's lines */
@@ -175,6 +179,7 @@ static bool put_line(struct job *j, FILE *to, const struct text *t)
     if (j->at != to && !flush_outcomes(j))
         return false;
     j->at = to;
+    j->unsynced[to == j->rejects] = true;
     if (fprintf(to, "%.*s\n", SPAN_F(text_span(t))) < 0)
         j->unwritten = errno;
     return !j->unwritten;
@@ -250,6 +255,14 @@ static bool put_outcome(struct job *j, const struct json *answer, struct span id
     return put_reject(j, line, problem_of(j, json_get(answer, "problems"), line, i), i);
 }
 
+/* Is its outcome in the files since before this began? */
+static bool is_told(const struct job *j, uint64_t line)
+{
+    if (line < j->last)
+        return line <= j->known;
+    return line - j->last < LINES_MAX && (j->told >> (line - j->last) & 1);
+}
+
 /* The persons are in the folder: the same command tells again what could not be written, and goes on. */
 static int not_written(struct job *j)
 {
@@ -268,12 +281,27 @@ static int put_outcomes(struct job *j, const struct json *answer, uint64_t first
     json_read_i64(answer, "first", false, &from, NULL);
     for (size_t k = 0; written && k < json_count(ids); k++) {
         uint64_t line = (uint64_t)from + k;
-        if (line < first || line >= first + j->n || line <= j->known)
+        if (line < first || line >= first + j->n || is_told(j, line))
             continue;
         written = put_outcome(j, answer, json_span(json_at(ids, k)), line, (size_t)(line - first));
-        j->known = line;
     }
     return flush_outcomes(j) ? CLI_OK : not_written(j);
+}
+
+/* The daemon tells again of its last batch only: what went before is on disk before the next one is sent. */
+static int sync_outcomes(struct job *j)
+{
+    FILE *const files[] = {j->ids, j->rejects};
+    for (size_t i = 0; i < 2; i++) {
+        /* a terminal or a pipe keeps nothing */
+        if (!j->unsynced[i] || fdatasync(fileno(files[i])) == 0 || errno == EINVAL || errno == EROFS)
+            continue;
+        j->unwritten = errno;
+        j->at = files[i];
+        return not_written(j);
+    }
+    j->unsynced[0] = j->unsynced[1] = false;
+    return CLI_OK;
 }
 
 /* ---- Sending */
@@ -396,7 +424,10 @@ static int batch_pass(struct job *j, uint64_t first)
         return CLI_OK;
     if (!same_lines(j))
         return other_input(j);
-    if (j->known >= first + j->n - 1)
+    bool all = true;
+    for (uint64_t line = first; line < first + j->n; line++)
+        all &= is_told(j, line);
+    if (all)
         return CLI_OK;
     int code = ask(j, 0, false, &answer);
     return code == CLI_OK ? put_outcomes(j, answer, first) : code;
@@ -408,7 +439,9 @@ static int batch_send(struct job *j)
     uint64_t first = j->line - j->n + 1;
     if (first <= j->done)
         return batch_pass(j, first);
-    int code = ask(j, first, true, &answer);
+    int code = sync_outcomes(j);
+    if (code == CLI_OK)
+        code = ask(j, first, true, &answer);
     if (code != CLI_OK)
         return code;
     take_done(j, answer);
@@ -450,20 +483,28 @@ static int take_all(struct job *j)
     cli_progress_end();
     if (code == CLI_OK && j->line < j->done)
         code = other_input(j);
-    return code;
+    return code == CLI_OK ? sync_outcomes(j) : code;
 }
 
 /* ---- The files of outcomes */
 
-/* The last line number a file tells of. `whole`: its bytes without what was just being written. */
-static int read_outcomes(FILE *f, const char *path, uint64_t *last, off_t *whole)
+static void note_told(struct job *j, uint64_t line)
+{
+    if (line >= j->last && line - j->last < LINES_MAX)
+        j->told |= UINT64_C(1) << (line - j->last);
+    else if (line > j->known)
+        j->known = line;
+}
+
+/* The lines a file tells of. `whole`: its bytes without what was just being written. */
+static int read_outcomes(struct job *j, FILE *f, const char *path, off_t *whole)
 {
     char *text = NULL;
     size_t cap = 0;
     for (ssize_t n; (n = getline(&text, &cap, f)) > 0 && text[n - 1] == '\n'; *whole += n) {
         unsigned long long at = 0;
-        if (sscanf(text, "{\"line\":%llu", &at) == 1 && at > *last)
-            *last = at;
+        if (sscanf(text, "{\"line\":%llu", &at) == 1)
+            note_told(j, at);
     }
     free(text);
     return ferror(f) ? cannot("read", path) : CLI_OK;
@@ -477,7 +518,7 @@ static int take_outcomes(struct job *j, const char *path)
     if (!f)
         return errno == ENOENT ? CLI_OK : cannot("read", path);
     bool file = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
-    int code = file ? read_outcomes(f, path, &j->known, &whole) : CLI_OK;
+    int code = file ? read_outcomes(j, f, path, &whole) : CLI_OK;
     fclose(f);
     if (file && code == CLI_OK && whole < st.st_size && truncate(path, whole) != 0)
         return cannot("write", path);
@@ -498,13 +539,18 @@ static int refuse_outcomes(const char *path)
     return CLI_FAILED;
 }
 
-/* Both hold what tells of persons: for their owner only. */
-static FILE *open_outcome(const char *path)
+/* Both hold what tells of persons: for their owner only. A new name is on disk before anything is told there.
+ */
+static FILE *open_outcome(struct job *j, const char *path)
 {
+    const char *slash = strrchr(path, '/');
+    struct span folder = slash ? span_of(path, (size_t)(slash - path)) : SPAN(".");
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
     if (fd >= 0 && !f)
         close(fd);
+    if (f)
+        file_sync_dir(arena_str(j->cli->arena, folder.len ? folder : SPAN("/")), NULL);
     return f;
 }
 
@@ -531,11 +577,24 @@ static int open_outcomes(struct job *j)
         code = j->done ? take_outcomes(j, path[i]) : refuse_outcomes(path[i]);
     if (code != CLI_OK)
         return code;
-    j->ids = open_outcome(j->ids_path);
+    j->ids = open_outcome(j, j->ids_path);
     if (!j->ids)
         return cannot("write", j->ids_path);
-    j->rejects = open_outcome(j->rejects_path);
+    j->rejects = open_outcome(j, j->rejects_path);
     return j->rejects ? CLI_OK : cannot("write", j->rejects_path);
+}
+
+/* Persons whose ids nothing tells again: files that were cut, moved away or are others than before. */
+static int lost_outcomes(const struct job *j)
+{
+    if (j->known + 1 >= j->last)
+        return CLI_OK;
+    fprintf(
+        stderr,
+        "troth: of lines %llu to %llu, taken in before, neither %s nor %s tells: those files are not as the "
+        "import left them\n",
+        (unsigned long long)j->known + 1, (unsigned long long)j->last - 1, j->ids_path, j->rejects_path);
+    return CLI_FAILED;
 }
 
 static void tell(const struct job *j, uint64_t before)
@@ -593,8 +652,10 @@ int cmd_import(struct cli *c)
     uint64_t before = j->done;
     if (code == CLI_OK)
         code = take_all(j);
-    if (code == CLI_OK)
+    if (code == CLI_OK) {
         tell(j, before);
+        code = lost_outcomes(j);
+    }
     if (code == CLI_OK && j->refused)
         code = CLI_FAILED;
     job_end(j);

@@ -262,6 +262,45 @@ int open(const char *path, int flags, ...)
     return open_in(AT_FDCWD, path, flags, mode);
 }
 
+/* What stdio reads and writes it asks the kernel for by itself: its own calls fail, as those below would make them. */
+static bool stream_fails(FILE *f, char kind)
+{
+    int fd = f ? fileno(f) : -1;
+    if (fd < 0 || short_writes || !strchr(kinds, kind) || !below(fd) || !fails_as(kind))
+        return false;
+    f->_flags |= _IO_ERR_SEEN;
+    return true;
+}
+
+ssize_t __getdelim(char **line, size_t *size, int end, FILE *f)
+{
+    ssize_t (*real)(char **, size_t *, int, FILE *) = next("__getdelim");
+    return stream_fails(f, 'r') ? -1 : real(line, size, end, f);
+}
+
+ssize_t getline(char **line, size_t *size, FILE *f)
+{
+    return __getdelim(line, size, '\n', f);
+}
+
+size_t fread(void *to, size_t size, size_t n, FILE *f)
+{
+    size_t (*real)(void *, size_t, size_t, FILE *) = next("fread");
+    return stream_fails(f, 'r') ? 0 : real(to, size, n, f);
+}
+
+size_t __fread_chk(void *to, size_t room, size_t size, size_t n, FILE *f)
+{
+    size_t (*real)(void *, size_t, size_t, size_t, FILE *) = next("__fread_chk");
+    return stream_fails(f, 'r') ? 0 : real(to, room, size, n, f);
+}
+
+int fflush(FILE *f)
+{
+    int (*real)(FILE *) = next("fflush");
+    return stream_fails(f, 'w') ? EOF : real(f);
+}
+
 FILE *fopen(const char *path, const char *how)
 {
     FILE *(*real)(const char *, const char *) = next("fopen");

@@ -148,6 +148,33 @@ class Import(People):
             self.take()
             self.told_once(4, set())
 
+    def cut(self, suffix, lines):
+        with open(self.path + suffix) as f:
+            kept = f.readlines()[:lines]
+        with open(self.path + suffix, "w") as f:
+            f.writelines(kept)
+
+    def test_what_the_daemon_tells_no_more_is_missed(self):
+        """Three batches of 63; what is lost of the last is told again, of those before it nobody can."""
+        self.write([line(n) for n in range(1, 171)])
+        self.take()
+        self.cut(".ids", 100)
+        done = self.take(code=1)
+        self.assertIn("of lines 101 to 126, taken in before, neither", done.stderr)
+        self.assertEqual([i["line"] for i in self.told(".ids")], [*range(1, 101), *range(127, 171)])
+
+    def test_of_the_last_batch_each_line_is_missed_by_itself(self):
+        """Either file may have lost its end, whatever the other tells."""
+        self.write([line(n, **({} if n not in (128, 170) else {"service": "shup"})) for n in range(1, 171)])
+        self.take(code=1)
+        for ids, rejects in ((130, 2), (127, 0), (168, 1), (126, 2)):
+            self.cut(".ids", ids)
+            self.cut(".rejects", rejects)
+            done = self.take(code=0 if rejects == 2 else 1)
+            self.assertEqual(done.stderr, "")
+            self.assertEqual(sorted(i["line"] for i in self.told(".ids")), [n for n in range(1, 171) if n not in (128, 170)])
+            self.assertEqual(sorted(i["line"] for i in self.told(".rejects")), [128, 170])
+
     def test_what_cannot_be_read_is_no_end_of_the_file(self):
         for path in self.daemon.home, os.path.join(self.daemon.home, "none"):
             self.path = path
