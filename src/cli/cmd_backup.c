@@ -46,6 +46,27 @@ struct run {
 
 /* ---- For whom */
 
+/* Nothing of a file that may be a secret is repeated, neither in the message nor in a backup. */
+static enum err no_public(const char *path, struct span text, struct fail *f)
+{
+    uint8_t any[KEY_LEN];
+    bool digits = hex_get(text, any, sizeof any);
+    crypto_wipe(any, sizeof any);
+    if (box_secret_like(text)) {
+        fail_hint(f, "give FILE.pub, which `troth backup key FILE` made beside it");
+        return fail_set(f, ERR_BAD_VALUE, "%s is the secret that opens backups, no public key", path);
+    }
+    if (digits) {
+        fail_hint(f,
+                  "a FILE.pub of an older troth: put it beside its secret FILE, and `troth backup key FILE` "
+                  "writes it anew, with the word that tells what it is");
+        return fail_set(f, ERR_BAD_VALUE,
+                        "%s does not say that it is public: 64 hex digits alone may be a secret", path);
+    }
+    fail_hint(f, "`troth backup key FILE` makes a pair; give FILE.pub");
+    return fail_set(f, ERR_BAD_VALUE, "%s is no public key of backups", path);
+}
+
 static enum err read_public(struct cli *c, const char *path, uint8_t pk[BOX_PK_LEN], struct fail *f)
 {
     struct span text;
@@ -53,10 +74,7 @@ static enum err read_public(struct cli *c, const char *path, uint8_t pk[BOX_PK_L
     if (err != OK)
         return err;
     text = span_trim(text);
-    if (text.len == (size_t)2 * BOX_PK_LEN && hex_get(text, pk, BOX_PK_LEN))
-        return OK;
-    fail_hint(f, "`troth backup key FILE` makes a pair; give FILE.pub");
-    return fail_set(f, ERR_BAD_VALUE, "%s is no public key: 64 hex digits", path);
+    return box_public_get(text, pk) ? OK : no_public(path, text, f);
 }
 
 static enum err read_who(struct run *r, struct target *t, struct fail *f)

@@ -62,8 +62,9 @@ enum err backup_opener(struct cli *c, const char *option, struct key **secret, s
     *secret = NULL;
     *out = (struct backup_with){0};
     enum err err = backup_words(c, &out->words, f);
+    enum box_file kind;
     if (err == OK && path)
-        err = key_read_file(path, secret, f);
+        err = box_key_read_file(path, secret, &kind, f);
     out->secret = *secret;
     if (err != OK || path || out->words.len)
         return err;
@@ -74,23 +75,53 @@ enum err backup_opener(struct cli *c, const char *option, struct key **secret, s
 
 /* ---- A pair of keys */
 
+/* The public half in the form of an older troth: the digits alone. */
+static bool older_public(struct cli *c, const char *open, const uint8_t pk[BOX_PK_LEN])
+{
+    struct span text;
+    uint8_t old[BOX_PK_LEN];
+    return file_read(c->arena, open, 1024, &text, NULL) == OK && hex_get(span_trim(text), old, sizeof old) &&
+           memcmp(old, pk, sizeof old) == 0;
+}
+
+/* Whether the file that is there is known to be a secret of backups and its public half is still to be
+ * written: it says so and the half is missing, or the half beside it is its own, in the older form. */
+static bool half_is_due(struct cli *c, const char *open)
+{
+    struct key *k = NULL;
+    uint8_t pk[BOX_PK_LEN];
+    enum box_file kind;
+    if (box_key_read_file(c->arg[0], &k, &kind, NULL) != OK)
+        return false;
+    box_public(k, pk);
+    key_free(k);
+    return (kind == BOX_FILE_SAID && !file_exists(open)) || older_public(c, open, pk);
+}
+
+static enum err make_secret(struct cli *c, const char *open, struct fail *f)
+{
+    if (file_exists(c->arg[0]) && half_is_due(c, open))
+        return OK;
+    if (file_exists(open))
+        return fail_set(f, ERR_CONFLICT, "%s exists already", open);
+    return box_key_create_file(c->arg[0], f);
+}
+
 int cmd_backup_key(struct cli *c)
 {
     struct fail f = {0};
     struct key *k = NULL;
     uint8_t pk[BOX_PK_LEN];
-    char hex[2 * BOX_PK_LEN + 2];
+    char text[BOX_PUBLIC_TEXT + 1];
+    enum box_file kind;
     const char *open = arena_str(c->arena, arena_fmt(c->arena, "%s.pub", c->arg[0]));
-    enum err err = file_exists(open) ? fail_set(&f, ERR_CONFLICT, "%s exists already", open) : OK;
+    enum err err = make_secret(c, open, &f);
     if (err == OK)
-        err = key_create_file(c->arg[0], &f);
-    if (err == OK)
-        err = key_read_file(c->arg[0], &k, &f);
+        err = box_key_read_file(c->arg[0], &k, &kind, &f);
     if (err == OK) {
         box_public(k, pk);
-        hex_put(hex, pk, sizeof pk);
-        hex[2 * BOX_PK_LEN] = '\n';
-        err = file_write_durable(open, span_of(hex, 2 * BOX_PK_LEN + 1), 0644, &f);
+        err = file_write_durable(open, arena_fmt(c->arena, "%.*s\n", SPAN_F(box_public_put(pk, text))), 0644,
+                                 &f);
     }
     key_free(k);
     if (err != OK)

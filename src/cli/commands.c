@@ -521,7 +521,8 @@ const struct cli_command cli_commands[] = {
     TALK("key rotate", "", 0, 0, "change a class key or the master key while serving; can be taken up again",
         cmd_key_rotate, rotate_options),
     HOLD("backup key", "FILE", 1, 1, "make the pair of keys that seals and opens backups", cmd_backup_key, NULL,
-        "FILE is the secret and opens them; FILE.pub seals them and may be given to anybody."),
+        "FILE is the secret and opens them; FILE.pub seals them and may be given to anybody. If FILE is there and FILE.pub is "
+        "missing, or is FILE's in the form of an older troth, FILE stays and FILE.pub is written anew."),
     HOLD("backup check", "FILE", 1, 1, "read a backup from beginning to end: is it whole?", cmd_backup_check,
         backup_check_options, "Exit codes: 0 it is, 1 it is damaged, cut or not sealed for this key, 2 usage."),
     {.words = "backup",

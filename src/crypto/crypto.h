@@ -47,6 +47,8 @@ enum err key_read_command(const char *command, struct key **out, struct fail *f)
 /* Creates such a file with a fresh key, mode 0600; refuses to overwrite (ERR_CONFLICT). Durable. */
 enum err key_create_file(const char *path, struct fail *f);
 void key_free(struct key *k);
+/* Whether both are one key; constant in time. */
+bool key_equal(const struct key *a, const struct key *b);
 /* A subkey for one use (HKDF-SHA-256, info = purpose, a literal of at most 128 bytes). */
 struct key *key_derive(const struct key *k, const char *purpose);
 /* Keyed 32-byte MAC (HMAC-SHA-256): blind indexes, pseudonyms, token digests. */
@@ -88,8 +90,21 @@ bool sign_check(const uint8_t pk[SIGN_PK_LEN], struct span msg, struct span sign
 #define PASSPHRASE_PASSES_MAX 16          /* of a file that claims to be one of ours */
 #define PASSPHRASE_KIB_MAX    (1u << 20)
 
-/* X25519: the secret is a key file as above, the public key is given away. */
+/* X25519: the public key is given away, so its text must be no other key's: `troth-backup-public ` and 64
+ * digits. Its secret is a key file as above with `troth-backup-secret ` before the digits. */
 void box_public(const struct key *secret, uint8_t pk[BOX_PK_LEN]);
+#define BOX_PUBLIC_TEXT (20 + 2 * BOX_PK_LEN)
+/* The text ends with a zero, which the span leaves out. */
+struct span box_public_put(const uint8_t pk[BOX_PK_LEN], char text[BOX_PUBLIC_TEXT + 1]);
+/* False: it is not exactly that. */
+bool box_public_get(struct span text, uint8_t pk[BOX_PK_LEN]);
+/* Whether a text begins as a secret does that opens backups. */
+bool box_secret_like(struct span text);
+/* As key_create_file and key_read_file; neither reads the other's. An older troth made secrets of digits
+ * alone: those open what is sealed for them, but may be anything. */
+enum box_file { BOX_FILE_SAID, BOX_FILE_DIGITS };
+enum err box_key_create_file(const char *path, struct fail *f);
+enum err box_key_read_file(const char *path, struct key **out, enum box_file *kind, struct fail *f);
 /* A key sealed for the owner of pk (an anonymous box: ephemeral X25519, XSalsa20-Poly1305). False: pk is no
  * point of the curve that can be used. */
 bool key_box(const struct key *k, const uint8_t pk[BOX_PK_LEN], uint8_t out[BOXED_LEN]);

@@ -43,9 +43,13 @@ size_t key_slots_used(void);
 void crypto_hkdf(struct span salt, struct span ikm, struct span info, uint8_t *out, size_t out_len);
 
 /* 32 bytes kept as 64 hex digits in a file only its owner reads. */
-enum err secret_file_read(const char *path, uint8_t out[KEY_LEN], struct fail *f);
+/* kind null: a secret that opens backups, as its file says, is refused; else both kinds are read and told. */
+enum err secret_file_read(const char *path, uint8_t out[KEY_LEN], enum box_file *kind, struct fail *f);
 enum err secret_command_read(const char *command, uint8_t out[KEY_LEN], struct fail *f);
-enum err secret_file_create(const char *path, const uint8_t secret[KEY_LEN], struct fail *f);
+/* `word` stands before the digits: "" or BOX_SECRET_WORD. */
+#define BOX_SECRET_WORD "troth-backup-secret "
+enum err secret_file_create(const char *path, const char *word, const uint8_t secret[KEY_LEN],
+                            struct fail *f);
 
 /* Ends the process: a library call that cannot fail on valid input did. */
 _Noreturn void crypto_fatal(const char *what);

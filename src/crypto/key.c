@@ -179,17 +179,27 @@ void key_mac(const struct key *k, struct span msg, uint8_t out[MAC_LEN])
     crypto_hmac(span_of(k->b, KEY_LEN), msg, out);
 }
 
-enum err key_read_file(const char *path, struct key **out, struct fail *f)
+static enum err read_file(const char *path, struct key **out, enum box_file *kind, struct fail *f)
 {
     struct key *k = key_slot();
     *out = NULL;
-    enum err e = secret_file_read(path, k->b, f);
+    enum err e = secret_file_read(path, k->b, kind, f);
     if (e) {
         key_free(k);
         return e;
     }
     *out = k;
     return OK;
+}
+
+enum err key_read_file(const char *path, struct key **out, struct fail *f)
+{
+    return read_file(path, out, NULL, f);
+}
+
+enum err box_key_read_file(const char *path, struct key **out, enum box_file *kind, struct fail *f)
+{
+    return read_file(path, out, kind, f);
 }
 
 enum err key_read_command(const char *command, struct key **out, struct fail *f)
@@ -205,10 +215,25 @@ enum err key_read_command(const char *command, struct key **out, struct fail *f)
     return OK;
 }
 
-enum err key_create_file(const char *path, struct fail *f)
+static enum err create_file(const char *path, const char *word, struct fail *f)
 {
     struct key *k = key_random();
-    enum err e = secret_file_create(path, k->b, f);
+    enum err e = secret_file_create(path, word, k->b, f);
     key_free(k);
     return e;
+}
+
+enum err key_create_file(const char *path, struct fail *f)
+{
+    return create_file(path, "", f);
+}
+
+enum err box_key_create_file(const char *path, struct fail *f)
+{
+    return create_file(path, BOX_SECRET_WORD, f);
+}
+
+bool key_equal(const struct key *a, const struct key *b)
+{
+    return crypto_equal(span_of(a->b, KEY_LEN), span_of(b->b, KEY_LEN));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* secret_file.c: a key on disk: 64 hex digits, one owner, no links. See crypto.h, key_read_file. */
+/* secret_file.c: a key on disk: 64 hex digits (of one that opens backups, after a word), one owner, no links.
+ * See crypto.h, key_read_file. */
 #include "crypto_impl.h"
 #include "file.h"
 
@@ -10,7 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HEX_LEN = 2 * KEY_LEN, FILE_MAX = HEX_LEN + 2 }; /* digits and one line end, CR LF at most */
+enum {
+    HEX_LEN = 2 * KEY_LEN,
+    WORD_LEN = sizeof BOX_SECRET_WORD - 1,
+    FILE_MAX = WORD_LEN + HEX_LEN + 2 /* one line end, CR LF at most */
+};
 
 static enum err refuse(struct fail *f, const char *path, const char *why, const char *remedy)
 {
@@ -72,31 +77,41 @@ static bool is_line_end(struct span s)
     return s.len == 0 || span_is(s, "\n") || span_is(s, "\r\n");
 }
 
-/* 64 digits and at most a line end. *n: bytes read, or -1. */
-static bool digits(int fd, ssize_t *n, uint8_t out[KEY_LEN])
+/* 64 digits and at most a line end; *kind: whether the word stands before them. *n: bytes read, or -1. */
+static bool digits(int fd, ssize_t *n, uint8_t out[KEY_LEN], enum box_file *kind)
 {
     uint8_t buf[FILE_MAX + 1];
     *n = read_all(fd, buf, sizeof buf);
     struct span s = span_of(buf, *n > 0 ? (size_t)*n : 0);
+    *kind = box_secret_like(s) ? BOX_FILE_SAID : BOX_FILE_DIGITS;
+    if (*kind == BOX_FILE_SAID)
+        s = span_sub(s, WORD_LEN, s.len);
     bool ok = s.len >= HEX_LEN && is_line_end(span_sub(s, HEX_LEN, s.len)) &&
               hex_get(span_sub(s, 0, HEX_LEN), out, KEY_LEN);
     crypto_wipe(buf, sizeof buf);
     return ok;
 }
 
-static enum err read_digits(int fd, const char *path, uint8_t out[KEY_LEN], struct fail *f)
+static enum err read_digits(int fd, const char *path, uint8_t out[KEY_LEN], enum box_file *kind,
+                            struct fail *f)
 {
     ssize_t n;
-    bool ok = digits(fd, &n, out);
+    enum box_file found;
+    bool ok = digits(fd, &n, out, &found);
     if (n < 0)
         return refuse(f, path, "cannot be read", "see whether the disk is mounted and sound");
-    if (ok)
+    if (ok && (kind || found == BOX_FILE_DIGITS)) {
+        if (kind)
+            *kind = found;
         return OK;
+    }
     crypto_wipe(out, KEY_LEN);
+    if (ok)
+        return refuse(f, path, "holds the secret that opens backups", "name the file of the key asked for");
     return refuse(f, path, "does not hold exactly 64 hex digits", "restore it from its backup");
 }
 
-enum err secret_file_read(const char *path, uint8_t out[KEY_LEN], struct fail *f)
+enum err secret_file_read(const char *path, uint8_t out[KEY_LEN], enum box_file *kind, struct fail *f)
 {
     /* O_NONBLOCK: a named pipe put in its place must not hang the start. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -104,17 +119,19 @@ enum err secret_file_read(const char *path, uint8_t out[KEY_LEN], struct fail *f
         return open_failed(f, path);
     enum err e = check_mode(fd, path, f);
     if (!e)
-        e = read_digits(fd, path, out, f);
+        e = read_digits(fd, path, out, kind, f);
     close(fd);
     return e;
 }
 
-static enum err write_secret(int fd, const uint8_t secret[KEY_LEN], struct fail *f)
+static enum err write_secret(int fd, const char *word, const uint8_t secret[KEY_LEN], struct fail *f)
 {
-    char text[HEX_LEN + 1];
-    hex_put(text, secret, KEY_LEN);
-    text[HEX_LEN] = '\n';
-    enum err e = file_write_all(fd, span_of(text, sizeof text), f);
+    char text[FILE_MAX];
+    size_t len = strlen(word);
+    memcpy(text, word, len);
+    hex_put(text + len, secret, KEY_LEN);
+    text[len + HEX_LEN] = '\n';
+    enum err e = file_write_all(fd, span_of(text, len + HEX_LEN + 1), f);
     crypto_wipe(text, sizeof text);
     if (!e && fsync(fd) != 0)
         e = fail_set(f, ERR_IO, "fsync of a key file: %s", strerror(errno));
@@ -145,7 +162,7 @@ static enum err sync_parent(const char *path, struct fail *f)
     return file_sync_dir(n == 0 ? "/" : dir, f);
 }
 
-enum err secret_file_create(const char *path, const uint8_t secret[KEY_LEN], struct fail *f)
+enum err secret_file_create(const char *path, const char *word, const uint8_t secret[KEY_LEN], struct fail *f)
 {
     uint8_t r[8];
     char hex[2 * sizeof r + 1], tmp[4096];
@@ -158,7 +175,7 @@ enum err secret_file_create(const char *path, const uint8_t secret[KEY_LEN], str
     if (fd < 0)
         return fail_set(f, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "%s cannot be created: %s", path,
                         strerror(errno));
-    enum err e = write_secret(fd, secret, f);
+    enum err e = write_secret(fd, word, secret, f);
     close(fd);
     if (!e)
         e = publish(tmp, path, f);
@@ -195,8 +212,9 @@ enum err secret_command_read(const char *command, uint8_t out[KEY_LEN], struct f
 {
     int from = -1, status = 0;
     ssize_t n = 0;
+    enum box_file kind = BOX_FILE_DIGITS;
     pid_t child = start_command(command, &from);
-    bool ok = from >= 0 && child > 0 && digits(from, &n, out);
+    bool ok = from >= 0 && child > 0 && digits(from, &n, out, &kind) && kind == BOX_FILE_DIGITS;
     if (from >= 0)
         close(from);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)

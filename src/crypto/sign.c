@@ -27,7 +27,7 @@ enum err sign_key_read_file(const char *path, struct sign_key **out, struct fail
 {
     *out = NULL;
     struct key *seed = key_slot();
-    enum err e = secret_file_read(path, seed->b, f);
+    enum err e = secret_file_read(path, seed->b, NULL, f);
     if (!e)
         *out = sign_key_of(seed);
     key_free(seed);

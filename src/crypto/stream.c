@@ -70,6 +70,29 @@ void box_public(const struct key *secret, uint8_t pk[BOX_PK_LEN])
     crypto_must(crypto_scalarmult_base(pk, secret->b) == 0, "X25519");
 }
 
+#define PUBLIC_WORD "troth-backup-public "
+_Static_assert(BOX_PUBLIC_TEXT == sizeof PUBLIC_WORD - 1 + 2 * BOX_PK_LEN, "a public key as text");
+
+struct span box_public_put(const uint8_t pk[BOX_PK_LEN], char text[BOX_PUBLIC_TEXT + 1])
+{
+    memcpy(text, PUBLIC_WORD, sizeof PUBLIC_WORD - 1);
+    hex_put(text + sizeof PUBLIC_WORD - 1, pk, BOX_PK_LEN);
+    return span_of(text, BOX_PUBLIC_TEXT);
+}
+
+bool box_public_get(struct span text, uint8_t pk[BOX_PK_LEN])
+{
+    size_t word = sizeof PUBLIC_WORD - 1;
+    return text.len == BOX_PUBLIC_TEXT && memcmp(text.p, PUBLIC_WORD, word) == 0 &&
+           hex_get(span_sub(text, word, text.len), pk, BOX_PK_LEN);
+}
+
+bool box_secret_like(struct span text)
+{
+    size_t word = sizeof BOX_SECRET_WORD - 1;
+    return text.len >= word && memcmp(text.p, BOX_SECRET_WORD, word) == 0;
+}
+
 bool key_box(const struct key *k, const uint8_t pk[BOX_PK_LEN], uint8_t out[BOXED_LEN])
 {
     crypto_thread();

@@ -148,6 +148,67 @@ class Backup(People):
                      "one.data", "one.keys", "--known-checkpoint", kept)
         self.restore()
 
+    # ---- For whom
+
+    def bare(self, name, of):
+        """A key file as an older troth made it: the digits alone."""
+        with open(of) as f:
+            digits = f.read().split()[-1]
+        with open(self.in_place(name), "w", opener=lambda path, how: os.open(path, how, 0o600)) as f:
+            f.write(digits + "\n")
+        return self.in_place(name)
+
+    def sealed_for(self, path, option="--for", code=0):
+        self.at("2026-11-23T02:00:00Z")
+        other = [] if option == "--for" else ["--for", self.secret + ".pub"]
+        done = self.daemon.cli("backup", "--data-file", self.in_place("x.data"), "--keys-file", self.in_place("x.keys"), "--region",
+                               "CN", *other, option, path, *self.daemon.here(), code=code)
+        if code:
+            self.assertEqual(self.files(), [], path)
+        return done
+
+    def test_R205_no_secret_is_taken_for_a_public_key(self):
+        folder = lambda name: os.path.join(self.daemon.data, name)
+        secrets = [(self.secret, "is the secret that opens backups"), (folder("master-key"), "64 hex digits alone may be a secret"),
+                   (folder("audit-key"), "64 hex digits alone may be a secret"),
+                   (self.bare("secret-old", self.secret), "64 hex digits alone may be a secret"),
+                   (self.bare("secret-old.pub", self.secret + ".pub"), "64 hex digits alone may be a secret"),
+                   (folder("audit/key.pub"), "is no public key of backups")]
+        for path, reason in secrets:
+            with open(path) as f:
+                digits = f.read().split()[-1]
+            for option in ("--for", "--keys-for"):
+                with self.subTest(path=path, option=option):
+                    said = self.sealed_for(path, option, code=1).stderr
+                    self.assertIn(reason, said)
+                    self.assertIn("troth backup key", said)
+                    self.assertNotIn(digits, said)
+        self.sealed_for(self.secret + ".pub")
+
+    def test_an_older_pair_of_keys_goes_on_with_its_public_half_written_anew(self):
+        old = self.bare("secret-old", self.secret)
+        again = lambda code=0: self.daemon.cli("backup", "key", old, code=code)
+        self.assertIn("exists already", again(code=1).stderr)  # digits alone, and nothing says what they are of
+        self.bare("secret-old.pub", os.path.join(self.daemon.data, "master-key"))
+        self.assertIn("exists already", again(code=1).stderr)  # something else's
+        os.remove(old + ".pub")
+        self.bare("secret-old.pub", self.secret + ".pub")
+        again()
+        with open(old + ".pub") as a, open(self.secret + ".pub") as b:
+            text = a.read()
+            self.assertEqual(text, b.read())
+        self.assertRegex(text, "^troth-backup-public [0-9a-f]{64}\n$")
+        self.sealed_for(old + ".pub")
+        self.restore("x.data", "x.keys", key=old)
+        with open(self.secret) as f:
+            self.assertRegex(f.read(), "^troth-backup-secret [0-9a-f]{64}\n$")
+        self.assertEqual(os.stat(self.secret).st_mode & 0o777, 0o600)
+        os.remove(self.secret + ".pub")  # lost: the secret knows it
+        self.daemon.cli("backup", "key", self.secret)
+        with open(self.secret + ".pub") as f:
+            self.assertEqual(f.read(), text)
+        self.assertIn("exists already", self.daemon.cli("backup", "key", self.secret, code=1).stderr)
+
     # ---- Where it may lie
 
     def test_R112_a_backup_abroad_is_refused_with_the_clause(self):

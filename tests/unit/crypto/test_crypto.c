@@ -394,6 +394,31 @@ TEST(key_files_are_never_overwritten)
     key_free(k2);
 }
 
+TEST(a_key_that_opens_backups_is_no_other_key_file)
+{
+    struct fail f = {0};
+    struct key *k1 = NULL, *k2 = NULL;
+    uint8_t pk[BOX_PK_LEN], back[BOX_PK_LEN];
+    char text[BOX_PUBLIC_TEXT + 1];
+    enum box_file kind;
+    EXPECT_INT(box_key_create_file(in_dir("opens"), &f), OK);
+    EXPECT_INT(box_key_read_file(in_dir("opens"), &k1, &kind, &f), OK);
+    EXPECT_INT(kind, BOX_FILE_SAID);
+    EXPECT_INT(key_read_file(in_dir("opens"), &k2, &f), ERR_NO_KEY);
+    EXPECT(strstr(f.detail, "opens backups") != NULL);
+    EXPECT_INT(key_create_file(in_dir("older"), NULL), OK);
+    EXPECT_INT(box_key_read_file(in_dir("older"), &k2, &kind, NULL), OK);
+    EXPECT_INT(kind, BOX_FILE_DIGITS);
+    box_public(k1, pk);
+    struct span told = box_public_put(pk, text);
+    EXPECT(box_public_get(told, back) && memcmp(pk, back, sizeof pk) == 0);
+    EXPECT(!box_public_get(span_sub(told, 0, told.len - 1), back));
+    EXPECT(!box_public_get(span_sub(told, told.len - 64, 64), back));
+    EXPECT(!key_equal(k1, k2) && key_equal(k1, k1));
+    key_free(k1);
+    key_free(k2);
+}
+
 TEST(pool_gives_distinct_slots_and_wipes)
 {
     enum { N = 20000, STEP = 7919 }; /* five regions, given back in no order of theirs */
@@ -549,7 +574,8 @@ UNIT_MAIN(CASE(sha256_fips_180), CASE(hmac_rfc_4231), CASE(hkdf_rfc_5869), CASE(
           CASE(seal_aes_gcm), CASE(R118_what_one_machine_seals_every_machine_opens),
           CASE(no_nonce_is_used_twice), CASE(seal_chacha20_poly1305), CASE(seal_moves_between_processors),
           CASE(wrap_and_unwrap), CASE(derived_keys_differ), CASE(key_files_that_are_refused),
-          CASE(key_files_are_never_overwritten), CASE(pool_gives_distinct_slots_and_wipes),
-          CASE(threads_share_the_pool), CASE(base64_rfc_4648), CASE(base64_takes_64_digits_only),
-          CASE(equal_and_random), CASE(random_bytes_drawn_ahead_are_wiped_when_taken),
-          CASE(a_child_draws_its_own_random_bytes), CASE(start_turns_core_files_off))
+          CASE(key_files_are_never_overwritten), CASE(a_key_that_opens_backups_is_no_other_key_file),
+          CASE(pool_gives_distinct_slots_and_wipes), CASE(threads_share_the_pool), CASE(base64_rfc_4648),
+          CASE(base64_takes_64_digits_only), CASE(equal_and_random),
+          CASE(random_bytes_drawn_ahead_are_wiped_when_taken), CASE(a_child_draws_its_own_random_bytes),
+          CASE(start_turns_core_files_off))
