@@ -18,25 +18,6 @@ static enum err last_seq(struct store *st, int64_t sid, int64_t *seq, struct fai
     return e;
 }
 
-enum err consent_add(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f)
-{
-    int64_t seq;
-    enum err err = last_seq(st, sid, &seq, f);
-    if (!err && seq >= CONSENT_EVENTS_MAX)
-        err = fail_set(f, ERR_RATE, "this person has %d events on record already", CONSENT_EVENTS_MAX);
-    if (err)
-        return err;
-    return store_run(st, Q_CONSENT_ADD,
-                     ARGS(ARG_I(sid), ARG_I(seq + 1), ARG_B(fixed(e->id.b, ID_LEN)), ARG_I(e->kind),
-                          ARG_I(e->state), ARG_I(e->actor), ARG_T(e->actor_id), ARG_T(e->name),
-                          ARG_T(e->purpose), ARG_T(e->party), ARG_T(e->service), ARG_T(e->device),
-                          ARG_T(e->operations), ARG_I(e->time.ms), ARG_I(e->until.ms), ARG_I(e->revision),
-                          ARG_B(fixed(e->document_digest.b, 32)), ARG_T(e->language),
-                          ARG_B(fixed(e->notice.b, 32)), ARG_T(e->channel), ARG_T(e->evidence),
-                          ARG_T(e->collected_by), ARG_T(e->topic), ARG_T(e->fields)),
-                     NULL, f);
-}
-
 static void take_bytes(struct span s, uint8_t *out, size_t len)
 {
     if (s.len == len)
@@ -134,6 +115,75 @@ enum err consent_held(struct store *st, int64_t sid, struct arena *a, struct con
                       struct fail *f)
 {
     return read_all(st, Q_CONSENT_HELD, read_held, sid, a, out, n, f);
+}
+
+/* ---- Adding */
+
+static bool narrows(const struct consent_event *e)
+{
+    return e->state == CONSENT_WITHDRAWN || e->state == CONSENT_REFUSED;
+}
+
+static bool same_act(const struct consent_event *a, const struct consent_event *b)
+{
+    return a->state == b->state && a->actor == b->actor && a->until.ms == b->until.ms &&
+           span_eq(a->purpose, b->purpose) && span_eq(a->party, b->party) &&
+           span_eq(a->service, b->service) && span_eq(a->device, b->device) && span_eq(a->topic, b->topic) &&
+           span_eq(a->fields, b->fields);
+}
+
+/* The same act is there, and since then none under this name, of whatever scope and hand, went the other way.
+ */
+static bool stands_already(const struct consent_event *list, size_t n, const struct consent_event *e)
+{
+    for (size_t i = n; i-- > 0;) {
+        if (list[i].kind != e->kind || !span_eq(list[i].name, e->name))
+            continue;
+        if (narrows(&list[i]) != narrows(e))
+            return false;
+        if (same_act(&list[i], e))
+            return true;
+    }
+    return false;
+}
+
+static enum err beyond_limit(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f)
+{
+    struct consent_event *list;
+    size_t n;
+    bool gives = e->kind != CONSENT_PREFERENCE && !narrows(e);
+    if (gives || e->state == CONSENT_DEEMED)
+        return fail_set(f, ERR_RATE, "this person has %d events on record already: nothing more is given",
+                        CONSENT_EVENTS_MAX);
+    struct arena *a = arena_new(0);
+    enum err err = consent_held(st, sid, a, &list, &n, f);
+    if (!err && stands_already(list, n, e))
+        err =
+            fail_set(f, ERR_CONFLICT,
+                     "this is on record already and stands; of a person with %d events what changes nothing "
+                     "is not noted again",
+                     CONSENT_EVENTS_MAX);
+    arena_free(a);
+    return err;
+}
+
+enum err consent_add(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f)
+{
+    int64_t seq;
+    enum err err = last_seq(st, sid, &seq, f);
+    if (!err && seq >= CONSENT_EVENTS_MAX && e->actor != CONSENT_BY_STAFF)
+        err = beyond_limit(st, sid, e, f);
+    if (err)
+        return err;
+    return store_run(st, Q_CONSENT_ADD,
+                     ARGS(ARG_I(sid), ARG_I(seq + 1), ARG_B(fixed(e->id.b, ID_LEN)), ARG_I(e->kind),
+                          ARG_I(e->state), ARG_I(e->actor), ARG_T(e->actor_id), ARG_T(e->name),
+                          ARG_T(e->purpose), ARG_T(e->party), ARG_T(e->service), ARG_T(e->device),
+                          ARG_T(e->operations), ARG_I(e->time.ms), ARG_I(e->until.ms), ARG_I(e->revision),
+                          ARG_B(fixed(e->document_digest.b, 32)), ARG_T(e->language),
+                          ARG_B(fixed(e->notice.b, 32)), ARG_T(e->channel), ARG_T(e->evidence),
+                          ARG_T(e->collected_by), ARG_T(e->topic), ARG_T(e->fields)),
+                     NULL, f);
 }
 
 /* ---- Printed form */

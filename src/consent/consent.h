@@ -22,9 +22,10 @@ enum consent_kind {
 enum consent_state { CONSENT_GIVEN, CONSENT_WITHDRAWN, CONSENT_REFUSED, CONSENT_DEEMED };
 enum consent_actor { CONSENT_BY_SUBJECT, CONSENT_BY_GUARDIAN, CONSENT_BY_STAFF };
 
-#define CONSENT_EVENTS_MAX                                                                                   \
-    1000 /* of one person; beyond, ERR_RATE: someone is pressing a switch in a loop                          \
-          */
+/* Events of one person, beyond which nothing more is given: someone is pressing a switch in a loop. What
+ * takes back is taken at any number (PIPL 15, 16), and so are switches, of which either way may be an
+ * objection, and approvals, which are staff's. */
+#define CONSENT_EVENTS_MAX 1000
 
 struct consent_event {
     struct consent_id id;
@@ -51,8 +52,9 @@ struct consent_event {
     struct span collected_by;      /* the service that recorded it */
 };
 
-/* Appends one event. The caller made its id at random and has checked who may say this. ERR_RATE at the
- * limit. */
+/* Appends one event. The caller made its id at random and has checked who may say this. From the limit on,
+ * ERR_RATE for what the person or a guardian gives, and ERR_CONFLICT for an act that stands already, with
+ * nothing to the contrary since: it would change nothing. */
 enum err consent_add(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f);
 /* All events of the person, oldest first. */
 enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold however fast a read is: each change is seen by the next one. Reads of many, tags, tokens, epochs."""
-import json, os, shutil, sqlite3, tempfile, threading
+import concurrent.futures, json, os, shutil, sqlite3, tempfile, threading
 
 from troth_flow import Flow, POLICY, on_files
 from troth_people import People
@@ -108,6 +108,58 @@ class Next(Reading):
         self.assertEqual(wrong, [])
         self.assertIn((False, 200), seen)
         self.assertIn((True, 403), seen)
+
+
+class Beyond(Reading):
+    """Somebody with as many events of consent as may be given (CONSENT_EVENTS_MAX in src/consent/consent.h)."""
+    MAIL = {"need": "consent", "purpose": "direct-marketing"}
+
+    def pressed(self, most=1010):
+        """A switch pressed in a loop, until no more is taken."""
+        person = self.buyer()
+        self.collect(person, contact_email="li-%s@example.org" % person)
+        give = lambda _: self.post(f"/v1/subjects/{person}/consents", {**self.MAIL, "state": "given"}, token="shop").status
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            got = list(pool.map(give, range(most)))
+        self.assertEqual(set(got), {201, 429})
+        self.assertEqual(got.count(201), 999)
+        return person
+
+    def mail(self, person, status):
+        return self.read(person, status, purpose="direct-marketing", fields=["contact-email"])
+
+    def events(self, person):
+        return self.expect(self.get(f"/v1/subjects/{person}/consents", token="shop"), 200)["consents"]
+
+    def test_R152_a_withdrawal_beyond_the_limit_is_taken_and_holds_from_the_next_read_on(self):
+        person = self.pressed()
+        self.mail(person, 200)
+        self.withdraw(person, **self.MAIL)
+        self.assertEqual(self.mail(person, 403)["reason"], "withdrawn")
+        again = self.post(f"/v1/subjects/{person}/consents", {**self.MAIL, "state": "withdrawn"}, token="shop")
+        self.problem(again, 409, "conflict", contains="stands")
+        self.problem(self.post(f"/v1/subjects/{person}/consents", {**self.MAIL, "state": "given"}, token="shop"), 429, "too-many-requests")
+        self.act(person, **self.MAIL, state="refused")
+        # Objecting is a switch that is put on.
+        self.act(person, preference="opted-out")
+        self.read(person)
+        self.withdraw(person, document="group")
+        self.assertEqual(self.read(person, 403)["reason"], "withdrawn")
+        events = self.events(person)
+        self.assertEqual(len(events), 1004)
+        self.assertEqual([e["event_state"] for e in events[-4:]],
+                         ["ConsentWithdrawn", "ConsentRefused", "ConsentGiven", "ConsentWithdrawn"])
+        # And what staff note of them, so that they can have what is held.
+        self.operator("POST", f"/v1/subjects/{person}/consents",
+                      {"need": "identity-verified", "state": "given", "actor": "staff", "staff": "agent-1"}, status=201)
+        self.daemon.restart()
+        self.assertEqual(self.mail(person, 403)["reason"], "unsubscribed")
+
+    def test_an_account_is_closed_at_the_limit(self):
+        person = self.pressed()
+        self.expect(self.post(f"/v1/subjects/{person}/closure", {}, token="shop"), 200)
+        last = self.operator("GET", f"/v1/subjects/{person}/consents", status=200).json["consents"][-1]
+        self.assertEqual((last["event_state"], last.get("evidence")), ("ConsentWithdrawn", "account closed"))
 
 
 class Many(Reading):

@@ -244,18 +244,107 @@ TEST(R007_an_agreement_keeps_all_that_was_shown)
     scratch_close();
 }
 
-TEST(events_of_one_person_are_limited)
+/* One more than the limit allows to be given. */
+static void fill_up(struct consent_event e)
+{
+    struct fail f = {0};
+    for (int i = 0; i < CONSENT_EVENTS_MAX; i++)
+        scratch_must(consent_add(scratch_st, 5, &e, &f), &f);
+}
+
+static enum err add_one(struct consent_event e)
+{
+    struct fail f = {0};
+    return consent_add(scratch_st, 5, &e, &f);
+}
+
+static struct consent_event of_kind(enum consent_kind k, struct consent_event e)
+{
+    e.kind = k;
+    return e;
+}
+
+static enum consent_holding held_now(struct span purpose)
+{
+    struct fail f = {0};
+    struct consent_event *list;
+    size_t n;
+    struct consent_scope s = {.purpose = purpose, .now = {100}};
+    scratch_must(consent_held(scratch_st, 5, scratch_a, &list, &n, &f), &f);
+    return consent_holds(list, n, SPAN("consent"), SUB, &s);
+}
+
+TEST(what_is_given_is_limited_by_person)
 {
     scratch_open();
     struct fail f = {0};
     struct consent_event e = EV(G, SUB, );
     scratch_begin();
-    for (int i = 0; i < CONSENT_EVENTS_MAX; i++)
-        scratch_must(consent_add(scratch_st, 5, &e, &f), &f);
-    EXPECT_INT(consent_add(scratch_st, 5, &e, &f), ERR_RATE);
+    fill_up(e);
+    EXPECT_INT(add_one(e), ERR_RATE);
+    EXPECT_INT(add_one((struct consent_event)EV(G, GUA, )), ERR_RATE);
+    EXPECT_INT(add_one((struct consent_event)EV(D, SUB, )), ERR_RATE);
+    e.kind = CONSENT_AGREEMENT;
+    EXPECT_INT(add_one(e), ERR_RATE);
+    EXPECT_INT(add_one((struct consent_event)EV(G, STA, )), OK);
     scratch_commit();
     f = (struct fail){0};
     EXPECT_INT(consent_add(scratch_st, 6, &e, &f), OK);
+    scratch_close();
+}
+
+TEST(R152_beyond_the_limit_everything_can_be_taken_back)
+{
+    scratch_open();
+    scratch_begin();
+    fill_up((struct consent_event)EV(G, SUB, ));
+    EXPECT_INT(held_now(SPAN("news")), CONSENT_HOLDS);
+    EXPECT_INT(add_one((struct consent_event)EV(W, SUB, .purpose = SPAN("news"))), OK);
+    EXPECT_INT(held_now(SPAN("news")), CONSENT_ENDED);
+    EXPECT_INT(held_now(SPAN("care")), CONSENT_HOLDS);
+    EXPECT_INT(add_one((struct consent_event)EV(W, GUA, )), OK);
+    EXPECT_INT(held_now(SPAN("care")), CONSENT_ENDED);
+    EXPECT_INT(add_one((struct consent_event)EV(R, SUB, )), OK);
+    EXPECT_INT(add_one((struct consent_event)EV(W, STA, )), OK);
+    EXPECT_INT(add_one(of_kind(CONSENT_AGREEMENT, (struct consent_event)EV(W, SUB, ))), OK);
+    scratch_commit();
+    scratch_close();
+}
+
+TEST(beyond_the_limit_what_stands_is_not_noted_again)
+{
+    scratch_open();
+    scratch_begin();
+    fill_up((struct consent_event)EV(G, SUB, ));
+    struct consent_event end = EV(W, SUB, .purpose = SPAN("news"));
+    EXPECT_INT(add_one(end), OK);
+    EXPECT_INT(add_one(end), ERR_CONFLICT);
+    end.device = SPAN("d1");
+    EXPECT_INT(add_one(end), OK);
+    end.device = SPAN_EMPTY;
+    EXPECT_INT(add_one(end), ERR_CONFLICT);
+    scratch_commit();
+    scratch_close();
+}
+
+TEST(R045_beyond_the_limit_a_switch_goes_both_ways)
+{
+    scratch_open();
+    scratch_begin();
+    struct consent_event on = of_kind(CONSENT_PREFERENCE, (struct consent_event)EV(G, SUB, ));
+    struct consent_event off = of_kind(CONSENT_PREFERENCE, (struct consent_event)EV(W, SUB, ));
+    fill_up((struct consent_event)EV(G, SUB, ));
+    for (int i = 0; i < 3; i++) {
+        EXPECT_INT(add_one(on), OK);
+        EXPECT_INT(add_one(on), ERR_CONFLICT);
+        EXPECT_INT(add_one(off), OK);
+        EXPECT_INT(add_one(off), ERR_CONFLICT);
+    }
+    on.until = (struct instant){50};
+    EXPECT_INT(add_one(on), OK);
+    on.until = INSTANT_FOREVER;
+    EXPECT_INT(add_one(on), OK);
+    scratch_commit();
     scratch_close();
 }
 
@@ -305,5 +394,8 @@ UNIT_MAIN(CASE(R152_scope_of_one_event), CASE(R152_the_newest_that_covers_decide
           CASE(R006_agreement_is_to_the_revision_in_force),
           CASE(R163_an_agreement_reaches_revisions_that_reduce_nothing),
           CASE(R177_a_child_pressing_agree_alone_is_not_consent),
-          CASE(R007_an_agreement_keeps_all_that_was_shown), CASE(events_of_one_person_are_limited),
+          CASE(R007_an_agreement_keeps_all_that_was_shown), CASE(what_is_given_is_limited_by_person),
+          CASE(R152_beyond_the_limit_everything_can_be_taken_back),
+          CASE(beyond_the_limit_what_stands_is_not_noted_again),
+          CASE(R045_beyond_the_limit_a_switch_goes_both_ways),
           CASE(R104_a_consent_reaches_the_fields_it_names), CASE(R045_a_topic_is_its_own))
