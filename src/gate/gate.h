@@ -498,9 +498,17 @@ struct gate_history_row {
     struct span detail; /* JSON object as recorded; its members are listed in gate_record.c */
 };
 /* The person's own record, newest first, opened under their key. *until: it was read from a replica, which
- * has what was committed before; 0: it is whole. */
-enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out,
-                      size_t *n, struct instant *until, struct audit *audit, struct fail *f);
+/* A page of it. Where one ends and the next goes on has a name: the entry, or where the entries of several
+ * nodes lie together, "TIME.NODE.ENTRY". */
+struct gate_history_page {
+    struct span before; /* empty: from the newest; else what a page gave as `next` */
+    size_t limit;
+    struct span next; /* out; empty: there is nothing older. In the call's arena */
+};
+ * has what was committed before; 0: it is whole. ERR_BAD_VALUE: `before` is not of a page. */
+enum err gate_history(struct gate_call *c, struct subject_id id, struct gate_history_page *page,
+                      struct gate_history_row **out, size_t *n, struct instant *until, struct audit *audit,
+                      struct fail *f);
 /* The receipt of one entry of a person (C2SP tlog-proof with the leaf and its opening), for them to keep: it
  * can be checked without us, and still after their erasure. ERR_NOT_FOUND for entries that are not theirs,
  * ERR_BUSY before a checkpoint covers it. */

@@ -103,13 +103,59 @@ static enum err read_entries(struct gate_call *c, const struct subject *s, const
     return e;
 }
 
-static enum err own_history(struct gate_call *c, const struct subject *s, size_t limit,
+/* ---- Places between two entries */
+
+/* In the order of Q_ENTRY_OF. A history of one node has its entry only. */
+struct place {
+    int64_t time, node;
+    uint64_t entry;
+};
+
+static enum err no_place(struct fail *f)
+{
+    fail_where(f, "/before");
+    return fail_set(f, ERR_BAD_VALUE, "`before` must be what the last page gave as `next`");
+}
+
+static enum err place_read(struct span text, bool copies, struct place *out, struct fail *f)
+{
+    uint64_t number[3] = {0};
+    struct span rest = text, one;
+    size_t n = 0;
+    *out = (struct place){.time = INT64_MAX, .node = -1, .entry = INT64_MAX};
+    if (text.len == 0)
+        return OK;
+    while (span_cut(&rest, '.', &one))
+        if (n == 3 || !span_u64(one, INT64_MAX, &number[n++]))
+            return no_place(f);
+    if (n != (copies ? 3 : 1))
+        return no_place(f);
+    *out = copies ? (struct place){(int64_t)number[0], (int64_t)number[1], number[2]}
+                  : (struct place){.entry = number[0]};
+    return OK;
+}
+
+/* One more was asked for than the page holds: if it came, the page's last is where the next goes on. */
+static bool has_next(const struct gate_history_page *page, size_t *n)
+{
+    bool more = *n > page->limit;
+    *n = more ? page->limit : *n;
+    return more && *n > 0;
+}
+
+static enum err own_history(struct gate_call *c, const struct subject *s, struct gate_history_page *page,
                             struct gate_history_row **out, size_t *n, struct audit *audit, struct fail *f)
 {
     uint64_t *entries = NULL;
-    enum err e = store_history_list(c->st, span_of(s->id.b, ID_LEN), limit, c->arena, &entries, n, f);
+    struct place at;
+    enum err e = place_read(page->before, false, &at, f);
+    if (!e)
+        e = store_history_list(c->st, span_of(s->id.b, ID_LEN), at.entry, page->limit + 1, c->arena, &entries,
+                               n, f);
     if (e)
         return e;
+    if (has_next(page, n))
+        page->next = arena_fmt(c->arena, "%llu", (unsigned long long)entries[*n - 1]);
     *out = ARENA_ARRAY(c->arena, *n ? *n : 1, struct gate_history_row);
     return read_entries(c, s, entries, *out, *n, audit, f);
 }
@@ -142,70 +188,95 @@ static struct span node_named(const struct node_name *names, size_t n, int64_t n
     return SPAN("?");
 }
 
+static enum err copied_row(struct gate_call *c, const struct person_key *key, const struct store_rows *rows,
+                           struct gate_history_row *row, struct fail *f)
+{
+    return open_entry(c, key, (uint64_t)store_i(rows, 1), store_t(rows, 3), store_t(rows, 4), row, f);
+}
+
 static enum err copied_entries(struct gate_call *c, const struct subject *s, const struct person_key *key,
-                               size_t limit, struct gate_history_row **out, size_t *n, struct fail *f)
+                               struct gate_history_page *page, struct gate_history_row **out, size_t *n,
+                               struct fail *f)
 {
     struct store_rows rows;
+    struct place at, last = {0};
     struct node_name names[NODES_NAMED];
     size_t n_names = 0;
-    enum err e = node_names(c, names, &n_names, f);
+    enum err e = place_read(page->before, true, &at, f);
+    if (!e)
+        e = node_names(c, names, &n_names, f);
     if (e)
         return e;
     *n = 0;
-    *out = ARENA_ARRAY(c->arena, limit ? limit : 1, struct gate_history_row);
-    e = store_query(c->st, Q_ENTRY_OF, ARGS(ARG_B(span_of(s->id.b, ID_LEN)), ARG_I(limit)), &rows, f);
-    while (!e && *n < limit && store_next(&rows, f)) {
-        struct gate_history_row *row = &(*out)[*n];
+    *out = ARENA_ARRAY(c->arena, page->limit + 1, struct gate_history_row);
+    e = store_query(c->st, Q_ENTRY_OF,
+                    ARGS(ARG_B(span_of(s->id.b, ID_LEN)), ARG_I(page->limit + 1), ARG_I(at.time),
+                         ARG_I(at.node), ARG_I(at.entry)),
+                    &rows, f);
+    while (!e && *n <= page->limit && store_next(&rows, f)) {
+        struct gate_history_row *row = &(*out)[(*n)++];
+        if (*n > page->limit)
+            break;
         row->node = node_named(names, n_names, store_i(&rows, 0));
-        e = open_entry(c, key, (uint64_t)store_i(&rows, 1), store_t(&rows, 3), store_t(&rows, 4), row, f);
-        *n += !e;
+        last = (struct place){store_i(&rows, 2), store_i(&rows, 0), (uint64_t)store_i(&rows, 1)};
+        e = copied_row(c, key, &rows, row, f);
     }
     if (!e)
         e = rows.err;
     store_done(&rows);
+    page->next = SPAN_EMPTY;
+    if (!e && has_next(page, n))
+        page->next = arena_fmt(c->arena, "%lld.%lld.%llu", (long long)last.time, (long long)last.node,
+                               (unsigned long long)last.entry);
     return e;
 }
 
 /* From the replica, if there is one that will do. */
 static bool aside_entries(struct gate_call *c, const struct subject *s, const struct person_key *key,
-                          size_t limit, struct gate_history_row **out, size_t *n, struct instant *until)
+                          struct gate_history_page *page, struct gate_history_row **out, size_t *n,
+                          struct instant *until)
 {
     struct fail f = {0};
     if (!store_aside_begin(c->st, &until->ms))
         return false;
-    enum err e = copied_entries(c, s, key, limit, out, n, &f);
+    enum err e = copied_entries(c, s, key, page, out, n, &f);
     store_aside_end(c->st);
     if (e)
         log_line(LOG_LVL_WARN, "gate", "a history is read from the primary: %s", f.detail);
     return !e;
 }
 
-static enum err all_history(struct gate_call *c, const struct subject *s, size_t limit,
+static enum err all_history(struct gate_call *c, const struct subject *s, struct gate_history_page *page,
                             struct gate_history_row **out, size_t *n, struct instant *until, struct fail *f)
 {
     struct vault_person person = vault_of(s);
     struct person_key *key;
-    enum err e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
+    struct place at;
+    enum err e = place_read(page->before, true, &at, f);
+    if (!e)
+        e = vault_key_open(c->gate->vault, c->st, &person, &key, f);
     if (e)
         return e;
-    if (!aside_entries(c, s, key, limit, out, n, until)) {
+    if (!aside_entries(c, s, key, page, out, n, until)) {
         until->ms = 0;
-        e = copied_entries(c, s, key, limit, out, n, f);
+        e = copied_entries(c, s, key, page, out, n, f);
     }
     vault_key_close(key);
     return e;
 }
 
-enum err gate_history(struct gate_call *c, struct subject_id id, size_t limit, struct gate_history_row **out,
-                      size_t *n, struct instant *until, struct audit *audit, struct fail *f)
+enum err gate_history(struct gate_call *c, struct subject_id id, struct gate_history_page *page,
+                      struct gate_history_row **out, size_t *n, struct instant *until, struct audit *audit,
+                      struct fail *f)
 {
     struct subject s;
     *n = 0;
     until->ms = 0;
+    page->next = SPAN_EMPTY;
     enum err e = subject_get(c->st, id, c->now, &s, f);
     if (!e)
-        e = gate_copies(c->gate) ? all_history(c, &s, limit, out, n, until, f)
-                                 : own_history(c, &s, limit, out, n, audit, f);
+        e = gate_copies(c->gate) ? all_history(c, &s, page, out, n, until, f)
+                                 : own_history(c, &s, page, out, n, audit, f);
     return e ? e : record_person(c, AUDIT_READ, &s, SPAN("\"event\":\"read the history\""), f);
 }
 

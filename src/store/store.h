@@ -201,9 +201,10 @@ struct store_history_row {
 };
 /* Adds rows that come in order, none twice. In a group. */
 enum err store_history_add(struct store *st, const struct store_history_row *rows, size_t n, struct fail *f);
-/* The newest entries of a person, at most `limit`, the newest first, each once. */
-enum err store_history_list(struct store *st, struct span subject, size_t limit, struct arena *a,
-                            uint64_t **out, size_t *n, struct fail *f);
+/* The newest entries of a person below `before` (UINT64_MAX: of all), at most `limit`, the newest first, each
+ * once. */
+enum err store_history_list(struct store *st, struct span subject, uint64_t before, size_t limit,
+                            struct arena *a, uint64_t **out, size_t *n, struct fail *f);
 /* Takes away all rows of a person; all rows from an entry on. In a group. */
 enum err store_history_drop(struct store *st, struct span subject, struct fail *f);
 enum err store_history_cut(struct store *st, uint64_t entry, struct fail *f);

@@ -104,18 +104,20 @@ static enum err block_check(struct span content, struct fail *f)
                : fail_set(f, ERR_CORRUPT, "history.db holds a block of %zu bytes", content.len);
 }
 
-static enum err blocks_of(struct store *st, struct span subject, struct store_rows *rows, struct fail *f)
+/* Those that may have rows of the person up to `before`. */
+static enum err blocks_of(struct store *st, struct span subject, uint64_t before, struct store_rows *rows,
+                          struct fail *f)
 {
     uint8_t low[ROW], high[ROW];
     row_put(low, subject.p, 0);
-    row_put(high, subject.p, UINT64_MAX);
+    row_put(high, subject.p, before);
     return store_query(st, Q_HISTORY_BLOCK_OF, ARGS(ARG_B(span_of(low, ROW)), ARG_B(span_of(high, ROW))),
                        rows, f);
 }
 
 struct newest {
     struct arena *arena;
-    uint64_t *list;
+    uint64_t *list, before;
     size_t n, cap, limit;
 };
 
@@ -139,6 +141,8 @@ static void newest_sort(struct newest *w)
 
 static void newest_add(struct newest *w, uint64_t entry)
 {
+    if (entry >= w->before)
+        return;
     if (w->n == w->cap)
         newest_sort(w);
     if (w->n == w->cap) { /* the list has twice the limit at most */
@@ -160,13 +164,14 @@ static enum err take_block(struct newest *w, struct span content, struct span su
     return e;
 }
 
-enum err store_history_list(struct store *st, struct span subject, size_t limit, struct arena *a,
-                            uint64_t **out, size_t *n, struct fail *f)
+enum err store_history_list(struct store *st, struct span subject, uint64_t before, size_t limit,
+                            struct arena *a, uint64_t **out, size_t *n, struct fail *f)
 {
     struct store_rows rows;
-    struct newest w = {.arena = a, .limit = limit};
+    struct newest w = {.arena = a, .before = before, .limit = limit};
+    int64_t below = before < INT64_MAX ? (int64_t)before : INT64_MAX;
     *n = 0;
-    enum err e = store_query(st, Q_HISTORY_LIST, ARGS(ARG_B(subject), ARG_I(limit)), &rows, f);
+    enum err e = store_query(st, Q_HISTORY_LIST, ARGS(ARG_B(subject), ARG_I(limit), ARG_I(below)), &rows, f);
     if (e)
         return e;
     while (store_next(&rows, f))
@@ -174,7 +179,7 @@ enum err store_history_list(struct store *st, struct span subject, size_t limit,
     e = rows.err;
     store_done(&rows);
     if (!e && subject.len == 16)
-        e = blocks_of(st, subject, &rows, f);
+        e = blocks_of(st, subject, before, &rows, f);
     if (e || subject.len != 16)
         return e;
     while (!e && store_next(&rows, f))
@@ -190,7 +195,7 @@ enum err store_history_list(struct store *st, struct span subject, size_t limit,
 static enum err first_in_blocks(struct store *st, struct span subject, uint64_t *first, struct fail *f)
 {
     struct store_rows rows;
-    enum err e = blocks_of(st, subject, &rows, f);
+    enum err e = blocks_of(st, subject, UINT64_MAX, &rows, f);
     if (e)
         return e;
     while (!e && store_next(&rows, f)) {
@@ -282,7 +287,7 @@ static enum err drop_in(struct store *st, struct span subject, struct arena *a, 
         struct list *next;
         struct block b;
     } *all = NULL;
-    enum err e = blocks_of(st, subject, &rows, f);
+    enum err e = blocks_of(st, subject, UINT64_MAX, &rows, f);
     while (!e && store_next(&rows, f)) {
         struct list *one = ARENA_NEW(a, struct list);
         one->next = all;

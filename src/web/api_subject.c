@@ -154,6 +154,7 @@ void api_history(struct call *c)
 {
     struct subject s;
     struct span asked;
+    struct gate_history_page page = {0};
     struct gate_history_row *rows;
     struct instant until;
     uint64_t limit = 100;
@@ -161,9 +162,11 @@ void api_history(struct call *c)
     struct text t = text_new(c->arena, 4096);
     if (call_query(c, "limit", &asked))
         span_u64(asked, WEB_HISTORY_MAX, &limit);
+    call_query(c, "before", &page.before);
+    page.limit = limit;
     if (call_subject(c, 0, &s) != OK)
         return;
-    if (gate_history(&c->gate, s.id, limit, &rows, &n, &until, c->web->audit, &c->fail) != OK)
+    if (gate_history(&c->gate, s.id, &page, &rows, &n, &until, c->web->audit, &c->fail) != OK)
         return;
     json_open(&t, NULL, '{');
     json_open(&t, "history", '[');
@@ -178,6 +181,8 @@ void api_history(struct call *c)
         json_close(&t, '}');
     }
     json_close(&t, ']');
+    if (page.next.len)
+        json_string(&t, "next", page.next);
     if (until.ms)
         json_instant(&t, "until", until);
     json_close(&t, '}');

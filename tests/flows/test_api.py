@@ -306,6 +306,29 @@ class Api(Flow):
         self.assertEqual([r["kind"] for r in rows], ["read", "collect", "consent", "subject"])
         self.assertEqual(len(self.get(self.url(person, "/history?limit=1"), token="shop").json["history"]), 1)
 
+    def test_a_history_is_read_to_its_end_page_by_page(self):
+        person = self.adult()
+        self.store(person, "delivery", {"order-address": "Lane 5"})
+        first = self.read(person, "delivery", ["order-address"])["entry"]
+        entries = [self.read(person, "delivery", ["order-address"])["entry"] for _ in range(520)]
+        page = lambda query: self.expect(self.get(self.url(person, "/history?" + query), token="shop"), 200)
+        for limit in 500, 97:
+            got, query = [], ""
+            while query is not None:
+                answer = page("limit=%d%s" % (limit, query))
+                got += [r["entry"] for r in answer["history"]]
+                self.assertEqual(len(answer["history"]) < limit, "next" not in answer)
+                query = "&before=" + answer["next"] if "next" in answer else None
+                self.read(person, "delivery", ["order-address"])  # meanwhile
+            self.assertEqual(got, sorted(set(got), reverse=True))
+            self.assertLess(set(entries) | {first}, set(got))
+            self.assertEqual([r["kind"] for r in answer["history"]][-3:], ["collect", "consent", "subject"])
+        last = page("limit=1")["history"][0]["entry"]
+        self.assertEqual([r["entry"] for r in page(f"limit=2&before={first + 1}")["history"]][0], first)
+        self.assertNotIn(last, [r["entry"] for r in page(f"limit=500&before={last}")["history"]])
+        for wrong in ("x", "-1", "1.2.3.4", "1.2.3"):
+            self.problem(self.get(self.url(person, "/history?before=" + wrong), token="shop"), 422, "bad-value", contains="next")
+
     # ---- Documents and registers
 
     def test_policies(self):

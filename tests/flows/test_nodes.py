@@ -86,6 +86,27 @@ class Pair(OnServer):
         self.ok(self.call(b, "DELETE", "/v1/subjects/%s" % person, token="shop"))
         self.assertEqual(self.ask(a, "SELECT count(*) FROM entry_copy WHERE encode(id, 'hex') = '%s'" % person), "0")
 
+    def test_a_history_of_several_nodes_is_read_page_by_page_on_either(self):
+        a, b = self.a, self.b
+        person = self.someone(a)
+        for node in (a, b, b, a, b) * 3:
+            self.ok(self.read(node, person))
+        get = lambda node, query: self.ok(self.call(node, "GET", "/v1/subjects/%s/history?%s" % (person, query), token="shop"))
+        place = lambda row: (row["node"], row["entry"])
+        told = lambda: [place(r) for r in get(a, "limit=500")["history"]]
+        self.until(60, lambda: len([n for n, _ in told() if n == "b"]) >= 9 and len([n for n, _ in told() if n == "1"]) >= 9)
+        before = told()
+        for limit in 1, 4:
+            got, query, turn = [], "", 0
+            while query is not None:
+                answer = get((a, b)[turn % 2], "limit=%d%s" % (limit, query))
+                got += [place(r) for r in answer["history"]]
+                query, turn = "&before=" + answer["next"] if "next" in answer else None, turn + 1
+                self.assertLess(turn, 400)
+            self.assertEqual(len(set(got)), len(got))
+            self.assertEqual([p for p in got if p in before], before)
+        self.assertEqual(self.call(a, "GET", "/v1/subjects/%s/history?before=12" % person, token="shop").status, 422)
+
     def test_a_policy_published_on_one_runs_on_the_others(self):
         a, b = self.a, self.b
         draft = os.path.join(a.home, "draft")

@@ -181,7 +181,7 @@ static void run_history(struct job *j, struct store *st, void *ctx)
     size_t n = 0;
     struct fail f = {0};
     (void)ctx;
-    store_history_list(st, span_str(a->subject), 100000, j->arena, &entries, &n, &f);
+    store_history_list(st, span_str(a->subject), UINT64_MAX, 100000, j->arena, &entries, &n, &f);
     a->number = (int64_t)n;
     j->res.status = 200;
 }

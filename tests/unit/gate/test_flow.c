@@ -314,7 +314,9 @@ TEST(who_read_what_and_why)
     into_record(log);
     fx_read("shop", &fx_ann, "purpose=delivery fields=contact-phone,loc-gps", &out, &n_out);
     into_record(log);
-    EXPECT_INT(gate_history(fx_as("shop"), fx_ann.id, 10, &rows, &n, &until, log, &fx_fail), OK);
+    EXPECT_INT(gate_history(fx_as("shop"), fx_ann.id, &(struct gate_history_page){.limit = 10}, &rows, &n,
+                            &until, log, &fx_fail),
+               OK);
     EXPECT_INT(n, 3);
     EXPECT(strcmp(rows[0].kind, audit_kind_name(AUDIT_READ)) == 0);
     EXPECT_SPAN(
@@ -334,13 +336,17 @@ TEST(who_read_what_and_why)
                 "party=data-subject needs=agreement,deemed-agreement\"]}");
     EXPECT(!memmem(rows[1].detail.p, rows[1].detail.len, "1381234", 7));
     EXPECT_INT(last_kind(), AUDIT_READ); /* looking is on record too */
-    EXPECT_INT(gate_history(fx_as("shop"), fx_mum.id, 10, &rows, &n, &until, log, &fx_fail), OK);
+    EXPECT_INT(gate_history(fx_as("shop"), fx_mum.id, &(struct gate_history_page){.limit = 10}, &rows, &n,
+                            &until, log, &fx_fail),
+               OK);
     EXPECT_INT(n, 0);
     /* A detail under another entry's leaf is found out. */
     scratch_must(store_run(scratch_st, Q_HISTORY_ADD, ARGS(ARG_B(span_of(fx_mum.id.b, ID_LEN)), ARG_I(0)),
                            NULL, &fx_fail),
                  &fx_fail);
-    EXPECT_INT(gate_history(fx_as("shop"), fx_mum.id, 10, &rows, &n, &until, log, &fx_fail), ERR_INTEGRITY);
+    EXPECT_INT(gate_history(fx_as("shop"), fx_mum.id, &(struct gate_history_page){.limit = 10}, &rows, &n,
+                            &until, log, &fx_fail),
+               ERR_INTEGRITY);
     audit_close(log);
     fx_close();
 }

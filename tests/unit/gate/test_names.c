@@ -44,7 +44,9 @@ static struct audit_leaf read_at(const char *time)
     struct instant until;
     size_t n;
     struct gate_call *c = at("shop", time);
-    EXPECT_INT(gate_history(c, fx_ann.id, 10, &rows, &n, &until, log_au, &fx_fail), OK);
+    EXPECT_INT(gate_history(c, fx_ann.id, &(struct gate_history_page){.limit = 10}, &rows, &n, &until, log_au,
+                            &fx_fail),
+               OK);
     EXPECT_INT(c->n_entries, 1);
     return c->entries[0].leaf;
 }

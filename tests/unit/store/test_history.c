@@ -95,12 +95,13 @@ static void drop(unsigned person)
         owner[e] = owner[e] == person ? PEOPLE : owner[e];
 }
 
-static bool listed(unsigned person, size_t limit)
+static bool listed_before(unsigned person, uint64_t before, size_t limit)
 {
     struct arena *a = arena_new(0);
-    uint64_t *got = NULL, e = entries;
+    uint64_t *got = NULL, e = before < entries ? before : entries;
     size_t n = 0, i = 0;
-    EXPECT_INT(store_history_list(st, span_of(row_of(person, 0).subject, 16), limit, a, &got, &n, &f), OK);
+    EXPECT_INT(store_history_list(st, span_of(row_of(person, 0).subject, 16), before, limit, a, &got, &n, &f),
+               OK);
     while (e-- > 0 && i < limit)
         if (owner[e] == person && (i == n || got[i++] != e))
             break;
@@ -109,10 +110,16 @@ static bool listed(unsigned person, size_t limit)
     return same;
 }
 
+static bool listed(unsigned person, size_t limit)
+{
+    return listed_before(person, UINT64_MAX, limit);
+}
+
 static void all_listed(void)
 {
     for (unsigned p = 0; p < PEOPLE; p++)
-        EXPECT(listed(p, 20) && listed(p, ENTRIES_MAX));
+        EXPECT(listed(p, 20) && listed(p, ENTRIES_MAX) && listed_before(p, entries / 2, 20) &&
+               listed_before(p, entries / 3, ENTRIES_MAX) && listed_before(p, 0, 20));
 }
 
 TEST(many_rows_are_found_at_every_step_of_a_join)

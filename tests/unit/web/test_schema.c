@@ -89,11 +89,11 @@ TEST(suggests_the_member_meant)
 TEST(queries)
 {
     struct fail f;
-    EXPECT_INT(query("limit_query", "", &f), OK);
-    EXPECT_INT(query("limit_query", "limit=500", &f), OK);
-    EXPECT_INT(query("limit_query", "limit=501", &f), ERR_BAD_VALUE);
-    EXPECT_INT(query("limit_query", "limit=-1", &f), ERR_BAD_VALUE);
-    EXPECT_INT(query("limit_query", "limt=5", &f), ERR_UNKNOWN_MEMBER);
+    EXPECT_INT(query("history_query", "", &f), OK);
+    EXPECT_INT(query("history_query", "limit=500", &f), OK);
+    EXPECT_INT(query("history_query", "limit=501", &f), ERR_BAD_VALUE);
+    EXPECT_INT(query("history_query", "limit=-1", &f), ERR_BAD_VALUE);
+    EXPECT_INT(query("history_query", "limt=5", &f), ERR_UNKNOWN_MEMBER);
     EXPECT_INT(query("at_query", "at=2026-01-01T00%3A00%3A00Z", &f), OK);
     EXPECT_INT(query("at_query", "at=%zz", &f), ERR_BAD_REQUEST);
     EXPECT_INT(query("actor_query", "actor=subject", &f), OK);
