@@ -69,6 +69,26 @@ static void answer_stored(struct call *c, const struct gate_answer *answer, size
     http_json(c->res, 200, &t);
 }
 
+/* The gate numbers the fields it was asked about; here they are the members of `values`. */
+static void place_in_values(struct call *c, const struct gate_request *q)
+{
+    struct span where = span_str(c->fail.where), prefix = SPAN("/fields/");
+    uint64_t i = 0;
+    if (!span_starts(where, "/fields/") ||
+        !span_u64(span_sub(where, prefix.len, where.len), GATE_FIELDS_MAX, &i) || i >= q->n_fields)
+        return;
+    struct text t = text_new(c->arena, 64);
+    for (size_t k = 0; k < q->fields[i].len; k++) {
+        char ch = (char)q->fields[i].p[k];
+        if (ch == '~' || ch == '/') /* RFC 6901, 3 */
+            text_str(&t, ch == '~' ? "~0" : "~1");
+        else
+            text_char(&t, ch);
+    }
+    c->fail.where[0] = 0;
+    fail_where(&c->fail, "/values/%.*s", SPAN_F(text_span(&t)));
+}
+
 /* What a set of values became. */
 struct stored {
     struct gate_answer *answer;
@@ -88,6 +108,8 @@ static enum err put(struct call *c, struct subject *s, struct stored *out)
     json_read_bool(c->body, "correct", false, &correct, NULL);
     const struct gate_value *values = take_values(c, q, &out->n);
     enum err err = gate_collect(&c->gate, q, values, out->n, correct, out->answer, &out->dropped, &c->fail);
+    if (err != OK)
+        place_in_values(c, q);
     if (err == ERR_REFUSED)
         call_refuse(c, out->answer);
     return err == OK ? call_relate(c, s, q->service) : err;

@@ -22,6 +22,8 @@ const char *method_name(enum method m)
     return method_names[m];
 }
 
+#define BODY_OF_NONE 16384 /* bytes of a body that are taken in before an answer of 404 or 405 */
+
 /* HEAD is GET whose body is not sent (RFC 9110, 9.3.2). */
 static enum method row_method(enum method m)
 {
@@ -109,12 +111,17 @@ enum err route_find(struct call *c)
     return other_method(c);
 }
 
+/* Where there is no row, what is wrong is the address or the method, and not that there is a body. */
 size_t route_body_max(enum method m, struct span path)
 {
     size_t max = 0;
-    for (size_t i = 0; i < n_routes && !max; i++)
-        if (routes[i].method == m && routes[i].body_max && may_match(&routes[i], path) &&
-            http_fits(routes[i].path, path))
-            max = routes[i].body_max;
-    return max;
+    bool found = false;
+    for (size_t i = 0; i < n_routes && !max; i++) {
+        if (routes[i].method != row_method(m) || !may_match(&routes[i], path) ||
+            !http_fits(routes[i].path, path))
+            continue;
+        found = true;
+        max = routes[i].body_max;
+    }
+    return found ? max : BODY_OF_NONE;
 }

@@ -203,7 +203,7 @@ const struct schema *route_request(const struct route *r);
 
 /* Finds the row and reads the path parameters: ERR_NOT_FOUND; ERR_METHOD with the Allow header set. */
 enum err route_find(struct call *c);
-/* The largest body of the row for this method and path, for the socket side; 0 if there is none. */
+/* The largest body of the row for this method and path, for the socket side; some, if there is no row. */
 size_t route_body_max(enum method m, struct span path);
 const char *method_name(enum method m);
 /* Who calls, may they, is it their own form, is it too often, is the body what the row says. */

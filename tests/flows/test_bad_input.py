@@ -174,6 +174,24 @@ class BadInput(Flow):
         self.problem(answer, 405, "method-not-allowed")
         self.assertEqual(answer.headers["allow"], "GET, HEAD")
 
+    def test_a_body_does_not_hide_a_wrong_method_or_address(self):
+        person = self.person("1990-01-01")
+        answer = self.daemon.request("PUT", "/v1/subjects/%s/data/contact-phone" % person, {"value": "+8613800138000"}, token="shop")
+        self.problem(answer, 405, "method-not-allowed")
+        self.assertEqual(answer.headers["allow"], "DELETE")
+        self.problem(self.post("/v1/subject", {"birth_date": "1990-01-01"}, token="shop"), 404, "not-found")
+        # Where the row is there and takes no body, none is taken.
+        self.problem(self.delete("/v1/subjects/%s/data/contact-phone" % person, body={"why": "x"}, token="shop"), 413, "too-large")
+
+    def test_a_value_that_is_wrong_is_pointed_at_where_it_is(self):
+        person = self.person("1990-01-01")
+        for values, place in (({"contact-phone": "+8613800138000", "contact-fone": "1"}, "contact-fone"), ({"a~/b": "1"}, "a~0~1b"),
+                              ({"contact-phone": "+8613800138000", "*": "1"}, "*"),
+                              ({"contact-phone": "+8613800138000", "contact_phone": "1"}, "contact_phone")):
+            answer = self.daemon.request("PUT", "/v1/subjects/%s/data" % person, {"purpose": "delivery", "values": values}, token="shop")
+            self.assertGreaterEqual(answer.status, 400, answer)
+            self.assertEqual(answer.json["pointer"], "/values/" + place, answer)
+
     def test_unknown_query_parameter(self):
         self.problem(self.get("/v1/policies/group?att=2025-01-01"), 422, "unknown-member", contains="att")
         self.problem(self.get("/v1/policies/group?at=soon"), 422, "bad-value")
