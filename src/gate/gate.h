@@ -270,7 +270,8 @@ enum err gate_read(struct gate_call *c, const struct gate_request *q, struct gat
                    struct gate_out **out, size_t *n, struct fail *f);
 /* Pages of people in the order in which they came: the people of a service, or those who ever consented to a
  * purpose. Nobody is decided about here: each is to be read for itself (gate_read). *next: where the next
- * page begins, 0 at the end; a page may be short, or empty, before that. */
+ * page begins, 0 at the end; a page may be short, or empty, before that. sids[i]: where it would begin if
+ * this one ended with out[i]. */
 #define GATE_PAGE_MAX 1000
 struct gate_page {
     struct span service, purpose;
@@ -278,8 +279,8 @@ struct gate_page {
     int64_t after; /* 0: from the beginning */
     size_t limit;  /* 1 to GATE_PAGE_MAX */
 };
-enum err gate_walk(struct gate_call *c, const struct gate_page *page, struct subject_id *out, size_t *n,
-                   int64_t *next, struct fail *f);
+enum err gate_walk(struct gate_call *c, const struct gate_page *page, struct subject_id *out, int64_t *sids,
+                   size_t *n, int64_t *next, struct fail *f);
 /* All that is held of the person, for themself (B5.1.a): as read, operation export, by the subject unless
  * `asked` names a guardian. `asked` says purpose and evidence; its fields are filled in. Nothing held: an
  * entry and an empty answer. The receipt points at the entry. */
@@ -497,7 +498,6 @@ struct gate_history_row {
     const char *kind;   /* audit_kind_name */
     struct span detail; /* JSON object as recorded; its members are listed in gate_record.c */
 };
-/* The person's own record, newest first, opened under their key. *until: it was read from a replica, which
 /* A page of it. Where one ends and the next goes on has a name: the entry, or where the entries of several
  * nodes lie together, "TIME.NODE.ENTRY". */
 struct gate_history_page {
@@ -505,6 +505,7 @@ struct gate_history_page {
     size_t limit;
     struct span next; /* out; empty: there is nothing older. In the call's arena */
 };
+/* The person's own record, newest first, opened under their key. *until: it was read from a replica, which
  * has what was committed before; 0: it is whole. ERR_BAD_VALUE: `before` is not of a page. */
 enum err gate_history(struct gate_call *c, struct subject_id id, struct gate_history_page *page,
                       struct gate_history_row **out, size_t *n, struct instant *until, struct audit *audit,

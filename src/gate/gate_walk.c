@@ -28,10 +28,9 @@ static enum err purpose_of(const struct gate_call *c, struct span written, struc
                     SPAN_F(span_sub(written, 0, 64)));
 }
 
-enum err gate_walk(struct gate_call *c, const struct gate_page *page, struct subject_id *out, size_t *n,
-                   int64_t *next, struct fail *f)
+enum err gate_walk(struct gate_call *c, const struct gate_page *page, struct subject_id *out, int64_t *sids,
+                   size_t *n, int64_t *next, struct fail *f)
 {
-    int64_t sids[GATE_PAGE_MAX];
     struct span purpose;
     *n = 0;
     enum err e = purpose_of(c, page->purpose, &purpose, f);

@@ -5,6 +5,8 @@
  */
 #include "web_impl.h"
 
+#include <stdlib.h>
+
 #define BATCH_MAX 1000 /* persons of one call: 30 ms of a reader; beyond, ask again */
 
 /* Of one person, and not of the question. */
@@ -58,6 +60,23 @@ static const struct json *known_of(const struct call *c, struct span id)
     return json_get(json_get(c->body, "known"), arena_str(c->arena, id));
 }
 
+bool batch_full(const struct batch *b)
+{
+    return b->text->len > BATCH_BYTES_MAX;
+}
+
+/* Not read, and so nothing is on record of it. */
+static void put_unread(struct batch *b, struct span id)
+{
+    fail_hint(&b->call->fail, "Ask again for those of whom this is said; for fewer at once.");
+    fail_set(&b->call->fail, ERR_TOO_LARGE, "The answer has %u MiB already; this person was not read.",
+             BATCH_BYTES_MAX >> 20);
+    json_open(b->text, NULL, '{');
+    json_string(b->text, "subject", id);
+    put_problem(b);
+    json_close(b->text, '}');
+}
+
 static enum err put_person(struct batch *b, struct span id)
 {
     struct call *c = b->call;
@@ -81,7 +100,41 @@ static enum err put_person(struct batch *b, struct span id)
     return OK;
 }
 
-/* What the schema's rows cannot say of the two lists. */
+/* ---- What the schema's rows cannot say of the two lists */
+
+struct listed {
+    struct subject_id id;
+    size_t at;
+};
+
+static int listed_order(const void *a, const void *b)
+{
+    const struct listed *x = a, *y = b;
+    int d = memcmp(x->id.b, y->id.b, ID_LEN);
+    return d ? d : (x->at > y->at) - (x->at < y->at);
+}
+
+/* Each person once: the second would be the same answer again. The first of the places that repeat one is
+ * named. What is no id is told in its turn. */
+static enum err check_once(struct call *c, const struct json *subjects)
+{
+    size_t n = 0, second = SIZE_MAX;
+    struct listed *ids = ARENA_ARRAY(c->arena, json_count(subjects), struct listed);
+    size_t place = 0;
+    for (const struct json *v = json_at(subjects, 0); v; v = json_next(v), place++)
+        if (hex_get(json_span(v), ids[n].id.b, ID_LEN))
+            ids[n++].at = place;
+    qsort(ids, n, sizeof *ids, listed_order);
+    for (size_t i = 1; i < n; i++)
+        if (memcmp(ids[i - 1].id.b, ids[i].id.b, ID_LEN) == 0 && ids[i].at < second)
+            second = ids[i].at;
+    if (second == SIZE_MAX)
+        return OK;
+    fail_where(&c->fail, "/subjects/%zu", second);
+    return fail_set(&c->fail, ERR_BAD_VALUE,
+                    "`subjects` must name each person once; number %zu was there before.", second + 1);
+}
+
 static enum err check_lists(struct call *c)
 {
     const struct json *subjects = json_get(c->body, "subjects"), *known = json_get(c->body, "known");
@@ -94,6 +147,8 @@ static enum err check_lists(struct call *c)
             return fail_set(&c->fail, ERR_BAD_VALUE, "`subjects` must be a list of ids; number %zu is none.",
                             i + 1);
     c->fail = (struct fail){0};
+    if (check_once(c, subjects) != OK)
+        return c->fail.code;
     if (known && json_kind(known) != JSON_OBJECT) {
         fail_where(&c->fail, "/known");
         return fail_set(&c->fail, ERR_WRONG_TYPE, "`known` must be an object: tags by id.");
@@ -179,7 +234,10 @@ static enum err put_persons(struct batch *b)
     batch_begin(b);
     for (size_t i = 0; i < n && err == OK; i++) {
         batch_next(b, ids, i, n);
-        err = put_person(b, json_span(json_at(subjects, i)));
+        if (batch_full(b))
+            put_unread(b, json_span(json_at(subjects, i)));
+        else
+            err = put_person(b, json_span(json_at(subjects, i)));
     }
     batch_end(b);
     return err;

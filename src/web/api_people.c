@@ -62,7 +62,8 @@ void api_read_people(struct call *c)
     if (call_question(c, q) != OK || take_page(c, q, &page) != OK)
         return;
     struct subject_id *ids = ARENA_ARRAY(c->arena, page.limit, struct subject_id);
-    if (gate_walk(&c->gate, &page, ids, &n, &next, &c->fail) != OK)
+    int64_t *sids = ARENA_ARRAY(c->arena, page.limit, int64_t);
+    if (gate_walk(&c->gate, &page, ids, sids, &n, &next, &c->fail) != OK)
         return;
     q->has_subject = true;
     q->brief = !call_provenance(c);
@@ -75,6 +76,10 @@ void api_read_people(struct call *c)
         if (counts(c, &page, ids[i], &s))
             refused += !batch_put_allowed(&b, &s) && c->fail.code == OK;
         batch_put_problem(&b, ids[i]);
+        if (batch_full(&b) && i + 1 < n) {
+            next = sids[i];
+            n = i + 1;
+        }
     }
     batch_end(&b);
     if (c->fail.code != OK) {

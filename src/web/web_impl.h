@@ -137,6 +137,10 @@ enum err call_known_tags(struct call *c, struct gate_request *q, const struct js
 /* True if the body asks where values come from. */
 bool call_provenance(const struct call *c);
 
+/* The values of many persons are one answer, in memory. Beyond this many bytes nobody more is read for it:
+ * what one person has is not split, and an answer is larger by that at most. */
+#define BATCH_BYTES_MAX (32u << 20)
+
 /* api_batch.c: one question about many persons, each with its answer and its entry. Between begin and end the
  * call's arena is one that is emptied at each batch_next, which also tells whom the next ones are about. */
 struct batch {
@@ -148,6 +152,8 @@ struct batch {
 void batch_begin(struct batch *b);
 void batch_next(struct batch *b, const struct subject_id *ids, size_t i, size_t n);
 void batch_end(struct batch *b);
+/* The answer is as large as it may become: nobody more is read for it. */
+bool batch_full(const struct batch *b);
 /* The person's values as an object of the answer. False: refused, which is on record, and nothing was
  * written; or the call failed. */
 bool batch_put_allowed(struct batch *b, const struct subject *s);

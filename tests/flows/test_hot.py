@@ -162,6 +162,54 @@ class Beyond(Reading):
         self.assertEqual((last["event_state"], last.get("evidence")), ("ConsentWithdrawn", "account closed"))
 
 
+class Large(Reading):
+    """Persons of whom so much is held that not all of them go into one answer (BATCH_BYTES_MAX in src/web/web_impl.h)."""
+    ROUNDS = 240  # of two values that are 24 KiB each as JSON: 11 MiB
+
+    def heavy(self):
+        person, text = self.buyer(), "\x01" * 4000
+        values = lambda n: {f: {"value": text, "item": "o-%d" % n} for f in GOODS}
+        put = lambda n: self.put(f"/v1/subjects/{person}/data", {"purpose": "order-payment", "values": values(n)}, token="shop").status
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            self.assertEqual(set(pool.map(put, range(self.ROUNDS))), {200})
+        return person
+
+    def whole(self, answer):
+        self.assertEqual(answer["status"], 200)
+        self.assertEqual(len(answer["values"]["order-items"]), self.ROUNDS + 1)
+
+    def kinds(self, person):
+        return [r["kind"] for r in self.expect(self.get(f"/v1/subjects/{person}/history?limit=500", token="shop"), 200)["history"]]
+
+    def test_an_answer_ends_with_the_person_with_whom_it_is_full(self):
+        people = [self.heavy() for _ in range(4)]
+        gone = "0" * 32
+        got = self.many([*people, gone])["answers"]
+        for answer in got[:3]:
+            self.whole(answer)
+        for answer, person in zip(got[3:], (people[3], gone)):
+            self.assertEqual((answer["subject"], answer["status"]), (person, 413))
+            self.assertEqual(answer["problem"]["status"], 413)
+            self.assertIn("fewer", answer["problem"]["hint"])
+            self.assertNotIn("values", answer)
+            self.assertNotIn("entry_offset", answer)
+        self.assertNotIn("read", self.kinds(people[3]))
+        self.assertIn("read", self.kinds(people[2]))
+        self.whole(self.many([people[3]])["answers"][0])
+        # Page by page, too: a page ends early, and the next goes on behind it.
+        pages, after = [], {}
+        while not pages or "next" in pages[-1]:
+            pages.append(self.expect(self.post("/v1/read/people", {"purpose": "order-payment", "fields": GOODS, "limit": 1000, **after},
+                                               token="shop"), 200))
+            after = {"after": pages[-1].get("next")}
+        self.assertEqual([len(p["answers"]) for p in pages][-2:], [3, 1])
+        self.assertEqual([a["subject"] for p in pages[-2:] for a in p["answers"]], people)
+        for p in pages[-2:]:
+            self.assertEqual([a["entry_offset"] for a in p["answers"]], list(range(len(p["answers"]))))
+            for a in p["answers"]:
+                self.whole(a)
+
+
 class Many(Reading):
     def test_each_person_has_an_answer_of_their_own_in_order(self):
         good, other, gone = self.buyer(), self.buyer(order_items="salt"), self.buyer()
@@ -184,11 +232,23 @@ class Many(Reading):
         self.assertEqual([a.get("entry_offset") for a in got["answers"]], [0, None, 1, None, 2])
 
     def test_a_thousand_persons_at_once(self):
-        ids = [self.buyer() for _ in range(3)]
-        got = self.many((ids * 334)[:1000])
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            strangers = list(pool.map(lambda _: self.person("1990-01-01"), range(997)))
+        ids = [self.buyer() for _ in range(3)] + strangers
+        got = self.many(ids)
         self.assertEqual(len(got["answers"]), 1000)
-        self.assertEqual({a["status"] for a in got["answers"]}, {200})
+        self.assertEqual([a["status"] for a in got["answers"]], [200] * 3 + [403] * 997)
         self.assertEqual([a["entry_offset"] for a in got["answers"]], list(range(1000)))
+        for more in (1, 900):
+            too_many = {"subjects": ids + ["%032x" % n for n in range(more)], "purpose": "order-payment", "fields": GOODS}
+            self.problem(self.post("/v1/read", too_many, token="shop"), 422, "bad-value", contains="1 to 1000 ids")
+
+    def test_each_person_is_named_once(self):
+        one, other = self.buyer(), self.buyer()
+        for subjects, place in (([one, other, one], 2), ([one, one] + [other] * 3, 1)):
+            got = self.post("/v1/read", {"subjects": subjects, "purpose": "order-payment", "fields": GOODS}, token="shop")
+            self.problem(got, 422, "bad-value", contains="once")
+            self.assertEqual(got.json["pointer"], f"/subjects/{place}")
 
     def test_what_is_wrong_with_the_question_fails_the_whole(self):
         person = self.buyer()
