@@ -46,7 +46,7 @@ may_backup  := base crypto merkle store audit
 may_cli     := base crypto policy merkle store http audit subject consent share gate engine web backup
 
 # ---- Libraries of Debian 12, by the part that uses them.
-LIBS := -lsodium -lcrypto -lsqlite3 -lmicrohttpd -lcmark -lcjson -lpthread -lm# libpq and libcurl: src/base/late.h
+LIBS := -lsodium -lcrypto -lsqlite3 -lmicrohttpd -lcmark -lcjson -lpthread -lm# libpq, libcurl, libidn2 and libunistring: src/base/late.h
 INC_store := -I/usr/include/postgresql
 TEST_LIBS_store := -lpq
 TEST_LIBS_policy := -lbdd# BuDDy: an oracle of the tests, never linked into a program
@@ -134,6 +134,7 @@ FUZZ_PART_card := store
 FUZZ_PART_backup := backup
 FUZZ_PART_checkpoint := merkle
 FUZZ_PART_http_text := http
+FUZZ_PART_normal := vault
 FUZZ_PART_policy := policy
 FUZZ_PART_policy_grammar := policy
 FUZZ_PART_policy_diff := policy

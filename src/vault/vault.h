@@ -215,9 +215,11 @@ enum err vault_due_count(struct store *st, struct instant now, int64_t *due, str
 enum err vault_held(struct store *st, const struct vault_person *s, struct span field, bool *out,
                     struct fail *f);
 
-/* The normal form of an identifier. kinds: "phone" (E.164; a Chinese mobile number may lack its +86), "email"
- * (domain in lower case), "document" (capitals and digits; the check character of a resident identity number,
- * GB 11643, must fit). ERR_BAD_VALUE if it is not one; the detail never holds the text. Pure. */
+/* The normal form of an identifier. kinds: "phone" (E.164; a Chinese mobile number may lack its +86, and a
+ * trunk prefix behind the country code goes), "email" (local part in Unicode's normal form C, domain as
+ * A-labels of IDNA2008 in lower case), "document" (capitals and digits; the check character of a resident
+ * identity number, GB 11643, must fit). A normal form is its own. ERR_BAD_VALUE if it is not one; the detail
+ * never holds the text. ERR_INTERNAL: a library for text beyond ASCII is missing. Pure. */
 enum err vault_normalise(struct arena *a, struct span kind, struct span plain, struct span *out,
                          struct fail *f);
 /* Blind index: the keyed MAC of a normalised identifier; letter case does not tell two apart. ERR_BAD_VALUE

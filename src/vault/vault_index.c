@@ -3,6 +3,7 @@
 #include "vault_impl.h"
 
 #include "text.h"
+#include "vault_unicode.h"
 
 /* The MAC of kind and normal form in lower case: Ann@ and ann@ are one mailbox everywhere that matters. */
 static enum err index_mac(const struct vault *v, struct span kind, struct span plain, uint8_t mac[MAC_LEN],
@@ -11,6 +12,8 @@ static enum err index_mac(const struct vault *v, struct span kind, struct span p
     struct arena *a = arena_new(0);
     struct span normal = SPAN_EMPTY;
     enum err e = vault_normalise(a, kind, plain, &normal, f);
+    if (!e && unicode_needed(normal))
+        e = unicode_lower(a, normal, &normal, f);
     if (!e) {
         struct span s = arena_fmt(a, "%.*s:%.*s", SPAN_F(kind), SPAN_F(normal));
         uint8_t *low = (uint8_t *)arena_str(a, s);

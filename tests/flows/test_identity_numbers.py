@@ -64,6 +64,33 @@ class Forms(Numbers):
         self.assertNotIn(WRONG[0], self.daemon.stderr())
 
 
+class Addresses(People):
+    """A phone number or an e-mail address belongs to one person, however it is written."""
+
+    SAME = {"contact-phone": (("+442079460018", "+44 (0)20 7946 0018", "+44 020 7946 0018"),
+                              ("+8613800010001", "138 0001 0001", "+86 (0)138 0001 0001", "+8601380001 0001")),
+            "contact-email": (("ann@xn--bcher-kva.de", "ann@b\u00fccher.de", "Ann@B\u00dcCHER.de"),
+                              ("jos\u00e9@ex.com", "jose\u0301@ex.com", "JOSE\u0301@Ex.com"))}
+
+    def give(self, person, field, text):
+        purpose = "registration-login" if field == "contact-phone" else "customer-service"
+        return self.put(f"/v1/subjects/{person}/data", {"purpose": purpose, "values": {field: text}}, token="shop")
+
+    def test_no_spelling_of_an_address_makes_a_second_account(self):
+        for field, addresses in self.SAME.items():
+            for spellings in addresses:
+                owner, other = self.adult(), self.adult()
+                for text in spellings:
+                    self.expect(self.give(owner, field, text), 200, stored=1)
+                    for again in spellings:
+                        got = self.problem(self.give(other, field, again), 409, "identifier-taken")
+                        self.assertNotIn(again, str(got))
+                self.expect(self.give(owner, field, spellings[1]), 200)
+                purpose = "registration-login" if field == "contact-phone" else "customer-service"
+                got = self.post(f"/v1/subjects/{owner}/read", {"purpose": purpose, "fields": [field]}, token="shop")
+                self.assertEqual(self.expect(got, 200)["values"][field]["value"], spellings[0])
+
+
 class Owners(Numbers):
     """Under a policy in which these numbers find a person: an account has its own, and nobody else gets it."""
 

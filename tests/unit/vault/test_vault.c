@@ -1041,6 +1041,30 @@ TEST(normal_forms)
         {"phone", "138 1234 123x", NULL},
         {"phone", "", NULL},
         {"phone", "+", NULL},
+        /* A trunk prefix is no part of the number (E.164, E.123 7.2) */
+        {"phone", "+44 20 7946 0018", "+442079460018"},
+        {"phone", "+44 (0)20 7946 0018", "+442079460018"},
+        {"phone", "+44(0) 20 7946 0018", "+442079460018"},
+        {"phone", "0044 (0)20 7946 0018", "+442079460018"},
+        {"phone", "+44 ( 0 ) 20 7946 0018", "+442079460018"},
+        {"phone", "+44 020 7946 0018", "+442079460018"},
+        {"phone", "+86 (0)138 0001 0001", "+8613800010001"},
+        {"phone", "+8601380001 0001", "+8613800010001"},
+        {"phone", "138 0001 0001", "+8613800010001"},
+        {"phone", "+86 (010) 8888 8888", "+861088888888"},
+        {"phone", "+86 (0)010 8888 8888", NULL}, /* once */
+        {"phone", "+860013800010001", NULL},
+        {"phone", "+1 (0)212 555 0100", "+12125550100"},
+        {"phone", "+353 (0)1 234 5678", "+35312345678"},
+        {"phone", "+886 (0)912 345 678", "+886912345678"},
+        {"phone", "+44 20 (0) 7946 001", "+442007946001"}, /* not after the country */
+        {"phone", "+39 06 698 12345", "+390669812345"},    /* part of the number in Italy */
+        {"phone", "+39 (0)6 698 12345", "+390669812345"},
+        {"phone", "+378 0549 882 000", "+3780549882000"},
+        {"phone", "+225 (0)7 01 02 03 04", "+2250701020304"},
+        {"phone", "+44 (0)20 79", NULL}, /* too short without it */
+        {"phone", "+(0)44 20 7946 0018", NULL},
+        {"phone", "(0)20 7946 0018", NULL},
         {"email", " ann@Example.ORG ", "ann@example.org"},
         {"email", "a.b+c@x.example", "a.b+c@x.example"},
         {"email", "ann", NULL},
@@ -1052,6 +1076,26 @@ TEST(normal_forms)
         {"email", "ann@example.org.", NULL},
         {"email", "an n@example.org", NULL},
         {"email", "ann@-x.org", NULL},
+        {"email", "ann@b\u00fccher.de", "ann@xn--bcher-kva.de"},
+        {"email", "Ann@B\u00dcCHER.de", "Ann@xn--bcher-kva.de"},
+        {"email", "Ann@bu\u0308cher.DE", "Ann@xn--bcher-kva.de"},
+        {"email", "Ann@XN--bcher-KVA.de", "Ann@xn--bcher-kva.de"},
+        {"email", "ann@stra\u00dfe.de", "ann@xn--strae-oqa.de"}, /* not strasse.de */
+        {"email", "ann@\u4f8b\u5b50.\u4e2d\u56fd", "ann@xn--fsqu00a.xn--fiqs8s"},
+        {"email", "ann@\u4f8b\u5b50\u3002\u4e2d\u56fd",
+         "ann@xn--fsqu00a.xn--fiqs8s"}, /* the dot of an input method */
+        {"email", "ann@\uff45\uff58.com", "ann@ex.com"},
+        {"email", "jos\u00e9@ex.com", "jos\u00e9@ex.com"},
+        {"email", "jose\u0301@ex.com", "jos\u00e9@ex.com"},
+        {"email", "\u5f20\u4e09@ex.com", "\u5f20\u4e09@ex.com"},
+        {"email", "ann@b\u00fccher", NULL},
+        {"email", "ann@b\u00fccher..de", NULL},
+        {"email", "ann@\u2764.de", NULL}, /* IDNA2008 has no symbols */
+        {"email", "ann@b\u00fc_cher.de", NULL},
+        {"email", "ann@b\u00fccher.de/\uff0f", NULL},
+        {"email", "ann@\u00adex.com\uff20b.de", NULL},
+        {"email", "a\u037eb@ex.com", NULL}, /* normal form C has a semicolon for it */
+        {"email", "ann@\u0300ex.com", NULL},
         {"document", "1101 0519491231 002x", "11010519491231002X"},
         {"document", "110105194912310029", NULL}, /* the check character */
         {"document", "11010519491231003X", NULL},
@@ -1073,6 +1117,34 @@ TEST(normal_forms)
             EXPECT(!strstr(f.detail, rows[i].text));
     }
     arena_free(a);
+}
+
+TEST(spellings_of_an_identifier_find_one_person)
+{
+    static const struct {
+        const char *kind, *spelling[5];
+    } same[] = {
+        {"phone", {"+44 20 7946 0018", "+44 (0)20 7946 0018", "0044 20 7946 0018", "+4402079460018"}},
+        {"phone", {"138 0001 0001", "+86 (0)138 0001 0001", "+86013800010001", "+86 138-0001-0001"}},
+        {"email",
+         {"ann@b\u00fccher.de", "Ann@xn--bcher-kva.de", "Ann@B\u00dcCHER.de", "ANN@BU\u0308CHER.de"}},
+        {"email", {"jos\u00e9@ex.com", "jose\u0301@ex.com", "JOS\u00c9@Ex.com", "Jose\u0301@ex.com"}},
+    };
+    setup();
+    struct fail f;
+    struct subject_id id;
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
+        for (size_t k = 0; k < 4; k++) {
+            EXPECT_INT(claim(&ann, same[i].kind, same[i].spelling[k], &f), OK);
+            for (size_t m = 0; m < 4; m++) {
+                EXPECT_INT(claim(&bob, same[i].kind, same[i].spelling[m], &f), ERR_TAKEN);
+                EXPECT_INT(find(same[i].kind, same[i].spelling[m], &id), OK);
+                EXPECT(subject_id_eq(id, ann.id));
+            }
+        }
+    EXPECT_INT(find("email", "ann@bucher.de", &id), ERR_NOT_FOUND);
+    EXPECT_INT(find("email", "jose@ex.com", &id), ERR_NOT_FOUND);
+    teardown();
 }
 
 /* ---- The record */
@@ -1214,6 +1286,7 @@ int main(void)
         CASE(each_field_has_an_identifier_of_its_own),
         CASE(an_identifier_without_a_field_is_found_and_replaced),
         CASE(normal_forms),
+        CASE(spellings_of_an_identifier_find_one_person),
         CASE(pseudonyms_change_with_the_epoch_and_the_person),
         CASE(details_open_with_their_own_key_only),
         CASE(R118_everybodys_keys_come_in_order_but_those_that_do_not_open),
