@@ -142,9 +142,11 @@ struct gate_call {
     struct span
         *opening; /* of each: what opens its commitment, for receipts in the answer; empty with `keep` */
     size_t n_entries, cap_entries;
-    bool adopted;        /* entries of another node are among them: whom they concern is not said */
-    bool undo;           /* the change must be rolled back, the entries stay */
-    bool forget_history; /* the person of entry 0 was erased: their rows of history.db go (engine.h) */
+    struct subject_id made; /* the person whom the call made last: a refusal about them is of nobody, as they
+                             * are rolled back with what was refused; zeros: none */
+    bool adopted;           /* entries of another node are among them: whom they concern is not said */
+    bool undo;              /* the change must be rolled back, the entries stay */
+    bool forget_history;    /* the person of entry 0 was erased: their rows of history.db go (engine.h) */
 };
 
 /* The members that gate_reconcile left for the entry of the start, once; empty: nothing was lost. In a WRITE

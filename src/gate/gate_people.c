@@ -50,6 +50,7 @@ enum err gate_subject_create(struct gate_call *c, struct date birth, struct span
         e = age_of_device(c, device, out, f);
     if (e)
         return e;
+    c->made = out->id;
     struct vault_person person = vault_of(out);
     e = vault_key_create(c->gate->vault, c->st, &person, f);
     if (e)

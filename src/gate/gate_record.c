@@ -301,6 +301,10 @@ enum err record_add(struct gate_call *c, const struct record *given, struct fail
         r.subject = &r.q->subject;
         r.key = r.q->key;
     }
+    if (r.kind == AUDIT_REFUSED && r.subject && subject_id_eq(r.subject->id, c->made)) {
+        r.subject = NULL; /* who never was has no key that could open it later */
+        r.key = NULL;
+    }
     struct arena *keep = c->keep ? c->keep : c->arena;
     if (c->n_entries == c->cap_entries)
         entries_grow(c, keep);

@@ -168,7 +168,8 @@ void call_undone(struct call *c, size_t before)
     if (refusal) {
         g->entries[before] = g->entries[last];
         g->opening[before] = g->opening[last];
-        g->entry_has_subject[before] = false;
+        g->entry_has_subject[before] = g->entry_has_subject[last];
+        g->entry_subject[before] = g->entry_subject[last];
     }
     g->n_entries = before + refusal;
 }

@@ -111,6 +111,7 @@ static void call_anew(struct call *c, struct job *j, struct store *st)
     c->extra = SPAN_EMPTY;
     *c->res = (struct response){0};
     c->gate.n_entries = 0;
+    c->gate.made = (struct subject_id){0};
     c->gate.undo = c->gate.forget_history = false;
     c->gate.st = st;
     c->gate.now = j->now;

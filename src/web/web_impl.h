@@ -167,7 +167,7 @@ enum err data_act(struct call *c, struct subject *s);
 /* Ends a call that the policy refused: 403 with clause, reason and the decision. */
 void call_refuse(struct call *c, const struct gate_answer *a);
 /* A person was made and something after that failed, so that they never were: of the entries from `before` on
- * only a refusal stays, without them. */
+ * only a refusal stays, which is of nobody (gate.h, made). */
 void call_undone(struct call *c, size_t before);
 /* "name":<index of the call's entry `which` in the record>, filled in when the group is sealed; null if there
  * is none. */

@@ -213,9 +213,16 @@ class Import(People):
         self.assertEqual(refused[7]["input"]["ref"], "c7")
         self.assertEqual(self.expect(self.get("/healthz"), 200)["status"], "ok")
 
+    def what_if(self):
+        return json.loads(self.daemon.cli("policy", "what-if", os.path.join(self.daemon.data, "policy"), "--data", self.daemon.data,
+                                          "--json").stdout)
+
     def test_a_child_waits_for_its_guardian_as_ever(self):
         self.write([line(1, birth_date="2018-01-01", data=[]), line(2, birth_date="2018-01-01")])
+        before = self.what_if()
         self.take(code=1)
+        again = self.what_if()  # who was refused never was: that is not erased, and the refusal can be decided again
+        self.assertEqual((again["cannot"], again["entries"]), (before["cannot"], before["entries"] + 1))
         self.assertEqual([i["line"] for i in self.told(".ids")], [1])
         child = self.told(".ids")[0]["id"]
         self.assertEqual(self.expect(self.get(f"/v1/subjects/{child}", token="shop"), 200)["state"], "awaiting_guardian")

@@ -251,12 +251,22 @@ class Registered(Registering):
     def test_a_refused_registration_leaves_the_refusal_alone(self):
         """The person never was: no entry may say that they were made and agreed."""
         size = int(self.published().split("\n")[1])
+        before = self.what_if()
         answer = self.problem(self.register("shop", birth_date="2014-08-20"), 403, "refused", reason="guardian_required")
         self.assertNotIn("receipts", answer)
         self.assertEqual(answer["decision"]["entry"], size)
         self.assertEqual(int(self.published().split("\n")[1]), size + 1)
         done = run_troth("audit", "prove", self.daemon.data, size)
         self.assertEqual(self.verify(done.stdout)["kind"], "refused")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        again = self.what_if()
+        self.assertEqual(again["cannot"], before["cannot"])
+        self.assertEqual(again["entries"], before["entries"] + 1)
+        self.assertEqual(run_troth("audit", "verify", self.daemon.data).returncode, 0)
+
+    def what_if(self):
+        return json.loads(self.daemon.cli("policy", "what-if", os.path.join(self.daemon.data, "policy"), "--data", self.daemon.data,
+                                          "--json").stdout)
 
 
 class ManyDocuments(Registering, Bookshop):
