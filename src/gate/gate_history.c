@@ -128,7 +128,7 @@ static enum err place_read(struct span text, bool copies, struct place *out, str
     while (span_cut(&rest, '.', &one))
         if (n == 3 || !span_u64(one, INT64_MAX, &number[n++]))
             return no_place(f);
-    if (n != (copies ? 3 : 1))
+    if (n != (copies ? 3 : 1) || text.p[text.len - 1] == '.')
         return no_place(f);
     *out = copies ? (struct place){(int64_t)number[0], (int64_t)number[1], number[2]}
                   : (struct place){.entry = number[0]};

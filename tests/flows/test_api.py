@@ -326,7 +326,7 @@ class Api(Flow):
         last = page("limit=1")["history"][0]["entry"]
         self.assertEqual([r["entry"] for r in page(f"limit=2&before={first + 1}")["history"]][0], first)
         self.assertNotIn(last, [r["entry"] for r in page(f"limit=500&before={last}")["history"]])
-        for wrong in ("x", "-1", "1.2.3.4", "1.2.3"):
+        for wrong in ("x", "-1", "1.2.3.4", "1.2.3", "12.", ".12"):
             self.problem(self.get(self.url(person, "/history?before=" + wrong), token="shop"), 422, "bad-value", contains="next")
 
     # ---- Documents and registers
