@@ -1025,6 +1025,33 @@ TEST(identifiers_are_unique_and_tell_nothing)
     teardown();
 }
 
+static bool mapped(const char *library)
+{
+    char line[512];
+    bool found = false;
+    FILE *f = fopen("/proc/self/maps", "r");
+    while (f && fgets(line, sizeof line, f))
+        found |= strstr(line, library) != NULL;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* Before any other test that has an address beyond ASCII. */
+TEST(what_is_ascii_needs_no_library_for_what_is_not)
+{
+    static const char *const ascii[] = {"Ann@Example.ORG", "ann@XN--bcher-KVA.de", "ann"};
+    struct arena *a = arena_new(0);
+    struct span out;
+    for (size_t i = 0; i < 3; i++)
+        vault_normalise(a, SPAN("email"), span_str(ascii[i]), &out, NULL);
+    vault_normalise(a, SPAN("phone"), SPAN("+44 (0)20 7946 0018"), &out, NULL);
+    EXPECT(!mapped("libidn2") && !mapped("libunistring"));
+    EXPECT_INT(vault_normalise(a, SPAN("email"), SPAN("ann@b\u00fccher.de"), &out, NULL), OK);
+    EXPECT(mapped("libidn2") && mapped("libunistring"));
+    arena_free(a);
+}
+
 TEST(normal_forms)
 {
     static const struct {
@@ -1285,6 +1312,7 @@ int main(void)
         CASE(identifiers_are_unique_and_tell_nothing),
         CASE(each_field_has_an_identifier_of_its_own),
         CASE(an_identifier_without_a_field_is_found_and_replaced),
+        CASE(what_is_ascii_needs_no_library_for_what_is_not),
         CASE(normal_forms),
         CASE(spellings_of_an_identifier_find_one_person),
         CASE(pseudonyms_change_with_the_epoch_and_the_person),
