@@ -144,6 +144,9 @@ int cmd_key_rotate(struct cli *c);
 int cmd_retain_sweep(struct cli *c);
 int cmd_node_retire(struct cli *c);
 
+/* The same file from the root, its folder resolved: for a daemon, which has a working folder of its own. */
+enum err cli_absolute(struct cli *c, const char *file, const char **out, struct fail *f);
+
 /* ---- A new data folder (new_folder.c): made beside its place under another name, put there when complete */
 const char *cli_folder_beside(struct cli *c, const char *dir, const char **place);
 /* Nothing, or an empty folder, which is removed; else ERR_CONFLICT. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 struct rotation {
+    const char *to; /* from the root; null: in place */
     struct cli_answer answer;
     struct span after;
     uint64_t total, done;
@@ -18,13 +19,12 @@ struct rotation {
 static enum err step(struct cli *c, const char *key, struct rotation *r, struct fail *f)
 {
     struct text t = text_new(c->arena, 256);
-    const char *to = cli_get(c, "to");
     json_open(&t, NULL, '{');
     json_str(&t, "key", key);
     if (r->after.len)
         json_string(&t, "after", r->after);
-    if (to)
-        json_str(&t, "file", to);
+    if (r->to)
+        json_str(&t, "file", r->to);
     json_close(&t, '}');
     return cli_send(c, METHOD_POST, SPAN("/v1/keys/rotate"), SPAN_EMPTY, text_span(&t), &r->answer, f);
 }
@@ -74,13 +74,13 @@ static int rotate(struct cli *c, const char *key, struct rotation *r)
 
 static void report(struct cli *c, const char *key, const struct rotation *r)
 {
-    const char *to = cli_get(c, "to");
     if (c->json)
         printf("{\"key\":\"%s\",\"generation\":%lld,\"wrapped\":%llu,\"resumed\":%s}\n", key,
                (long long)r->generation, (unsigned long long)r->done, r->resumed ? "true" : "false");
     else if (r->generation == 0)
-        printf("the master key was changed%s%s; keep a copy of the new one apart\n",
-               to ? ": from now on it is " : "", to ? to : "");
+        printf("the master key was changed%s%s%s; keep a copy of the new one apart\n",
+               r->to ? ": from now on it is " : "", r->to ? r->to : "",
+               r->to ? ", the next start needs --master-key with it, and the old file opens nothing" : "");
     else
         printf("class %s: %llu keys under generation %lld, the old key is gone%s\n", key,
                (unsigned long long)r->done, (long long)r->generation,
@@ -92,8 +92,13 @@ int cmd_key_rotate(struct cli *c)
     const char *class_name = cli_get(c, "class");
     bool master = cli_get(c, "master") != NULL;
     struct rotation r = {0};
+    struct fail f = {0};
     if (master == (class_name != NULL))
         return cli_usage(c->command, "say which: --class adult, --class child or --master");
+    if (class_name && strcmp(class_name, "adult") != 0 && strcmp(class_name, "child") != 0)
+        return cli_usage(c->command, "--class is adult or child");
+    if (cli_get(c, "to") && cli_absolute(c, cli_get(c, "to"), &r.to, &f) != OK)
+        return cli_fail(&f);
     int code = rotate(c, master ? "master" : class_name, &r);
     cli_progress_end();
     if (code == CLI_OK)

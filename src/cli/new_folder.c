@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define REMOVE_DEPTH 16 /* folders open at once while removing */
@@ -21,6 +22,23 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 void cli_folder_remove(const char *folder)
 {
     nftw(folder, remove_one, REMOVE_DEPTH, FTW_DEPTH | FTW_PHYS);
+}
+
+enum err cli_absolute(struct cli *c, const char *file, const char **out, struct fail *f)
+{
+    struct arena *a = c->arena;
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+    const char *folder = !slash          ? "."
+                         : slash == file ? "/"
+                                         : arena_str(a, span_of(file, (size_t)(slash - file)));
+    char *real = realpath(folder, NULL);
+    if (!real || !*name) {
+        free(real);
+        return fail_set(f, ERR_IO, "%s: %s", file, *name ? strerror(errno) : "it names a folder");
+    }
+    *out = arena_str(a, arena_fmt(a, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name));
+    free(real);
+    return OK;
 }
 
 /* An empty folder may be there already; anything else is somebody's. */

@@ -402,6 +402,7 @@ enum err gate_open(const struct gate_config *c, struct store *st, struct instant
     g->node = c->node;
     snprintf(g->region, sizeof g->region, "%s", c->home_region);
     snprintf(g->ledger_path, sizeof g->ledger_path, "%s/erased.ledger", c->data);
+    snprintf(g->audit_key_path, sizeof g->audit_key_path, "%s/audit-key", c->data);
     pthread_mutex_init(&g->lock, NULL);
     pthread_mutex_init(&g->follow, NULL);
     atomic_init(&g->next_at, INSTANT_FOREVER.ms);

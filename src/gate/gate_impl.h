@@ -104,7 +104,7 @@ struct epoch_names {
 
 struct gate {
     struct vault *vault;
-    char ledger_path[4096];
+    char ledger_path[4096], audit_key_path[4096];
     bool ledger_ahead;     /* until gate_reconcile: who was erased may be in the database yet */
     uint64_t erased_again; /* at this start: the database was older than the ledger */
     int64_t node;          /* number of this daemon on its database; 0: a file */

@@ -35,7 +35,7 @@ enum err gate_rotate(struct gate_call *c, struct gate_rotation *r, struct fail *
         return e;
     if (!span_is(r->key, "master"))
         return rotate_class(c, r, f);
-    e = vault_rotate_master(c->gate->vault, c->st, r->new_file, f);
+    e = vault_rotate_master(c->gate->vault, c->st, r->new_file, c->gate->audit_key_path, f);
     r->finished = !e;
     return e ? e : note(c, r, "the master key was changed", f);
 }

@@ -88,14 +88,17 @@ void vault_key_destroy_noted(struct vault *v, struct store *st, const struct vau
  * *left: keys under older ones. class: "adult" or "child"; ERR_UNKNOWN_NAME.
  * step: wraps up to `most` keys anew, from the id after *from on, and moves *from there. *finished: none is
  * left, and the older generations are gone from the files.
- * master: wraps class and node keys under the key in new_file (made if it is missing). Where the master key
- * is a file, new_file takes its place after the commit. */
+ * master: wraps class and node keys under the key in new_file (absolute; made if it is missing); null: a new
+ * one takes the place of the old file after the commit. What new_file holds must be no key in use: not the
+ * master key, none of the folder's, not the one in `signing` (may be null), no secret of backups;
+ * ERR_CONFLICT. Beside the old file FILE.moved tells where the new one is. */
 enum err vault_rotate_begin(struct vault *v, struct store *st, struct span class_name, int64_t *generation,
                             bool *resumed, uint64_t *left, struct fail *f);
 enum err vault_rotate_step(struct vault *v, struct store *st, struct span class_name, size_t most,
                            struct subject_id *from, int64_t *generation, uint64_t *wrapped, bool *finished,
                            struct fail *f);
-enum err vault_rotate_master(struct vault *v, struct store *st, const char *new_file, struct fail *f);
+enum err vault_rotate_master(struct vault *v, struct store *st, const char *new_file, const char *signing,
+                             struct fail *f);
 /* At start: destroys every key the erasure ledger names that still exists (a restored backup of keys.db). */
 enum err vault_replay_erasures(struct store *st, uint64_t *destroyed, struct fail *f);
 

@@ -66,6 +66,10 @@ enum err master_read(const struct vault_master *m, struct key **out, struct fail
 #define MASTER_PATH_MAX 4096
 /* FILE.next: the new master key until it takes the old one's place. False if the name is too long. */
 bool master_next_path(char out[MASTER_PATH_MAX], const char *file);
+/* Says where the key of `file` went, if FILE.moved tells; else how to name the right one. */
+void master_hint(const char *file, struct fail *f);
+bool master_moved(const char *file); /* whether there is such a note */
+void master_moved_forget(const char *file);
 /* Renames durably; nonzero if it failed. */
 int master_replace(const char *from, const char *to);
 /* The one that a group under way changes to, if one does; any thread. Who finds that it opens nothing was not

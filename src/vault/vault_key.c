@@ -2,6 +2,7 @@
 /* Master, class, node and person keys. See vault.h. */
 #include "vault_impl.h"
 
+#include "file.h"
 #include "log.h"
 #include "machine.h"
 #include "nodes.h"
@@ -175,8 +176,7 @@ static enum err open_next(const char *file, struct store *st, struct vault **out
 
 static enum err not_opened(const struct vault_master *m, struct fail *f)
 {
-    fail_hint(f, "put back the master key this data folder was created with, or restore keys.db and the "
-                 "key together");
+    master_hint(m->file, f);
     return fail_set(f, ERR_NO_KEY, "the master key %s%s does not open the keys of this data folder",
                     m->command ? "that the command prints" : "in ", m->command ? "" : m->file);
 }
@@ -185,6 +185,8 @@ enum err vault_open(struct store *st, const struct vault_master *m, struct vault
 {
     struct key *master;
     struct fail why = {0};
+    if (!m->command && !file_exists(m->file) && master_moved(m->file))
+        master_hint(m->file, f); /* the first hint is the one that stays */
     enum err e = master_read(m, &master, f);
     if (e)
         return e;
@@ -202,6 +204,8 @@ enum err vault_open(struct store *st, const struct vault_master *m, struct vault
         (*out)->master_command = strdup(m->command);
     else
         (*out)->master_file = strdup(m->file);
+    if (!m->command)
+        master_moved_forget(m->file); /* it is here */
     return OK;
 }
 

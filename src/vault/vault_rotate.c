@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static enum err find_class(struct span name, enum key_class *out, struct fail *f)
 {
@@ -119,6 +121,7 @@ static enum err master_again(struct vault *v, struct store *st, enum key_class c
             return OK;
         key_free(*out);
     }
+    master_hint(v->master_command ? NULL : v->master_file, f);
     return fail_set(f, ERR_NO_KEY, "the master key is not the one this data folder was opened with");
 }
 
@@ -280,6 +283,53 @@ bool master_next_path(char out[MASTER_PATH_MAX], const char *file)
     return n > 0 && n < MASTER_PATH_MAX;
 }
 
+/* ---- FILE.moved: where the key went that FILE held; a path, no secret */
+
+static bool moved_path(char out[MASTER_PATH_MAX], const char *file)
+{
+    int n = snprintf(out, MASTER_PATH_MAX, "%s.moved", file);
+    return n > 0 && n < MASTER_PATH_MAX;
+}
+
+bool master_moved(const char *file)
+{
+    char note[MASTER_PATH_MAX];
+    return moved_path(note, file) && file_exists(note);
+}
+
+void master_moved_forget(const char *file)
+{
+    char note[MASTER_PATH_MAX];
+    if (moved_path(note, file))
+        unlink(note);
+}
+
+static void moved_note(const char *file, const char *to)
+{
+    char note[MASTER_PATH_MAX], text[MASTER_PATH_MAX + 1];
+    int n = snprintf(text, sizeof text, "%s\n", to);
+    struct fail f = {0};
+    if (!moved_path(note, file) || file_write_durable(note, span_of(text, (size_t)n), 0600, &f) != OK)
+        log_line(LOG_LVL_WARN, "vault", "where the master key is could not be noted beside %s: %s", file,
+                 f.detail);
+}
+
+void master_hint(const char *file, struct fail *f)
+{
+    char note[MASTER_PATH_MAX];
+    struct span to = SPAN_EMPTY;
+    struct arena *a = arena_new(512);
+    if (file && moved_path(note, file) && file_read(a, note, MASTER_PATH_MAX, &to, NULL) == OK && to.len)
+        fail_hint(f, "the master key was changed, and the new one was put elsewhere: --master-key %.*s",
+                  SPAN_F(span_trim(to)));
+    else
+        fail_hint(
+            f,
+            "name the master key in use: --master-key FILE or --master-key-command; if it is lost, restore "
+            "keys.db and its key together");
+    arena_free(a);
+}
+
 int master_replace(const char *from, const char *to)
 {
     char dir[MASTER_PATH_MAX];
@@ -318,6 +368,10 @@ static bool master_changed(void *ctx, struct span none)
     if (v->next_master && v->next_in_place && master_replace(v->next_master, v->master_file))
         log_line(LOG_LVL_ERROR, "vault", "the new master key stays at %s: %s", v->next_master,
                  strerror(errno));
+    if (v->next_master && v->master_file && v->next_in_place)
+        master_moved_forget(v->master_file);
+    else if (v->next_master && v->master_file)
+        moved_note(v->master_file, v->next_master);
     coming(v, NULL, false);
     return true;
 }
@@ -357,13 +411,106 @@ static enum err wrap_all(struct vault *v, struct store *st, const struct key *ma
     return e;
 }
 
-static enum err new_master(const char *file, struct key **out, struct fail *f)
+/* ---- The new one. A file that is there already may hold any key. */
+
+static enum err in_use(const char *file, const char *what, struct fail *f)
 {
-    enum err e = file_exists(file) ? OK : key_create_file(file, f);
-    return e ? e : key_read_file(file, out, f);
+    fail_hint(f, "name a file that does not exist yet: a new key is made in it");
+    return fail_set(f, ERR_CONFLICT, "%s holds %s, not a new master key", file, what);
 }
 
-enum err vault_rotate_master(struct vault *v, struct store *st, const char *new_file, struct fail *f)
+/* Another request of this group changes to the same file. */
+static bool joins(const struct vault *v, const char *file)
+{
+    return v->next_master && strcmp(v->next_master, file) == 0;
+}
+
+static bool is_signing(const struct key *k, const char *signing)
+{
+    struct key *other = NULL;
+    if (!signing || key_read_file(signing, &other, NULL) != OK)
+        return false;
+    bool same = key_equal(k, other);
+    key_free(other);
+    return same;
+}
+
+static enum err check_new(struct vault *v, struct store *st, const struct key *k, const char *file,
+                          const char *signing, struct fail *f)
+{
+    if (opens_class(st, k, CLASS_ADULT) && !joins(v, file))
+        return in_use(file, "the master key in use", f);
+    if (is_signing(k, signing))
+        return in_use(file, "the key that signs the record", f);
+    if (key_equal(k, v->index) || key_equal(k, v->record))
+        return in_use(file, "another key of this folder", f);
+    return OK;
+}
+
+static enum err new_master(struct vault *v, struct store *st, const char *file, const char *signing,
+                           struct key **out, struct fail *f)
+{
+    enum box_file kind = BOX_FILE_DIGITS;
+    enum err e = file_exists(file) ? OK : key_create_file(file, f);
+    if (!e)
+        e = box_key_read_file(file, out, &kind, f);
+    if (e)
+        return e;
+    e = kind == BOX_FILE_SAID ? in_use(file, "the secret that opens backups", f)
+                              : check_new(v, st, *out, file, signing, f);
+    if (e)
+        key_free(*out);
+    return e;
+}
+
+/* A change that is done and could not rename its file: it is renamed before the next one is made. */
+static enum err settle_next(struct vault *v, struct store *st, const char *next, struct fail *f)
+{
+    struct key *k = NULL;
+    if (joins(v, next) || key_read_file(next, &k, NULL) != OK)
+        return OK;
+    bool done = opens_class(st, k, CLASS_ADULT);
+    key_free(k);
+    if (!done || master_replace(next, v->master_file) == 0)
+        return OK;
+    return fail_set(f, ERR_IO, "%s is the master key in use, and cannot be renamed to %s: %s", next,
+                    v->master_file, strerror(errno));
+}
+
+/* FILE.next.0123456789abcdef: what a kill left while a key was being written. The only copy of a key that
+ * opens the folder is never removed. */
+static void remove_unfinished(struct store *st, const char *path)
+{
+    struct key *k = NULL;
+    struct stat s;
+    if (lstat(path, &s) != 0 || !S_ISREG(s.st_mode))
+        return;
+    bool opens = key_read_file(path, &k, NULL) == OK && opens_class(st, k, CLASS_ADULT);
+    key_free(k);
+    if (!opens || s.st_nlink > 1)
+        unlink(path);
+}
+
+static void remove_all_unfinished(struct store *st, const char *next)
+{
+    const char *slash = strrchr(next, '/');
+    struct span base = span_str(slash ? slash + 1 : next), *names = NULL;
+    struct arena *a = arena_new(4096);
+    const char *dir =
+        !slash || slash == next ? slash ? "/" : "." : arena_str(a, span_of(next, (size_t)(slash - next)));
+    size_t n = 0;
+    uint8_t any[8];
+    if (file_list(a, dir, "", &names, &n, NULL) != OK)
+        n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (names[i].len == base.len + 17 && span_eq(span_sub(names[i], 0, base.len), base) &&
+            names[i].p[base.len] == '.' && hex_get(span_sub(names[i], base.len + 1, 16), any, sizeof any))
+            remove_unfinished(st, arena_str(a, arena_fmt(a, "%s/%.*s", dir, SPAN_F(names[i]))));
+    arena_free(a);
+}
+
+enum err vault_rotate_master(struct vault *v, struct store *st, const char *new_file, const char *signing,
+                             struct fail *f)
 {
     char next[MASTER_PATH_MAX];
     struct key *master;
@@ -373,7 +520,14 @@ enum err vault_rotate_master(struct vault *v, struct store *st, const char *new_
                         "the master key comes from a command: name a file for the new one");
     if (in_place && !master_next_path(next, v->master_file))
         return fail_set(f, ERR_IO, "the path of the master key is too long");
-    enum err e = new_master(in_place ? next : new_file, &master, f);
+    if (new_file && new_file[0] != '/')
+        return fail_set(f, ERR_BAD_VALUE, "the file of the new master key needs a path from the root");
+    enum err e = in_place ? settle_next(v, st, next, f) : OK;
+    if (e)
+        return e;
+    if (in_place)
+        remove_all_unfinished(st, next);
+    e = new_master(v, st, in_place ? next : new_file, signing, &master, f);
     if (e)
         return e;
     e = wrap_all(v, st, master, f);

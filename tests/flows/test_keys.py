@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys change under a daemon that serves, and nothing that was readable stops being so."""
-import os, shutil, sqlite3, threading, unittest
+import os, shutil, sqlite3, subprocess, threading, unittest
 
 import pg_server
-from troth_flow import SERVER
+from troth_flow import SERVER, TROTH
 from troth_people import People
 
 STEP = 500  # keys that one step of a change wraps (GATE_ROTATE_MAX)
@@ -132,6 +132,63 @@ class Rotation(People):
         self.daemon.start("--master-key-command", command + ".new")
         self.all_readable(people)
 
+    # ---- What may become the master key
+
+    def test_R118_a_key_in_use_does_not_become_the_master_key(self):
+        folder = lambda name: os.path.join(self.daemon.data, name)
+        secret = os.path.join(self.daemon.home, "opens-backups")
+        self.daemon.cli("backup", "key", secret)
+        kept = shutil.copy2(folder("audit-key"), os.path.join(self.daemon.home, "a-copy"))
+        people = self.people(1)
+        for path, reason in ((folder("master-key"), "the master key in use"), (folder("audit-key"), "the key that signs"),
+                             (kept, "the key that signs"), (secret, "the secret that opens backups")):
+            with self.subTest(path=path):
+                said = self.rotate("--master", "--to", path, code=1).stderr
+                self.assertIn(reason, said)
+                self.assertIn("name a file that does not exist yet", said)
+                self.assertEqual(self.operator("POST", "/v1/keys/rotate", {"key": "master", "file": path}, status=409).status, 409)
+        self.operator("POST", "/v1/keys/rotate", {"key": "master", "file": "relative"}, status=422)
+        self.daemon.restart()
+        self.all_readable(people)
+
+    def test_R118_a_new_place_is_the_callers_and_the_next_start_says_where(self):
+        here = os.path.join(self.daemon.home, "callers")
+        os.mkdir(here)
+        people = self.people(1)
+        done = subprocess.run([TROTH, "key", "rotate", "--master", "--to", "moved-key", *self.daemon.here()], cwd=here,
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        to = os.path.join(os.path.realpath(here), "moved-key")
+        self.assertTrue(os.path.exists(to))
+        self.assertIn(to, done.stdout)
+        old = os.path.join(self.daemon.data, "master-key")
+        for stale in (True, False):
+            self.daemon.stop()
+            if not stale:
+                os.remove(old)
+            self.daemon.launch()
+            self.assertEqual(self.daemon.process.wait(), 1)
+            self.assertIn("--master-key " + to, self.daemon.stderr().strip().split("troth: ")[-1])
+            self.daemon.start("--master-key", to)
+            self.all_readable(people)
+        self.assertIn("the master key in use", self.rotate("--master", "--to", to, code=1).stderr)
+        self.daemon.stop()
+        os.rename(to, old)
+        self.daemon.start()
+        self.assertFalse(os.path.exists(old + ".moved"))
+
+    def test_R118_what_a_kill_left_beside_the_master_key_goes_with_the_next_change(self):
+        beside = os.path.join(self.daemon.data, "master-key.next.")
+        for name, text in (("0123456789abcdef", "5a" * 32 + "\n"), ("fedcba9876543210", "5a5a")):
+            with open(beside + name, "w", opener=lambda path, how: os.open(path, how, 0o600)) as f:
+                f.write(text)
+        shutil.copy2(os.path.join(self.daemon.data, "master-key"), beside + "00112233445566ff")  # it opens: not ours to lose
+        for name in ("0123", "0123456789abcdeg"):
+            shutil.copy2(beside + "fedcba9876543210", beside + name)
+        self.rotate("--master")
+        there = sorted(n for n in os.listdir(self.daemon.data) if n.startswith("master-key"))
+        self.assertEqual(there, ["master-key"] + ["master-key.next." + n for n in ("00112233445566ff", "0123", "0123456789abcdeg")])
+
     # ---- All at once
 
     def turning(self, key, rounds, faults):
@@ -199,7 +256,7 @@ class Rotation(People):
 
     def test_what_is_wrong_is_said(self):
         self.assertIn("--class", self.rotate(code=2).stderr)
-        self.assertIn("adult", self.rotate("--class", "elders", code=1).stderr)
+        self.assertIn("adult", self.rotate("--class", "elders", code=2).stderr)
         self.daemon.stop()
         self.daemon.launch("--master-key-command", "echo not-a-key")
         self.assertEqual(self.daemon.process.wait(), 1)

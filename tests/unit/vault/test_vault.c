@@ -860,7 +860,7 @@ TEST(R118_a_class_key_begun_in_the_group_of_a_new_master_key_is_under_that)
     int64_t newest = 0;
     adults(1);
     scratch_begin();
-    scratch_must(vault_rotate_master(vault, scratch_st, NULL, &f), &f);
+    scratch_must(vault_rotate_master(vault, scratch_st, NULL, NULL, &f), &f);
     EXPECT(one_more_begins());
     scratch_commit();
     reopen();
@@ -873,7 +873,7 @@ static void change_master(void)
 {
     struct fail f = {0};
     scratch_begin();
-    scratch_must(vault_rotate_master(vault, scratch_st, NULL, &f), &f);
+    scratch_must(vault_rotate_master(vault, scratch_st, NULL, NULL, &f), &f);
     scratch_commit();
 }
 
