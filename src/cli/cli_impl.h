@@ -151,7 +151,12 @@ enum err cli_absolute(struct cli *c, const char *file, const char **out, struct 
 const char *cli_folder_beside(struct cli *c, const char *dir, const char **place);
 /* Nothing, or an empty folder, which is removed; else ERR_CONFLICT. */
 enum err cli_folder_free(const char *dir, struct fail *f);
+/* Makes `folder` (0700) and holds a lock in it as long as the process lives; before, removes what commands
+ * for the same place left that were killed: folders of that name and owner, marked as unfinished, locked by
+ * nobody. ERR_CONFLICT, ERR_IO. */
+enum err cli_folder_begin(struct cli *c, const char *folder, const char *place, struct fail *f);
 enum err cli_folder_place(const char *folder, const char *dir, struct fail *f);
+/* What cli_folder_begin made; nothing if it made none. */
 void cli_folder_remove(const char *folder);
 
 /* ---- How far a long command is, on a terminal's standard error; nothing elsewhere */

@@ -271,11 +271,9 @@ static enum err check_node_name(const char *node, struct fail *f)
                     NODE_NAME_MAX);
 }
 
-static enum err make_folder(struct cli *c, const char *folder, struct fail *f)
+static enum err make_folder(struct cli *c, const char *folder, const char *place, struct fail *f)
 {
-    enum err err = file_mkdirs(folder, 0700, f);
-    if (err == OK && chmod(folder, 0700) != 0)
-        err = fail_set(f, ERR_IO, "%s: %s.", folder, strerror(errno));
+    enum err err = cli_folder_begin(c, folder, place, f);
     if (err == OK)
         err = check_node_name(cli_get(c, "node"), f);
     return err == OK ? put_database(c, folder, f) : err;
@@ -320,10 +318,10 @@ static enum err found(struct cli *c, const char *folder, struct fail *f)
     return err;
 }
 
-static enum err fill(struct cli *c, const char *folder, struct fail *f)
+static enum err fill(struct cli *c, const char *folder, const char *place, struct fail *f)
 {
     bool there = false;
-    enum err err = make_folder(c, folder, f);
+    enum err err = make_folder(c, folder, place, f);
     if (err == OK && cli_get(c, "node"))
         err = web_installed(folder, &there, f);
     if (err != OK)
@@ -352,7 +350,7 @@ int cmd_init(struct cli *c)
     enum err err = cli_folder_free(place, &f);
     c->data = folder;
     if (err == OK)
-        err = fill(c, folder, &f);
+        err = fill(c, folder, place, &f);
     if (err == OK)
         err = cli_folder_place(folder, place, &f);
     if (err != OK) {

@@ -231,19 +231,13 @@ static enum err place_it(struct restore *r, struct fail *f)
     return err == OK ? file_sync_dir(arena_str(r->c->arena, parent), f) : err;
 }
 
-static enum err make_folder(struct restore *r, struct fail *f)
-{
-    enum err err = file_mkdirs(r->folder, 0700, f);
-    return err == OK && chmod(r->folder, 0700) != 0 ? cannot(r->folder, f) : err;
-}
-
 static enum err restore(struct restore *r, struct fail *f)
 {
     const char *data = cli_get(r->c, "data-file"), *keys = cli_get(r->c, "keys-file");
     struct stat st;
     r->total = stat(data, &st) == 0 ? (uint64_t)st.st_size : 0;
     r->total += stat(keys, &st) == 0 ? (uint64_t)st.st_size : 0;
-    enum err err = make_folder(r, f);
+    enum err err = cli_folder_begin(r->c, r->folder, r->place, f);
     /* The small one first: most mistakes show with it. */
     if (err == OK)
         err = take_file(r, BACKUP_KEYS, keys, "keys-key", f);

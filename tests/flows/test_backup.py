@@ -334,6 +334,57 @@ class Backup(People):
         self.backup()
         self.assertEqual(self.files(), ["kept.keys.db.copy", "kept.troth.db.copy", "letter.troth-copy", "one.data", "one.keys"])
 
+    def restoring(self):
+        """A restore that has opened the keys and is not yet through: its process, and its folder."""
+        self.target = os.path.join(self.daemon.home, "restored")
+        for _ in range(50):
+            process = subprocess.Popen([TROTH, "restore", self.target, "--data-file", self.in_place("one.data"), "--keys-file",
+                                        self.in_place("one.keys"), "--key", self.secret, "--master-key",
+                                        os.path.join(self.daemon.data, "master-key"), "--clock-file", self.daemon.clock],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            folder = "%s.new-%d" % (self.target, process.pid)
+            while process.poll() is None and not os.path.exists(folder + "/keys.db"):
+                pass
+            process.send_signal(signal.SIGSTOP)
+            if os.path.exists(folder + "/keys.db"):
+                return process, folder
+            process.kill()
+            process.wait()
+            shutil.rmtree(self.target, ignore_errors=True)  # it was quicker
+        self.fail("no restore was met at work")
+
+    def test_R118_what_a_killed_restore_opened_goes_with_the_next_into_the_same_folder(self):
+        self.adult(contact_phone=self.phone())
+        self.backup()
+        killed, left = self.restoring()
+        killed.kill()
+        killed.wait()
+        other = os.path.join(self.daemon.home, "other.new-7")  # of an init
+        shutil.copytree(left, other)
+        for name in ("restored.new-1", "restored.new-x"):  # not marked; not such a name
+            shutil.copytree(left, os.path.join(self.daemon.home, name))
+        os.remove(os.path.join(self.daemon.home, "restored.new-1", ".unfinished"))
+        working, held = self.restoring()
+        self.assertFalse(os.path.exists(left))
+        self.addCleanup(working.wait)
+        self.addCleanup(working.kill)
+        self.assertIn("left", self.restore_again().stderr)
+        there = lambda: {n for n in os.listdir(self.daemon.home) if ".new-" in n}
+        self.assertEqual(there(), {os.path.basename(held), "other.new-7", "restored.new-1", "restored.new-x"})
+        working.send_signal(signal.SIGCONT)
+        self.assertEqual(working.wait(), 1)  # its place is taken
+        self.assertEqual(there(), {"other.new-7", "restored.new-1", "restored.new-x"})
+        self.daemon.cli("init", os.path.join(self.daemon.home, "other"))
+        self.assertEqual(there(), {"restored.new-1", "restored.new-x"})
+        self.assertFalse(os.path.exists(os.path.join(self.target, ".unfinished")))
+
+    def restore_again(self):
+        """Beside one that is at work and one that was killed."""
+        killed, _ = self.restoring()
+        killed.kill()
+        killed.wait()
+        return self.restore()
+
     # ---- What is not a backup of this
 
     def change(self, name, to, at, how):
