@@ -899,7 +899,7 @@ TEST(the_index_connection_writes_history_only)
     EXPECT_INT(store_commit(index, &f), OK);
     EXPECT_INT(store_run(st, Q_HISTORY_DROP, ARGS(ARG_B(SPAN("q"))), NULL, &f), OK);
     EXPECT_INT(store_commit(st, &f), OK);
-    EXPECT(store_one(st, Q_HISTORY_LIST, ARGS(ARG_B(SPAN("p")), ARG_I(10)), &r, &f));
+    EXPECT(store_one(st, Q_HISTORY_LIST, ARGS(ARG_B(SPAN("p")), ARG_I(10), ARG_I(INT64_MAX)), &r, &f));
     EXPECT_INT(store_i(&r, 0), 4);
     EXPECT(!store_next(&r, &f));
     store_close(index);
