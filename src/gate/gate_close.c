@@ -41,9 +41,9 @@ static enum err take_away(struct closing *k, const struct value *v, struct fail 
     int64_t deleted = 0;
     unsigned field = policy_find(c->view->policy, DIM_FIELD, v->field);
     const char *kind = field == POLICY_NONE || v->item.len ? NULL : value_index(c->view->policy, field);
-    enum err e = vault_delete(c->st, &k->person, v->field, v->item, &deleted, f);
-    if (!e && kind)
-        e = vault_index_drop(c->gate->vault, c->st, &k->person, span_str(kind), v->field, f);
+    enum err e = kind ? vault_index_drop(c->gate->vault, c->st, &k->person, span_str(kind), v->field, f) : OK;
+    if (!e)
+        e = vault_delete(c->st, &k->person, v->field, v->item, &deleted, f);
     k->out->deleted += deleted;
     return e;
 }

@@ -373,8 +373,8 @@ static enum err delete_field(struct question *q, struct span item, int64_t *dele
 {
     struct vault_person person = vault_of(&q->subject);
     struct span field = policy_name(q->policy, DIM_FIELD, q->fields[0]);
-    enum err e = vault_delete(q->call->st, &person, field, item, deleted, f);
-    return e || item.len ? e : drop_index(q, f);
+    enum err e = item.len ? OK : drop_index(q, f);
+    return e ? e : vault_delete(q->call->st, &person, field, item, deleted, f);
 }
 
 enum err gate_delete(struct gate_call *c, const struct gate_request *asked, struct span item,

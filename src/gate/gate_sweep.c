@@ -81,8 +81,8 @@ static enum err sweep_value(struct gate_call *c, const struct person_due *p, con
     if (until.ms)
         return vault_postpone(c->st, v, c->now, until, f);
     ++*deleted;
-    enum err e = vault_expire(c->st, v, c->now, f);
-    return e ? e : forget_identifier(c, v, s, f);
+    enum err e = forget_identifier(c, v, s, f);
+    return e ? e : vault_expire(c->st, v, c->now, f);
 }
 
 static enum err sweep_person(struct gate_call *c, struct person_due *p, struct gate_sweep *out,

@@ -227,7 +227,8 @@ enum err vault_normalise(struct arena *a, struct span kind, struct span plain, s
                          struct fail *f);
 /* Blind index: the keyed MAC of a normalised identifier; letter case does not tell two apart. ERR_BAD_VALUE
  * if it is not one. ERR_TAKEN if another person has it in any field, without saying who. One of each field
- * for a person: the old one goes. */
+ * for a person: the old one goes. An old row that names no field goes with the field whose value it is of:
+ * both are called before that value is replaced or deleted. */
 enum err vault_index_put(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
                          struct span field, struct span plain, struct fail *f);
 enum err vault_index_drop(struct vault *v, struct store *st, const struct vault_person *s, struct span kind,
