@@ -109,6 +109,7 @@ struct ear_news {
     int64_t skew_ms; /* the server's clock is ahead by at least this (negative: behind) */
     int64_t others;  /* nodes beside this one, those retired too */
     bool standbys;   /* the server has synchronous standbys */
+    bool newer;      /* the tables are a newer troth's: this one does not know what they mean */
 };
 
 /* Connects (to `listen` of DATA/database, else `main`), takes the lock of the name and a new session.

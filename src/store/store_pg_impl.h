@@ -106,6 +106,9 @@ PGresult *pg_exec(struct store_pg *pg, const char *sql);
 #define PG_HALF_TABLE "half_migrated" /* move.h */
 /* One daemon at a time changes a schema: the lock goes with the transaction. */
 #define PG_LOCK_SCHEMA "SELECT pg_advisory_xact_lock(7238529311)"
+/* Names of the nodes that run on the people's database, ", " between them; empty: none. Waits some seconds
+ * for those that have just ended. */
+enum err pg_nodes_running(struct store_pg *pg, struct arena *a, struct span *names, struct fail *f);
 enum err pg_connect_plain(struct store_pg *pg, struct fail *f);
 /* Runs text of ours; false: `state` says why not. */
 bool pg_run(struct store_pg *pg, const char *sql, char state[6]);

@@ -22,6 +22,7 @@
 
 enum { DEAF_MS = NODE_DEAF_MS, START_MS = 15000 }; /* a start may wait longer than a beat */
 enum { LOCK_WAIT_MS = 10000, LOCK_LOOK_MS = 200 }; /* for the lock of a daemon that was killed */
+enum { ENDED_WAIT_MS = 3000 };                     /* and of one that ended by itself */
 
 /* ---- In a group of the store */
 
@@ -67,6 +68,34 @@ enum err pg_node_lock(struct store_pg *pg, int64_t number, bool *taken, struct f
     if (pg->lost.code && f && f->code == OK)
         *f = pg->lost;
     return pg->lost.code;
+}
+
+/* The locks of two numbers have objsubid 2; number 0 is the lead. */
+static bool names_running(struct store_pg *pg, struct arena *a, struct span *out)
+{
+    PGresult *r = pg_exec(
+        pg,
+        "SELECT string_agg(COALESCE(n.name, l.objid::text), ', ' ORDER BY l.objid::bigint) FROM pg_locks l"
+        " LEFT JOIN node n ON n.number = l.objid::bigint WHERE l.locktype = 'advisory' AND l.granted"
+        " AND l.classid = " LOCK_CLASS " AND l.objsubid = 2 AND l.objid::bigint > 0"
+        " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+    bool told = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
+    *out = told ? arena_copy(a, span_str(PQgetvalue(r, 0, 0))) : SPAN_EMPTY;
+    PQclear(r);
+    return told;
+}
+
+enum err pg_nodes_running(struct store_pg *pg, struct arena *a, struct span *names, struct fail *f)
+{
+    for (int waited = 0; waited <= ENDED_WAIT_MS; waited += LOCK_LOOK_MS) {
+        if (waited)
+            usleep(LOCK_LOOK_MS * 1000);
+        if (!names_running(pg, a, names))
+            return pg_fail_state(pg, "08006", "look which nodes run", f);
+        if (!names->len)
+            return OK;
+    }
+    return OK;
 }
 
 /* ---- The ear: a plain connection, one command at a time, each waited for at most DEAF_MS */
@@ -411,19 +440,19 @@ static char *hex_of(struct span s)
     "session = $2"                                                                                           \
     " RETURNING seen, state, (SELECT number FROM meta WHERE name = 'generation'),"                           \
     " (SELECT COUNT(*) FROM node o WHERE o.number <> $1),"                                                   \
-    " (current_setting('synchronous_standby_names') <> '')::int"
+    " (current_setting('synchronous_standby_names') <> '')::int, (SELECT version FROM schema_version)"
 
 enum err ear_beat(struct ear *e, const struct ear_beat *b, struct ear_news *out, struct fail *f)
 {
     char state[6], number[24], session[24], now[24], record[24];
-    int64_t row[5] = {0}, before = pg_monotonic_ms();
+    int64_t row[6] = {0}, before = pg_monotonic_ms();
     char *checkpoint = hex_of(b->checkpoint);
     const char *const values[] = {number, session, now, record, checkpoint};
     snprintf(number, sizeof number, "%lld", (long long)e->number);
     snprintf(session, sizeof session, "%lld", (long long)e->session);
     snprintf(now, sizeof now, "%lld", (long long)b->now_ms);
     snprintf(record, sizeof record, "%lld", (long long)b->record);
-    bool got = ear_numbers(e, BEAT, values, 5, row, 5, state);
+    bool got = ear_numbers(e, BEAT, values, 5, row, 6, state);
     free(checkpoint);
     pg_deaf(!got);
     if (!got && state[0])
@@ -436,6 +465,7 @@ enum err ear_beat(struct ear *e, const struct ear_beat *b, struct ear_news *out,
                              .version = row[2],
                              .others = row[3],
                              .standbys = row[4] != 0,
+                             .newer = row[5] > store_schema_newest(STORE_MAIN),
                              .skew_ms = b->now_ms ? skew_of(b->now_ms, before, row[0]) : 0};
     return OK;
 }

@@ -151,17 +151,32 @@ static enum err half_migrated(struct store_pg *pg, struct fail *f)
     return fail_set(f, ERR_CONFLICT, "%s holds a half-finished migration", pg_name(pg));
 }
 
+/* From here to the end of the transaction nobody else changes the tables. */
+static enum err schema_lock(struct store_pg *pg, struct fail *f)
+{
+    char state[6];
+    return pg_run(pg, "BEGIN ISOLATION LEVEL READ COMMITTED; " PG_LOCK_SCHEMA, state)
+               ? OK
+               : pg_fail_state(pg, state, "begin its tables", f);
+}
+
+static void schema_undo(struct store_pg *pg)
+{
+    char state[6];
+    pg_run(pg, "ROLLBACK", state);
+}
+
+/* Ends what schema_lock began. */
 static enum err apply(struct store_pg *pg, struct arena *a, struct span sql, const char *note, int version,
                       struct fail *f)
 {
     char state[6];
-    struct span all =
-        arena_fmt(a, "BEGIN; " PG_LOCK_SCHEMA "; %.*s ; %s%d); COMMIT", SPAN_F(sql), note, version);
+    struct span all = arena_fmt(a, "%.*s ; %s%d); COMMIT", SPAN_F(sql), note, version);
     if (pg_run(pg, arena_str(a, all), state))
         return OK;
     struct fail why = {0};
     pg_fail_state(pg, state, "make its tables", &why);
-    pg_run(pg, "ROLLBACK", state);
+    schema_undo(pg);
     if (f && f->code == OK)
         *f = why;
     return why.code;
@@ -215,6 +230,8 @@ enum err pg_create(const char *url, enum store_db which, struct fail *f)
     if (err == OK)
         err = check_empty(pg, f);
     if (err == OK)
+        err = schema_lock(pg, f);
+    if (err == OK)
         err = apply(
             pg, a, store_schema_pg(a, which),
             "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (",
@@ -260,9 +277,54 @@ static enum err version_clash(const struct store_pg *pg, int have, int want, con
     return err;
 }
 
-static enum err migrate(struct store_pg *pg, bool may_write, struct fail *f)
+static enum err newer(const struct store_pg *pg, int have, int want, struct fail *f)
+{
+    return version_clash(pg, have, want, "a newer troth wrote it; run that one", f);
+}
+
+/* A node reads the version when it opens the database, and would go on as if nothing had changed: none may
+ * run. Nodes have been there since version 6. The keys' database knows none; it is opened after the people's.
+ */
+static enum err check_alone(struct store_pg *pg, int have, int want, struct fail *f)
 {
     struct arena *a = arena_new(0);
+    struct span names = SPAN_EMPTY;
+    enum err err = pg->which == STORE_MAIN && have >= 6 ? pg_nodes_running(pg, a, &names, f) : OK;
+    if (err == OK && names.len) {
+        fail_hint(f, "stop all nodes first, then start this one: it brings the database up to date, and the "
+                     "others can be started, each with the newer troth");
+        err = fail_set(
+            f, ERR_CONFLICT,
+            "%s has schema version %d and cannot be brought to version %d while nodes run on it: %.*s",
+            pg_name(pg), have, want, SPAN_F(names));
+    }
+    arena_free(a);
+    return err;
+}
+
+/* One version further, whole or not at all. Another daemon that starts may have done it by now. */
+static enum err step(struct store_pg *pg, int want, int *have, struct fail *f)
+{
+    char state[6];
+    struct arena *a = arena_new(0);
+    enum err err = schema_lock(pg, f);
+    int now = err == OK ? pg_version_read(pg, state) : 0;
+    if (err == OK && now <= 0)
+        err = pg_fail_state(pg, state, "read its version", f);
+    else if (err == OK && now == *have)
+        err = check_alone(pg, now, want, f);
+    if (err != OK || now != *have)
+        schema_undo(pg);
+    else
+        err = apply(pg, a, store_migration_pg(a, pg->which, ++now),
+                    "UPDATE schema_version SET version = version + (", 1, f);
+    *have = now;
+    arena_free(a);
+    return err;
+}
+
+static enum err migrate(struct store_pg *pg, bool may_write, struct fail *f)
+{
     char state[6];
     int have = pg_version_read(pg, state), want = store_schema_newest(pg->which);
     enum err err = OK;
@@ -273,14 +335,12 @@ static enum err migrate(struct store_pg *pg, bool may_write, struct fail *f)
     else if (have == 0)
         err = ERR_CONFLICT;
     else if (have > want)
-        err = version_clash(pg, have, want, "a newer troth wrote it; run that one", f);
+        err = newer(pg, have, want, f);
     else if (have < want && !may_write)
         err = version_clash(pg, have, want, "start the daemon once: it brings the database up to date", f);
-    for (int v = have + 1; v <= want && err == OK; v++)
-        err =
-            apply(pg, a, store_migration_pg(a, pg->which, v), "UPDATE schema_version SET version = (", v, f);
-    arena_free(a);
-    return err;
+    while (err == OK && have < want)
+        err = step(pg, want, &have, f);
+    return err == OK && have > want ? newer(pg, have, want, f) : err;
 }
 
 enum err pg_open(const char *url, enum store_db which, bool may_write, struct store_pg **out, struct fail *f)

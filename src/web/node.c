@@ -20,7 +20,8 @@
 
 static const char DEAF[] = "this node has not heard from the database for a second",
                   SKEW[] = "this node's clock and the database server's are too far apart",
-                  TAKEN[] = "another daemon took this node's name, or it was retired";
+                  TAKEN[] = "another daemon took this node's name, or it was retired",
+                  NEWER[] = "a newer troth changed the database, and this node runs an older one";
 
 #define INDEX_EVERY_MS 1000
 
@@ -37,7 +38,8 @@ struct node {
     pthread_mutex_t turn; /* the prober's pause ends with `closed` */
     pthread_cond_t over;
     bool running, probing;
-    atomic_bool closed, leads, lost; /* lost: the name is another's */
+    atomic_bool closed, leads, lost; /* lost: the name is another's, or the tables a newer troth's */
+    atomic_bool newer;               /* the latter */
     atomic_bool standbys;            /* the server that answers beats has synchronous standbys */
     atomic_llong skew_ms, others;
     atomic_llong beat_ms; /* the newest beat that was answered, by the server's clock */
@@ -182,6 +184,12 @@ static enum err name_taken(struct fail *f)
     return fail_set(f, ERR_STOPPED, "%s", TAKEN);
 }
 
+static enum err too_old(struct fail *f)
+{
+    fail_hint(f, "stop this daemon, and start it with the troth that the other nodes run");
+    return fail_set(f, ERR_STOPPED, "%s", NEWER);
+}
+
 static enum err other_server(struct store *st, struct fail *f)
 {
     store_renew(st);
@@ -196,7 +204,7 @@ enum err node_snapshot(void *web, struct store *st, struct fail *f)
     struct web *w = web;
     struct node_stand at = {0};
     int64_t beat_ms = atomic_load(&w->node->beat_ms), sent = mono_ms();
-    enum err err = store_stand(st, node_number(w), &at, f);
+    enum err err = atomic_load(&w->node->newer) ? too_old(f) : store_stand(st, node_number(w), &at, f);
     if (err == OK && at.fresh && at.seen_ms < beat_ms)
         err = other_server(st, f);
     if (err == OK && (at.session != ear_session(w->node->ear) || at.state != NODE_LIVE))
@@ -243,13 +251,27 @@ static void say_deaf(struct node *n, const char *why, const struct fail *f)
     n->said = why;
 }
 
-/* The name is another's for good: nothing is allowed, and no group is written (node_snapshot). */
-static void lose_name(struct node *n, const struct fail *f)
+/* For good: nothing is allowed, and no group is written (node_snapshot). */
+static void stop_allowing(struct node *n, const char *why, const struct fail *f)
 {
     atomic_store(&n->lost, true);
     atomic_store(&n->leads, false);
-    gate_hears_until(n->web->gate, 1, TAKEN);
-    say_deaf(n, TAKEN, f);
+    gate_hears_until(n->web->gate, 1, why);
+    say_deaf(n, why, f);
+}
+
+static void lose_name(struct node *n, const struct fail *f)
+{
+    stop_allowing(n, TAKEN, f);
+}
+
+/* Whoever brought the tables up to date saw no node running, or was not asked to look. */
+static void lose_tables(struct node *n)
+{
+    struct fail f = {0};
+    atomic_store(&n->newer, true);
+    fail_set(&f, ERR_STOPPED, "stop it, and start the troth that the other nodes run");
+    stop_allowing(n, NEWER, &f);
 }
 
 static void beat_answered(struct node *n, int64_t sent_ms, const struct ear_news *news)
@@ -287,7 +309,9 @@ static void beat(struct node *n)
     b.now_ms = web_clock(NULL).ms;
     int64_t sent = mono_ms();
     enum err err = ear_beat(n->ear, &b, &news, &f);
-    if (err == OK)
+    if (err == OK && news.newer)
+        lose_tables(n);
+    else if (err == OK)
         beat_answered(n, sent, &news);
     else if (err == ERR_STOPPED)
         lose_name(n, &f);

@@ -577,6 +577,63 @@ class Alone(OnServer):
             self.assertIn("a line that begins with '%s' is not understood" % line.split()[0], self.said())
 
 
+class Upgrade(OnServer):
+    """Tables of an older version: this program is the newer one. Tables of a newer version: it is the older one."""
+    VERSION = "SELECT version FROM schema_version"
+
+    def by(self, node, n):
+        self.ask(node, "UPDATE schema_version SET version = version + %d" % n)
+
+    def test_the_tables_are_not_changed_under_nodes_that_run(self):
+        a = self.first()
+        b = self.joined(a, "b")
+        newest = int(self.ask(a, self.VERSION))
+        b.stop()
+        self.by(a, -1)
+        place = os.path.join(a.home, "other")
+        words = "has schema version %d and cannot be brought to version %d while nodes run on it: 1\n" % (newest - 1, newest)
+        self.assertEqual(b.launch().wait(60), 1)
+        joins = run_troth("init", place, "--database", a.urls[0], "--keys-database", a.urls[1], "--node", "c", "--master-key",
+                          os.path.join(a.data, "master-key"))
+        self.assertEqual(joins.returncode, 1, joins.stderr)
+        for said in b.stderr(), joins.stderr:
+            self.assertIn(words, said)
+            self.assertIn("stop all nodes first", said)
+        self.assertFalse(os.path.exists(place))
+        self.assertEqual(int(self.ask(a, self.VERSION)), newest - 1)
+        person = self.someone(a)
+        a.stop()
+        b.start()
+        self.assertEqual(int(self.ask(a, self.VERSION)), newest)
+        a.start()
+        self.ok(self.read(a, person))
+        self.ok(self.read(b, person))
+
+    def test_nodes_that_start_at_once_on_older_tables_change_them_once(self):
+        nodes = [self.first()]
+        nodes += [self.joined(nodes[0], name) for name in "bc"]
+        newest = int(self.ask(nodes[0], self.VERSION))
+        with concurrent.futures.ThreadPoolExecutor(len(nodes)) as pool:
+            for _ in range(4):
+                for node in nodes:
+                    node.stop()
+                self.by(nodes[0], -1)
+                list(pool.map(Daemon.start, nodes))
+                self.assertEqual(int(self.ask(nodes[0], self.VERSION)), newest)
+
+    def test_a_node_under_which_the_tables_became_newer_acknowledges_nothing(self):
+        a = self.first()
+        person = self.someone(a)
+        self.by(a, 1)
+        self.until(60, lambda: "a newer troth changed the database" in a.stderr())
+        new = a.request("POST", "/v1/subjects", {"birth_date": "1990-05-05"}, token="shop")
+        read = a.request("POST", "/v1/subjects/%s/read" % person, READ, token="shop")
+        self.assertEqual((new.status, read.status), (503, 503), (new, read))
+        self.assertIn("nothing is acknowledged any more: a newer troth changed the database, and this node runs an older one", a.stderr())
+        self.assertEqual(self.ask(a, "SELECT count(*) FROM subject"), "1")
+        self.assertFalse(a.request("GET", "/healthz").json["node"]["hearing"])
+
+
 class Storm(OnServer):
     """Three daemons and the server, each on a host of its own: namespaces with a link to the server's, or, where this machine
     refuses them, one machine, and a socket in between that is cut."""
