@@ -87,7 +87,7 @@ static enum err find(struct store *st, struct span mac, const struct place *at, 
     while (store_next(&rows, f)) {
         struct span kind = store_t(&rows, 1), there = store_t(&rows, 2);
         bool own = store_i(&rows, 0) == at->person->sid;
-        if (span_eq(there, mac)) {
+        if (crypto_equal(there, mac)) {
             out->found = true;
             out->sid = store_i(&rows, 0);
             out->in_field |= span_eq(kind, at->row);

@@ -123,7 +123,8 @@ def main():
         shim = build_shim(place)
         kinds = calls_of_a_run(shim, args.kinds)
         total, plan = len(kinds), []
-        for i, call in enumerate(range(rng.randint(1, args.every), total + 1, args.every)):
+        some = range(rng.randint(1, args.every), total + 1, args.every)
+        for i, call in enumerate(sorted({*some, total})):  # the last one comes when much was acknowledged
             how = HOW[kinds[call - 1]]
             plan += [(one, call, h, args.kinds) for h in (how if args.every == 1 else (how[i % len(how)],))]
         plan += [(gone, 3 + 2 * i) for i in range(args.syncs)]
