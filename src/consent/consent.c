@@ -119,45 +119,21 @@ enum err consent_held(struct store *st, int64_t sid, struct arena *a, struct con
 
 /* ---- Adding */
 
-static bool narrows(const struct consent_event *e)
-{
-    return e->state == CONSENT_WITHDRAWN || e->state == CONSENT_REFUSED;
-}
-
-static bool same_act(const struct consent_event *a, const struct consent_event *b)
-{
-    return a->state == b->state && a->actor == b->actor && a->until.ms == b->until.ms &&
-           span_eq(a->purpose, b->purpose) && span_eq(a->party, b->party) &&
-           span_eq(a->service, b->service) && span_eq(a->device, b->device) && span_eq(a->topic, b->topic) &&
-           span_eq(a->fields, b->fields);
-}
-
-/* The same act is there, and since then none under this name, of whatever scope and hand, went the other way.
- */
-static bool stands_already(const struct consent_event *list, size_t n, const struct consent_event *e)
-{
-    for (size_t i = n; i-- > 0;) {
-        if (list[i].kind != e->kind || !span_eq(list[i].name, e->name))
-            continue;
-        if (narrows(&list[i]) != narrows(e))
-            return false;
-        if (same_act(&list[i], e))
-            return true;
-    }
-    return false;
-}
-
-static enum err beyond_limit(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f)
+enum err consent_room(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f)
 {
     struct consent_event *list;
     size_t n;
-    bool gives = e->kind != CONSENT_PREFERENCE && !narrows(e);
+    int64_t seq;
+    enum err err = last_seq(st, sid, &seq, f);
+    if (err || seq < CONSENT_EVENTS_MAX || e->actor == CONSENT_BY_STAFF)
+        return err;
+    bool gives = e->kind != CONSENT_PREFERENCE && e->state == CONSENT_GIVEN;
     if (gives || e->state == CONSENT_DEEMED)
-        return fail_set(f, ERR_RATE, "this person has %d events on record already: nothing more is given",
+        return fail_set(f, ERR_LIMIT, "this person has %d events on record already: nothing more is given",
                         CONSENT_EVENTS_MAX);
     struct arena *a = arena_new(0);
-    enum err err = consent_held(st, sid, a, &list, &n, f);
-    if (!err && stands_already(list, n, e))
+    err = consent_held(st, sid, a, &list, &n, f);
+    if (!err && consent_stands(list, n, e))
         err =
             fail_set(f, ERR_CONFLICT,
                      "this is on record already and stands; of a person with %d events what changes nothing "
@@ -171,8 +147,6 @@ enum err consent_add(struct store *st, int64_t sid, const struct consent_event *
 {
     int64_t seq;
     enum err err = last_seq(st, sid, &seq, f);
-    if (!err && seq >= CONSENT_EVENTS_MAX && e->actor != CONSENT_BY_STAFF)
-        err = beyond_limit(st, sid, e, f);
     if (err)
         return err;
     return store_run(st, Q_CONSENT_ADD,

@@ -52,10 +52,12 @@ struct consent_event {
     struct span collected_by;      /* the service that recorded it */
 };
 
-/* Appends one event. The caller made its id at random and has checked who may say this. From the limit on,
- * ERR_RATE for what the person or a guardian gives, and ERR_CONFLICT for an act that stands already, with
- * nothing to the contrary since: it would change nothing. */
+/* Appends one event. The caller made its id at random and has checked who may say this, and, of an act that
+ * is new, whether there is room for it. */
 enum err consent_add(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f);
+/* From the limit on, ERR_LIMIT for what the person or a guardian gives, and ERR_CONFLICT for an act that
+ * stands already. Reads the person's events, from the limit on only. */
+enum err consent_room(struct store *st, int64_t sid, const struct consent_event *e, struct fail *f);
 /* All events of the person, oldest first. */
 enum err consent_list(struct store *st, int64_t sid, struct arena *a, struct consent_event **out, size_t *n,
                       struct fail *f);
@@ -107,6 +109,12 @@ struct consent_document {
 };
 enum consent_holding consent_agreed(const struct consent_event *e, size_t n, const struct consent_document *d,
                                     enum consent_actor actor, bool deemed_counts);
+
+/* Whether what `e` would say is said already: behind these events it would change nothing that the functions
+ * above answer, at any time from e->time on. Something that reaches as far, from the same hand, says
+ * it, and nothing that meets it says otherwise since, or says it for another length of time. Not looked for
+ * where several only together reach as far. Pure. */
+bool consent_stands(const struct consent_event *e, size_t n, const struct consent_event *act);
 
 /* The DPV name of an event's state: ConsentGiven, ConsentWithdrawn, ... */
 const char *consent_state_dpv(enum consent_state s);

@@ -142,3 +142,84 @@ enum consent_holding consent_agreed(const struct consent_event *e, size_t n, con
     }
     return CONSENT_NEVER;
 }
+
+/* ---- What stands already */
+
+static bool as_far(struct span reached, struct span asked)
+{
+    return reached.len == 0 || span_eq(reached, asked);
+}
+
+static bool names_all(struct span fields, struct span asked)
+{
+    struct span rest = asked, one;
+    if (fields.len == 0)
+        return true;
+    if (asked.len == 0)
+        return false;
+    while (span_cut(&rest, ',', &one)) {
+        struct span of = fields, it = SPAN_EMPTY;
+        while (span_cut(&of, ',', &it) && !span_eq(it, one)) {
+        }
+        if (!span_eq(it, one))
+            return false;
+    }
+    return true;
+}
+
+/* Agreements have no scope: a document is agreed to or not. */
+static bool reaches_as_far(const struct consent_event *e, const struct consent_event *act)
+{
+    bool devices = span_eq(e->device, act->device) || (narrows(e->state) && e->device.len == 0);
+    bool scope = as_far(e->purpose, act->purpose) && as_far(e->party, act->party) &&
+                 as_far(e->service, act->service) && as_far(e->topic, act->topic) && devices &&
+                 names_all(e->fields, act->fields);
+    return e->time.ms <= act->time.ms && (act->kind == CONSENT_AGREEMENT || scope);
+}
+
+static bool apart(struct span a, struct span b)
+{
+    return a.len && b.len && !span_eq(a, b);
+}
+
+/* Whether some question may meet both. Parties may be of one class, and what is given for other fields
+ * matters too (CONSENT_OUTSIDE): neither keeps two events apart. */
+static bool may_meet(const struct consent_event *a, const struct consent_event *b)
+{
+    return a->kind == CONSENT_AGREEMENT || !(apart(a->purpose, b->purpose) || apart(a->service, b->service) ||
+                                             apart(a->topic, b->topic) || apart(a->device, b->device));
+}
+
+/* Refusing says less than withdrawing: behind a withdrawal it adds nothing, before one it takes nothing away.
+ */
+static bool says_as_much(const struct consent_event *e, const struct consent_event *act)
+{
+    if (e->kind != act->kind || e->actor != act->actor)
+        return false;
+    if (narrows(act->state))
+        return e->state == act->state || (e->state == CONSENT_WITHDRAWN && act->state == CONSENT_REFUSED);
+    return e->state == act->state && e->until.ms == act->until.ms && e->revision == act->revision;
+}
+
+/* A narrowing has no end. What is given for another time than this decides otherwise once either is over. */
+static bool goes_the_same_way(const struct consent_event *e, const struct consent_event *act)
+{
+    if (narrows(act->state))
+        return narrows(e->state);
+    return e->state == act->state && e->until.ms == act->until.ms;
+}
+
+bool consent_stands(const struct consent_event *e, size_t n, const struct consent_event *act)
+{
+    bool agreement = act->kind == CONSENT_AGREEMENT;
+    for (size_t i = n; i-- > 0;) {
+        if ((e[i].kind == CONSENT_AGREEMENT) != agreement || !span_eq(e[i].name, act->name) ||
+            !may_meet(&e[i], act))
+            continue;
+        if (!goes_the_same_way(&e[i], act))
+            return false;
+        if (says_as_much(&e[i], act) && reaches_as_far(&e[i], act))
+            return true;
+    }
+    return false;
+}

@@ -2,6 +2,8 @@
 /* Closing an account, with one service or with all (B5.3). See gate.h. */
 #include "gate_impl.h"
 
+#include <stdlib.h>
+
 #define NAMES_SHOWN 24 /* fields named in the entry; the count tells the rest */
 
 struct closing {
@@ -64,41 +66,68 @@ static enum err close_values(struct closing *k, struct fail *f)
 
 /* ---- Consents */
 
-static bool same_scope(const struct consent_event *a, const struct consent_event *b)
+static const size_t scope[] = {
+    offsetof(struct consent_event, name),   offsetof(struct consent_event, purpose),
+    offsetof(struct consent_event, party),  offsetof(struct consent_event, service),
+    offsetof(struct consent_event, device), offsetof(struct consent_event, topic),
+    offsetof(struct consent_event, fields),
+};
+
+static int scope_cmp(const struct consent_event *a, const struct consent_event *b)
 {
-    return a->kind == b->kind && span_eq(a->name, b->name) && span_eq(a->purpose, b->purpose) &&
-           span_eq(a->party, b->party) && span_eq(a->service, b->service) && span_eq(a->device, b->device) &&
-           span_eq(a->topic, b->topic) && span_eq(a->fields, b->fields);
+    int order = a->kind < b->kind ? -1 : a->kind > b->kind;
+    for (size_t i = 0; order == 0 && i < sizeof scope / sizeof scope[0]; i++) {
+        struct span x, y;
+        memcpy(&x, (const uint8_t *)a + scope[i], sizeof x);
+        memcpy(&y, (const uint8_t *)b + scope[i], sizeof y);
+        order = span_cmp(x, y);
+    }
+    return order;
 }
 
-/* Given for this service alone (or for any, with all), and nothing newer says otherwise. */
-static bool stands(const struct closing *k, const struct consent_event *e, size_t n, size_t i)
+/* By scope, in each as they were said: they lie in one array. */
+static int by_scope(const void *a, const void *b)
 {
-    if (e[i].kind != CONSENT_NEED || e[i].state != CONSENT_GIVEN || e[i].actor == CONSENT_BY_STAFF ||
-        !concerned(k, e[i].service))
-        return false;
-    for (size_t later = i + 1; later < n; later++)
-        if (same_scope(&e[i], &e[later]))
-            return false;
-    return true;
+    const struct consent_event *const *x = a, *const *y = b;
+    int order = scope_cmp(*x, *y);
+    return order ? order : *x < *y ? -1 : *x > *y;
 }
 
+/* Given for this service alone, or for any, with all. */
+static bool ends(const struct closing *k, const struct consent_event *e)
+{
+    return e->kind == CONSENT_NEED && e->state == CONSENT_GIVEN && e->actor != CONSENT_BY_STAFF &&
+           concerned(k, e->service);
+}
+
+static enum err withdraw(struct closing *k, const struct consent_event *given, struct fail *f)
+{
+    struct consent_event end = *given;
+    crypto_random(end.id.b, ID_LEN);
+    end.state = CONSENT_WITHDRAWN;
+    end.time = k->call->now;
+    end.until = INSTANT_FOREVER;
+    end.evidence = SPAN("account closed");
+    k->out->withdrawn++;
+    return consent_add(k->call->st, k->s->sid, &end, f);
+}
+
+/* What is given and nothing newer of the same scope says otherwise. Of a person there may be very many. */
 static enum err withdraw_consents(struct closing *k, struct fail *f)
 {
     struct consent_event *events = NULL;
     size_t n = 0;
     enum err e = consent_list(k->call->st, k->s->sid, k->call->arena, &events, &n, f);
+    if (e || n == 0)
+        return e;
+    const struct consent_event **sorted = ARENA_ARRAY(k->call->arena, n, const struct consent_event *);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &events[i];
+    qsort(sorted, n, sizeof *sorted, by_scope);
     for (size_t i = 0; !e && i < n; i++) {
-        if (!stands(k, events, n, i))
-            continue;
-        struct consent_event end = events[i];
-        crypto_random(end.id.b, ID_LEN);
-        end.state = CONSENT_WITHDRAWN;
-        end.time = k->call->now;
-        end.until = INSTANT_FOREVER;
-        end.evidence = SPAN("account closed");
-        e = consent_add(k->call->st, k->s->sid, &end, f);
-        k->out->withdrawn++;
+        bool newest = i + 1 == n || scope_cmp(sorted[i], sorted[i + 1]) != 0;
+        if (newest && ends(k, sorted[i]))
+            e = withdraw(k, sorted[i], f);
     }
     return e;
 }

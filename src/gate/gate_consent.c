@@ -287,20 +287,33 @@ static bool opens_for_child(const struct policy *p, struct span document)
     return !any || (doc != POLICY_NONE && for_children(p, doc));
 }
 
+static enum subject_state next_state(const struct gate_call *c, const struct consent_event *e,
+                                     const struct subject *s)
+{
+    if (s->band != BAND_CHILD || e->kind != CONSENT_AGREEMENT || !opens_for_child(c->view->policy, e->name))
+        return s->state;
+    if (e->state == CONSENT_GIVEN && e->actor == CONSENT_BY_GUARDIAN)
+        return SUBJECT_ACTIVE;
+    return narrows(e) ? SUBJECT_AWAITING_GUARDIAN : s->state;
+}
+
 static enum err update_state(struct gate_call *c, const struct consent_event *e, struct subject *s,
                              struct fail *f)
 {
-    enum subject_state next = s->state;
-    if (s->band != BAND_CHILD || e->kind != CONSENT_AGREEMENT || !opens_for_child(c->view->policy, e->name))
-        return OK;
-    if (e->state == CONSENT_GIVEN && e->actor == CONSENT_BY_GUARDIAN)
-        next = SUBJECT_ACTIVE;
-    else if (narrows(e))
-        next = SUBJECT_AWAITING_GUARDIAN;
+    enum subject_state next = next_state(c, e, s);
     if (next == s->state)
         return OK;
     s->state = next;
     return subject_set_state(c->st, s, next, f);
+}
+
+/* What takes an account's state back changes something, whatever else is on record: another document, or
+ * another policy, may have opened it since. */
+static enum err check_room(const struct gate_call *c, const struct consent_event *e, const struct subject *s,
+                           struct fail *f)
+{
+    bool closes = narrows(e) && next_state(c, e, s) != s->state;
+    return closes ? OK : consent_room(c->st, s->sid, e, f);
 }
 
 enum err consent_apply(struct gate_call *c, struct subject *s, const struct consent_event *e, struct fail *f)
@@ -355,7 +368,9 @@ enum err gate_consent(struct gate_call *c, struct subject_id id, struct consent_
         e->state = CONSENT_DEEMED;
     e->time = c->now;
     crypto_random(e->id.b, ID_LEN);
-    err = consent_apply(c, out, e, f);
+    err = check_room(c, e, out, f);
+    if (!err)
+        err = consent_apply(c, out, e, f);
     if (!err)
         err = consent_clocks(c, out, e, source, f);
     if (!err)

@@ -259,7 +259,8 @@ void erased_name(const struct vault *v, struct subject_id id, uint8_t out[16]);
 struct span wish_of(struct span actor);
 struct span caller_name(const struct gate_call *c);
 
-/* gate_consent.c: the event becomes one of the person's, with what follows for their state. */
+/* gate_consent.c: the event becomes one of the person's, with what follows for their state. It is not
+ * asked whether there is room: it was, when it was said. */
 enum err consent_apply(struct gate_call *c, struct subject *s, const struct consent_event *e, struct fail *f);
 /* What the act starts or ends of the clocks of keeping, from `e->time` on. `source` of the need it names. */
 enum err consent_clocks(struct gate_call *c, const struct subject *s, const struct consent_event *e,

@@ -287,7 +287,7 @@ enum err guardian_add(struct store *st, const struct subject *child, const struc
         known |= subject_id_eq(links[i].guardian, guardian->id);
     arena_free(a);
     if (!e && !known && n >= SUBJECT_GUARDIANS_MAX)
-        e = fail_set(f, ERR_RATE, "a person has at most %d guardians", SUBJECT_GUARDIANS_MAX);
+        e = fail_set(f, ERR_LIMIT, "a person has at most %d guardians", SUBJECT_GUARDIANS_MAX);
     if (e)
         return e;
     return store_run(st, Q_GUARDIAN_PUT,

@@ -255,7 +255,8 @@ static void fill_up(struct consent_event e)
 static enum err add_one(struct consent_event e)
 {
     struct fail f = {0};
-    return consent_add(scratch_st, 5, &e, &f);
+    enum err err = consent_room(scratch_st, 5, &e, &f);
+    return err ? err : consent_add(scratch_st, 5, &e, &f);
 }
 
 static struct consent_event of_kind(enum consent_kind k, struct consent_event e)
@@ -281,15 +282,15 @@ TEST(what_is_given_is_limited_by_person)
     struct consent_event e = EV(G, SUB, );
     scratch_begin();
     fill_up(e);
-    EXPECT_INT(add_one(e), ERR_RATE);
-    EXPECT_INT(add_one((struct consent_event)EV(G, GUA, )), ERR_RATE);
-    EXPECT_INT(add_one((struct consent_event)EV(D, SUB, )), ERR_RATE);
+    EXPECT_INT(add_one(e), ERR_LIMIT);
+    EXPECT_INT(add_one((struct consent_event)EV(G, GUA, )), ERR_LIMIT);
+    EXPECT_INT(add_one((struct consent_event)EV(D, SUB, )), ERR_LIMIT);
     e.kind = CONSENT_AGREEMENT;
-    EXPECT_INT(add_one(e), ERR_RATE);
+    EXPECT_INT(add_one(e), ERR_LIMIT);
     EXPECT_INT(add_one((struct consent_event)EV(G, STA, )), OK);
     scratch_commit();
     f = (struct fail){0};
-    EXPECT_INT(consent_add(scratch_st, 6, &e, &f), OK);
+    EXPECT_INT(consent_room(scratch_st, 6, &e, &f), OK);
     scratch_close();
 }
 
@@ -319,10 +320,23 @@ TEST(beyond_the_limit_what_stands_is_not_noted_again)
     struct consent_event end = EV(W, SUB, .purpose = SPAN("news"));
     EXPECT_INT(add_one(end), OK);
     EXPECT_INT(add_one(end), ERR_CONFLICT);
-    end.device = SPAN("d1");
-    EXPECT_INT(add_one(end), OK);
-    end.device = SPAN_EMPTY;
-    EXPECT_INT(add_one(end), ERR_CONFLICT);
+    /* Nor what reaches less far, with whatever invented. */
+    struct consent_event less = end;
+    less.device = SPAN("d1");
+    EXPECT_INT(add_one(less), ERR_CONFLICT);
+    less.topic = SPAN("topic-1");
+    EXPECT_INT(add_one(less), ERR_CONFLICT);
+    less.state = CONSENT_REFUSED;
+    EXPECT_INT(add_one(less), ERR_CONFLICT);
+    /* But what reaches further does, and the guardian's act is its own. */
+    EXPECT_INT(add_one((struct consent_event)EV(W, SUB, )), OK);
+    EXPECT_INT(add_one((struct consent_event)EV(W, GUA, )), OK);
+    EXPECT_INT(add_one((struct consent_event)EV(W, SUB, )), ERR_CONFLICT);
+    struct consent_event out = of_kind(CONSENT_AGREEMENT, (struct consent_event)EV(W, SUB, ));
+    EXPECT_INT(add_one(out), OK);
+    EXPECT_INT(add_one(out), ERR_CONFLICT);
+    out.state = CONSENT_REFUSED;
+    EXPECT_INT(add_one(out), ERR_CONFLICT);
     scratch_commit();
     scratch_close();
 }
@@ -346,6 +360,139 @@ TEST(R045_beyond_the_limit_a_switch_goes_both_ways)
     EXPECT_INT(add_one(on), OK);
     scratch_commit();
     scratch_close();
+}
+
+TEST(R045_what_has_ended_since_can_be_said_again)
+{
+    static const struct {
+        const char *topic;
+        int64_t until;
+        enum consent_state state;
+        enum consent_actor actor;
+        bool stands;
+    } since[] = {{"", 50, G, SUB, false},
+                 {"sms", 50, G, SUB, false},
+                 {"", INT64_MAX / 2, W, SUB, false},
+                 {"sms", INT64_MAX / 2, R, GUA, false},
+                 {"", 500, G, GUA, false},
+                 {"sms", INT64_MAX / 2, G, SUB, true},
+                 {"", INT64_MAX / 2, G, GUA, true}};
+    struct consent_event on = of_kind(CONSENT_PREFERENCE, (struct consent_event)EV(G, SUB, ));
+    EXPECT(consent_stands(&on, 1, &on));
+    EXPECT(!consent_stands(&on, 0, &on));
+    for (size_t i = 0; i < sizeof since / sizeof since[0]; i++) {
+        struct consent_event e[] = {on, on};
+        e[1].topic = span_str(since[i].topic);
+        e[1].until.ms = since[i].until;
+        e[1].state = since[i].state;
+        e[1].actor = since[i].actor;
+        EXPECT_INT(consent_stands(e, 2, &on), since[i].stands);
+    }
+    struct consent_event e[] = {on, on};
+    e[1].state = W;
+    e[1].topic = SPAN("sms");
+    struct consent_event email = on;
+    email.topic = SPAN("email");
+    EXPECT(consent_stands(e, 2, &email)); /* nothing met it */
+}
+
+/* ---- Whatever stands changes nothing */
+
+static uint32_t dice;
+
+static uint32_t roll(uint32_t n)
+{
+    dice = dice * 1664525u + 1013904223u;
+    return (dice >> 16) % n;
+}
+
+static struct span any_of(const char *const *words, uint32_t n)
+{
+    return span_str(words[roll(n)]);
+}
+
+static const char *const topics[] = {"", "", "sms", "email", "other"};
+static const char *const parties[] = {"", "", "ship-b", "logistics", "ship-c"};
+static const char *const devices[] = {"", "", "", "d1", "d2"};
+static const char *const fields[] = {"", "", "nickname", "nickname,score", "real-name"};
+static const int64_t untils[] = {INT64_MAX / 2, INT64_MAX / 2, 20, 60};
+
+static struct consent_event any_event(enum consent_kind kind, int64_t time)
+{
+    static const enum consent_state states[] = {G, G, W, W, R, D};
+    struct consent_event e = {.kind = kind,
+                              .state = states[roll(kind == CONSENT_PREFERENCE ? 4 : 6)],
+                              .actor = roll(8) ? (enum consent_actor)roll(2) : STA,
+                              .name = SPAN("consent"),
+                              .time = {time},
+                              .until = {untils[roll(4)]},
+                              .revision = 3 + roll(2)};
+    e.topic = any_of(topics, 4);
+    e.party = roll(2) ? SPAN_EMPTY : any_of(parties, 4);
+    e.device = roll(2) ? SPAN_EMPTY : any_of(devices, 4);
+    e.fields = roll(2) ? SPAN_EMPTY : any_of(fields, 5);
+    return e;
+}
+
+/* Every answer for one scope, as one number. */
+static uint32_t answers(const struct consent_event *e, size_t n, const struct consent_scope *s)
+{
+    uint32_t all = 0;
+    for (unsigned child = 0; child < 2; child++) {
+        bool known, on = consent_switch(e, n, SPAN("consent"), child, s, &known);
+        all = all * 4 + (on ? 2 : 0) + known;
+    }
+    for (unsigned who = SUB; who <= STA; who++)
+        all = all * 5 + consent_holds(e, n, SPAN("consent"), (enum consent_actor)who, s);
+    return all;
+}
+
+static bool same_agreement(const struct consent_event *e, size_t n)
+{
+    for (unsigned from = 3; from <= 4; from++)
+        for (unsigned how = 0; how < 4; how++) {
+            struct consent_document d = {SPAN("consent"), 4, from};
+            enum consent_actor who = how & 1 ? GUA : SUB;
+            if (consent_agreed(e, n, &d, who, how & 2) != consent_agreed(e, n - 1, &d, who, how & 2))
+                return false;
+        }
+    return true;
+}
+
+/* Whether the last event changes no answer, for any scope, from its time on. */
+static bool last_changes_nothing(const struct consent_event *e, size_t n)
+{
+    static const char *const asked[] = {"nickname", "score", "real-name", "", "another"};
+    for (unsigned i = 0; i < 5 * 5 * 5 * 5 * 3; i++) {
+        struct consent_scope s = {.topic = span_str(topics[i % 5]),
+                                  .party = span_str(parties[i / 5 % 5]),
+                                  .device = span_str(devices[i / 25 % 5]),
+                                  .field = span_str(asked[i / 125 % 5]),
+                                  .now = {(int64_t[]){12, 30, 100}[i / 625]}};
+        s.party_class = s.party.len ? SPAN("logistics") : SPAN_EMPTY;
+        if (answers(e, n, &s) != answers(e, n - 1, &s))
+            return false;
+    }
+    return same_agreement(e, n);
+}
+
+TEST(R152_what_is_not_noted_again_would_have_changed_nothing)
+{
+    size_t stood = 0, wrong = 0;
+    dice = 7;
+    for (int round = 0; round < 30000; round++) {
+        struct consent_event e[8];
+        enum consent_kind kind = (enum consent_kind)roll(3);
+        size_t n = 1 + roll(6);
+        for (size_t i = 0; i <= n; i++)
+            e[i] = any_event(kind, i < n ? (int64_t)roll(11) : 10);
+        if (!consent_stands(e, n, &e[n]))
+            continue;
+        stood++;
+        wrong += !last_changes_nothing(e, n + 1);
+    }
+    EXPECT_INT(wrong, 0);
+    EXPECT(stood > 1000);
 }
 
 static enum consent_holding hold_field(const struct consent_event *e, size_t n, const char *field)
@@ -398,4 +545,6 @@ UNIT_MAIN(CASE(R152_scope_of_one_event), CASE(R152_the_newest_that_covers_decide
           CASE(R152_beyond_the_limit_everything_can_be_taken_back),
           CASE(beyond_the_limit_what_stands_is_not_noted_again),
           CASE(R045_beyond_the_limit_a_switch_goes_both_ways),
+          CASE(R045_what_has_ended_since_can_be_said_again),
+          CASE(R152_what_is_not_noted_again_would_have_changed_nothing),
           CASE(R104_a_consent_reaches_the_fields_it_names), CASE(R045_a_topic_is_its_own))
