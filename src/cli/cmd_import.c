@@ -8,7 +8,6 @@
 #include "cli_impl.h"
 
 #include "crypto.h"
-#include "file.h"
 #include "json.h"
 
 #include <errno.h>
@@ -27,6 +26,9 @@
 #define PATIENCE_S   60  /* without --patience */
 #define PAUSE_MS     100 /* before the second try; each pause is twice the one before */
 #define PAUSE_MAX_MS 5000
+#define OURS         "{\"line\":" /* how each line of an outcome file begins */
+#define OURS_LEN     (sizeof OURS - 1)
+#define RANGES_TOLD  4 /* of lines whose outcome is lost */
 
 struct job {
     struct cli *cli;
@@ -38,13 +40,15 @@ struct job {
     uint64_t size; /* of the file in bytes; 0: unknown */
     uint64_t read, line, done, taken, refused;
     uint64_t last;  /* where the last batch began that was taken in when this began */
-    uint64_t known; /* the last line before it that the files tell of */
-    uint64_t told;  /* lines of it that they tell of, a bit each */
+    uint64_t until; /* how many had been taken in then */
+    uint8_t *told;  /* lines up to there that the files tell of, a bit each; null: none were taken in */
+    uint64_t n_told;
     bool unsynced[2];
-    struct digest lines;   /* of all lines read */
-    struct span before;    /* the same of the first `done`, in hex; empty: unknown */
-    struct arena *arena;   /* of one batch */
-    char *text[LINES_MAX]; /* the batch's lines */
+    off_t found[2], whole[2]; /* bytes of the files then; without what was just being written */
+    bool one_file;            /* both outcomes go into it */
+    struct digest lines;      /* of all lines read */
+    struct arena *arena;      /* of one batch */
+    char *text[LINES_MAX];    /* the batch's lines */
     size_t len[LINES_MAX], n, bytes;
     struct fail why[LINES_MAX]; /* of lines that are no JSON */
     int64_t patience_ms;
@@ -258,9 +262,7 @@ static bool put_outcome(struct job *j, const struct json *answer, struct span id
 /* Is its outcome in the files since before this began? */
 static bool is_told(const struct job *j, uint64_t line)
 {
-    if (line < j->last)
-        return line <= j->known;
-    return line - j->last < LINES_MAX && (j->told >> (line - j->last) & 1);
+    return line <= j->until && j->told && (j->told[line / 8] >> line % 8 & 1);
 }
 
 /* The persons are in the folder: the same command tells again what could not be written, and goes on. */
@@ -368,7 +370,7 @@ static int ask(struct job *j, uint64_t from, bool with_lines, const struct json 
             json_null(&t, NULL);
     }
     json_close(&t, ']');
-    if (with_lines)
+    if (j->line)
         json_hex(&t, "digest", j->lines.b, sizeof j->lines.b);
     json_close(&t, '}');
     struct arena *mine = j->cli->arena;
@@ -409,28 +411,29 @@ static int other_input(const struct job *j)
     return CLI_FAILED;
 }
 
-static bool same_lines(const struct job *j)
+static int another_goes_on(const struct job *j)
 {
-    char hex[2 * sizeof j->lines.b + 1];
-    hex_put(hex, j->lines.b, sizeof j->lines.b);
-    return !j->before.len || span_is(j->before, hex);
+    fprintf(stderr, "troth: another import goes on under the name %s\n", j->name);
+    return CLI_FAILED;
 }
 
-/* Lines that were taken in before: only those whose outcome never reached the files matter. */
+/* Lines that were taken in before: only those whose outcome never reached the files matter. Whether they are
+ * the same the daemon alone can tell. */
 static int batch_pass(struct job *j, uint64_t first)
 {
     const struct json *answer;
-    if (j->line < j->done) /* the input ends here; take_all says so */
-        return CLI_OK;
-    if (!same_lines(j))
-        return other_input(j);
-    bool all = true;
-    for (uint64_t line = first; line < first + j->n; line++)
-        all &= is_told(j, line);
-    if (all)
+    bool same = true;
+    uint64_t done = j->done;
+    if (j->line < j->done) /* the input ends here, or goes on; take_all says so */
         return CLI_OK;
     int code = ask(j, 0, false, &answer);
-    return code == CLI_OK ? put_outcomes(j, answer, first) : code;
+    if (code != CLI_OK)
+        return code;
+    take_done(j, answer);
+    if (j->done != done)
+        return another_goes_on(j);
+    json_read_bool(answer, "same", false, &same, NULL);
+    return same ? put_outcomes(j, answer, first) : other_input(j);
 }
 
 static int batch_send(struct job *j)
@@ -445,10 +448,8 @@ static int batch_send(struct job *j)
     if (code != CLI_OK)
         return code;
     take_done(j, answer);
-    if (j->done != j->line) {
-        fprintf(stderr, "troth: another import goes on under the name %s\n", j->name);
-        return CLI_FAILED;
-    }
+    if (j->done != j->line)
+        return another_goes_on(j);
     return put_outcomes(j, answer, first);
 }
 
@@ -488,40 +489,97 @@ static int take_all(struct job *j)
 
 /* ---- The files of outcomes */
 
-static void note_told(struct job *j, uint64_t line)
+static int foreign(const char *path, const char *why)
 {
-    if (line >= j->last && line - j->last < LINES_MAX)
-        j->told |= UINT64_C(1) << (line - j->last);
-    else if (line > j->known)
-        j->known = line;
+    fprintf(
+        stderr,
+        "troth: %s %s\n"
+        "  nothing was changed or taken in: give the files as this import left them, or others with --ids "
+        "and --rejects\n",
+        path, why);
+    return CLI_FAILED;
 }
 
-/* The lines a file tells of. `whole`: its bytes without what was just being written. */
-static int read_outcomes(struct job *j, FILE *f, const char *path, off_t *whole)
+/* Whose line this is the daemon tells of those of its last batch. */
+static bool last_says(struct job *j, const struct json *answer, size_t which, uint64_t line, struct span text)
 {
-    char *text = NULL;
-    size_t cap = 0;
-    for (ssize_t n; (n = getline(&text, &cap, f)) > 0 && text[n - 1] == '\n'; *whole += n) {
-        unsigned long long at = 0;
-        if (sscanf(text, "{\"line\":%llu", &at) == 1)
-            note_told(j, at);
+    const struct json *told = NULL;
+    struct span id = json_span(json_at(json_get(answer, "ids"), (size_t)(line - j->last)));
+    if (which == 1 && !id.len)
+        return true;
+    if (!id.len || json_parse(j->arena, text, &told, NULL) != OK)
+        return j->one_file && !id.len;
+    return span_eq(json_span(json_get(told, "id")), id);
+}
+
+/* `rest`: of a line that began as ours do. */
+static int note_told(struct job *j, const struct json *answer, size_t which, const char *path,
+                     struct span rest)
+{
+    char *end = NULL, why[192];
+    unsigned long long line =
+        rest.p[0] >= '0' && rest.p[0] <= '9' ? strtoull((const char *)rest.p, &end, 10) : 0;
+    if (!line || *end != ',')
+        return foreign(path, "holds what is no outcome of an import");
+    if (line > j->done || ++j->n_told > j->done) {
+        snprintf(why, sizeof why,
+                 "tells of more than the %llu lines that were taken in: it is of another import, or the data "
+                 "folder was put back to an earlier time",
+                 (unsigned long long)j->done);
+        return foreign(path, why);
     }
-    free(text);
-    return ferror(f) ? cannot("read", path) : CLI_OK;
+    j->told[line / 8] |= (uint8_t)(1u << line % 8);
+    if (!j->last || line < j->last)
+        return CLI_OK;
+    struct span text = arena_fmt(j->arena, OURS "%.*s", SPAN_F(rest));
+    if (last_says(j, answer, which, line, text))
+        return CLI_OK;
+    snprintf(why, sizeof why,
+             "tells of line %llu what this import did not: it is of another one, or was changed", line);
+    return foreign(path, why);
 }
 
-static int take_outcomes(struct job *j, const char *path)
+/* The lines a file tells of. Nothing of it is changed before all of it is known to be ours. */
+static int read_outcomes(struct job *j, const struct json *answer, FILE *f, const char *path, size_t which)
+{
+    char head[OURS_LEN], *rest = NULL;
+    size_t cap = 0, n;
+    int code = CLI_OK;
+    while (code == CLI_OK && (n = fread(head, 1, OURS_LEN, f)) > 0) {
+        if (memcmp(head, OURS, n) != 0) {
+            code = foreign(path, "holds what is no outcome of an import");
+            break;
+        }
+        ssize_t len = n == OURS_LEN ? getline(&rest, &cap, f) : 0;
+        if (len < 0 && !feof(f))
+            code = cannot("read", path);
+        if (len <= 0 || rest[len - 1] != '\n')
+            break;
+        code = note_told(j, answer, which, path, span_of(rest, (size_t)len - 1));
+        j->whole[which] += (off_t)n + len;
+    }
+    free(rest);
+    return code == CLI_OK && ferror(f) ? cannot("read", path) : code;
+}
+
+static bool one_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int take_outcomes(struct job *j, const struct json *answer, const char *path, size_t which)
 {
     struct stat st = {0};
-    off_t whole = 0;
+    if (which == 1 && j->one_file)
+        return CLI_OK;
     FILE *f = fopen(path, "r");
     if (!f)
         return errno == ENOENT ? CLI_OK : cannot("read", path);
     bool file = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
-    int code = file ? read_outcomes(j, f, path, &whole) : CLI_OK;
+    int code = file ? read_outcomes(j, answer, f, path, which) : CLI_OK;
+    j->found[which] = st.st_size;
     fclose(f);
-    if (file && code == CLI_OK && whole < st.st_size && truncate(path, whole) != 0)
-        return cannot("write", path);
     return code;
 }
 
@@ -539,29 +597,64 @@ static int refuse_outcomes(const char *path)
     return CLI_FAILED;
 }
 
-/* Both hold what tells of persons: for their owner only. A new name is on disk before anything is told there.
- */
-static FILE *open_outcome(struct job *j, const char *path)
+/* A new name is on disk before anything is told there. */
+static bool sync_folder(struct job *j, const char *path)
 {
     const char *slash = strrchr(path, '/');
     struct span folder = slash ? span_of(path, (size_t)(slash - path)) : SPAN(".");
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
-    if (fd >= 0 && !f)
-        close(fd);
-    if (f)
-        file_sync_dir(arena_str(j->cli->arena, folder.len ? folder : SPAN("/")), NULL);
-    return f;
+    int fd =
+        open(arena_str(j->cli->arena, folder.len ? folder : SPAN("/")), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool synced = fsync(fd) == 0 || errno == EINVAL || errno == EROFS; /* some file systems sync no folders */
+    int number = errno;
+    close(fd);
+    errno = number;
+    return synced;
 }
 
-/* How far it was when this began. */
-static void take_before(struct job *j, const struct json *answer)
+/* Both hold what tells of persons: for their owner only. */
+static int prepare_outcome(struct job *j, int fd, const char *path, size_t which)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return cannot("write", path);
+    if (!S_ISREG(st.st_mode))
+        return CLI_OK;
+    bool cut = which == 0 || !j->one_file;
+    if (cut && st.st_size != j->found[which])
+        return foreign(path, "is being written by another import");
+    if (cut && st.st_size > j->whole[which] && ftruncate(fd, j->whole[which]) != 0)
+        return cannot("write", path);
+    if ((st.st_mode & 077) && fchmod(fd, 0600) != 0)
+        fprintf(stderr, "troth: others may read %s, and it cannot be made its owner's only: %s\n", path,
+                strerror(errno));
+    return sync_folder(j, path) ? CLI_OK : cannot("sync the folder of", path);
+}
+
+static int open_outcome(struct job *j, FILE **out, const char *path, size_t which)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    *out = fd < 0 ? NULL : fdopen(fd, "a");
+    if (*out)
+        return prepare_outcome(j, fd, path, which);
+    int code = cannot("write", path);
+    if (fd >= 0)
+        close(fd);
+    return code;
+}
+
+/* How far it was when this began. What an interrupted one told last may not be on disk. */
+static bool take_before(struct job *j, const struct json *answer)
 {
     int64_t first = 0;
     take_done(j, answer);
     json_read_i64(answer, "first", false, &first, NULL);
     j->last = (uint64_t)first;
-    j->before = arena_copy(j->cli->arena, json_span(json_get(answer, "digest")));
+    j->until = j->done;
+    j->unsynced[0] = j->unsynced[1] = j->done > 0;
+    j->told = j->done ? calloc(j->done / 8 + 1, 1) : NULL;
+    return j->told || !j->done;
 }
 
 static int open_outcomes(struct job *j)
@@ -570,39 +663,70 @@ static int open_outcomes(struct job *j)
     int code = ask(j, 0, false, &answer);
     if (code != CLI_OK)
         return code;
-    take_before(j, answer);
-    arena_reset(j->arena);
+    if (!take_before(j, answer))
+        return cannot("keep in mind the lines of", j->in_path);
     const char *const path[] = {j->ids_path, j->rejects_path};
+    j->one_file = one_file(j->ids_path, j->rejects_path);
     for (size_t i = 0; i < 2 && code == CLI_OK; i++)
-        code = j->done ? take_outcomes(j, path[i]) : refuse_outcomes(path[i]);
-    if (code != CLI_OK)
-        return code;
-    j->ids = open_outcome(j, j->ids_path);
-    if (!j->ids)
-        return cannot("write", j->ids_path);
-    j->rejects = open_outcome(j, j->rejects_path);
-    return j->rejects ? CLI_OK : cannot("write", j->rejects_path);
+        code = j->done ? take_outcomes(j, answer, path[i], i) : refuse_outcomes(path[i]);
+    arena_reset(j->arena);
+    if (code == CLI_OK)
+        code = open_outcome(j, &j->ids, j->ids_path, 0);
+    return code == CLI_OK ? open_outcome(j, &j->rejects, j->rejects_path, 1) : code;
+}
+
+/* The next lines from *line on, before `last`, of which no file tells. */
+static bool lost_range(const struct job *j, uint64_t *line, uint64_t *end)
+{
+    while (*line < j->last && is_told(j, *line))
+        ++*line;
+    *end = *line;
+    while (*end < j->last && !is_told(j, *end))
+        ++*end;
+    return *line < j->last;
 }
 
 /* Persons whose ids nothing tells again: files that were cut, moved away or are others than before. */
 static int lost_outcomes(const struct job *j)
 {
-    if (j->known + 1 >= j->last)
+    struct text t = text_new(j->cli->arena, 256);
+    uint64_t lost = 0, end;
+    size_t ranges = 0;
+    for (uint64_t line = 1; lost_range(j, &line, &end); line = end) {
+        lost += end - line;
+        if (ranges++ >= RANGES_TOLD)
+            continue;
+        text_fmt(&t, ranges > 1 ? ", %llu" : "%llu", (unsigned long long)line);
+        if (end - line > 1)
+            text_fmt(&t, " to %llu", (unsigned long long)end - 1);
+    }
+    if (!lost)
         return CLI_OK;
-    fprintf(
-        stderr,
-        "troth: of lines %llu to %llu, taken in before, neither %s nor %s tells: those files are not as the "
-        "import left them\n",
-        (unsigned long long)j->known + 1, (unsigned long long)j->last - 1, j->ids_path, j->rejects_path);
+    fprintf(stderr,
+            "troth: of lines %.*s%s (%llu in all), taken in before, neither %s nor %s tells: those files are "
+            "not as the import left them\n",
+            SPAN_F(text_span(&t)), ranges > RANGES_TOLD ? " and more" : "", (unsigned long long)lost,
+            j->ids_path, j->rejects_path);
     return CLI_FAILED;
+}
+
+static void tell_json(const struct job *j, uint64_t before)
+{
+    struct text t = text_new(j->cli->arena, 256);
+    json_open(&t, NULL, '{');
+    json_str(&t, "name", j->name);
+    json_i64(&t, "lines", (int64_t)j->line);
+    json_i64(&t, "before", (int64_t)before);
+    json_i64(&t, "imported", (int64_t)j->taken);
+    json_i64(&t, "refused", (int64_t)j->refused);
+    json_close(&t, '}');
+    printf("%.*s\n", SPAN_F(text_span(&t)));
 }
 
 static void tell(const struct job *j, uint64_t before)
 {
     if (j->cli->json) {
-        printf("{\"name\":\"%s\",\"lines\":%llu,\"before\":%llu,\"imported\":%llu,\"refused\":%llu}\n",
-               j->name, (unsigned long long)j->line, (unsigned long long)before, (unsigned long long)j->taken,
-               (unsigned long long)j->refused);
+        tell_json(j, before);
         return;
     }
     if (before)
@@ -621,6 +745,7 @@ static void job_end(struct job *j)
         fclose(j->ids);
     if (j->rejects)
         fclose(j->rejects);
+    free(j->told);
     arena_free(j->arena);
     cli_close(j->cli);
 }
@@ -629,7 +754,7 @@ static void job_end(struct job *j)
 static int nothing(struct job *j)
 {
     if (j->cli->json)
-        puts("{\"lines\":0,\"before\":0,\"imported\":0,\"refused\":0}");
+        tell_json(j, 0);
     else
         printf("%s is empty: there is nobody to take in\n", j->in_path);
     job_end(j);

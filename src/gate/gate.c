@@ -310,6 +310,8 @@ static enum err settle_once(struct gate *g, struct store *st, struct unit *first
     e = replay(st, f);
     if (!e)
         e = open_ledger(g, st, f);
+    if (!e)
+        e = imports_keyed(g, st, f);
     if (!e && first->number == 0) {
         e = policy_keep(g, st, first, now, f);
         first->number = 1;
@@ -321,7 +323,8 @@ static enum err settle_once(struct gate *g, struct store *st, struct unit *first
     return store_commit(st, f);
 }
 
-/* What opening writes, in one group: erasures done again, the first texts. Other daemons may be at work on
+/* What opening writes, in one group: erasures done again, what an older version kept of imports, the first
+ * texts. Other daemons may be at work on
  * the same database: what meets them is done again. */
 static enum err settle(struct gate *g, struct store *st, struct unit *first, struct instant now,
                        struct fail *f)

@@ -149,6 +149,13 @@ struct gate_call {
     bool forget_history;    /* the person of entry 0 was erased: their rows of history.db go (engine.h) */
 };
 
+/* What is kept of an import, in two rows of `meta`, names nothing of the lines: the row's name is of a keyed
+ * MAC of the import's name (in the call's arena), and of the digest of the lines a keyed MAC is kept. */
+#define GATE_IMPORT       "imported"       /* how far it is, and the ids of the last batch */
+#define GATE_IMPORT_LINES "imported-lines" /* the MAC, and of how many lines */
+struct span gate_import_row(const struct gate_call *c, const char *kind, struct span name);
+void gate_import_mac(const struct gate_call *c, struct span name, struct span digest, uint8_t out[32]);
+
 /* The members that gate_reconcile left for the entry of the start, once; empty: nothing was lost. In a WRITE
  * job. */
 enum err gate_loss_note(struct gate_call *c, struct span *members, struct fail *f);

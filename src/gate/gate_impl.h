@@ -251,6 +251,9 @@ enum err clock_settle(struct gate_call *c, const struct subject *s, size_t *set,
  * necessary. A batch of at most `most` persons; *more: it goes on. */
 enum err clock_follow(struct gate_call *c, size_t most, bool *more, struct fail *f);
 
+/* gate_import.c, in a group: what an older version kept of imports in clear is kept by MACs. */
+enum err imports_keyed(struct gate *g, struct store *st, struct fail *f);
+
 /* gate_people.c: what an erasure calls the person in its detail: by the node's keys, so that it means
  * something without theirs. */
 void erased_name(const struct vault *v, struct subject_id id, uint8_t out[16]);

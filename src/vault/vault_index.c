@@ -40,23 +40,35 @@ static enum err index_mac(const struct vault *v, struct span kind, struct span p
     return e;
 }
 
-void vault_token(const struct vault *v, struct span audience, struct span field, struct span plain,
-                 uint8_t out[16])
+/* A zero byte ends each part but the last; neither names nor identifiers hold one. `use` keeps the MACs of
+ * one use apart from those of another. */
+static void parts_mac(const struct vault *v, const char *use, struct span first, struct span second,
+                      struct span last, uint8_t mac[MAC_LEN])
 {
-    uint8_t mac[MAC_LEN];
     struct arena *a = arena_new(0);
-    /* A zero byte ends each part but the last; neither names nor identifiers hold one. */
-    struct span parts[] = {SPAN("troth token"), audience, field};
-    struct text t = text_new(a, 64 + audience.len + field.len + plain.len);
+    struct span parts[] = {span_str(use), first, second};
+    struct text t = text_new(a, 64 + first.len + second.len + last.len);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         text_put(&t, parts[i]);
         text_char(&t, 0);
     }
-    text_put(&t, plain);
+    text_put(&t, last);
     key_mac(v->index, text_span(&t), mac);
-    memcpy(out, mac, 16);
     crypto_wipe(t.p, t.len);
     arena_free(a);
+}
+
+void vault_token(const struct vault *v, struct span audience, struct span field, struct span plain,
+                 uint8_t out[16])
+{
+    uint8_t mac[MAC_LEN];
+    parts_mac(v, "troth token", audience, field, plain, mac);
+    memcpy(out, mac, 16);
+}
+
+void vault_import_mac(const struct vault *v, struct span name, struct span digest, uint8_t out[MAC_LEN])
+{
+    parts_mac(v, "troth import", name, SPAN_EMPTY, digest, out);
 }
 
 /* An identifier of a person: the rows are named "kind/field", those of before fields were named "kind". */

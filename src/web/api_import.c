@@ -4,6 +4,7 @@
  * values, through the same rules as one by one: a line that is refused leaves nothing but the entry that says
  * so. How far an import is stands in the same transaction, so that none is taken in twice.
  */
+#include "crypto.h"
 #include "schema_impl.h"
 #include "web_impl.h"
 
@@ -18,8 +19,9 @@ struct import {
     uint64_t done;           /* lines taken in */
     struct span
         last; /* of the batch before: the number of its first line, then an id for each, zeros: none */
-    struct span digest; /* of the lines up to `done`, as the caller makes it; empty: none came */
-    struct text ids;    /* of this batch, the same way */
+    struct span name, digest; /* digest: of lines, as the caller makes it; empty: none came */
+    struct span kept;         /* its MAC for the lines up to `done`; empty: none came with the last */
+    struct text ids;          /* of this batch, the same way */
     struct text problems;
     uint64_t imported;
 };
@@ -38,7 +40,7 @@ static enum err state_read(struct import *im)
     if (!store_one(c->gate.st, Q_META_GET, ARGS(ARG_T(im->lines)), &rows, &c->fail))
         return rows.err;
     if ((uint64_t)store_i(&rows, 0) == im->done) /* else lines came after it without one */
-        im->digest = arena_copy(im->main, store_t(&rows, 1));
+        im->kept = arena_copy(im->main, store_t(&rows, 1));
     store_done(&rows);
     return OK;
 }
@@ -51,7 +53,10 @@ static enum err state_write(struct import *im)
                   NULL, &c->fail);
     if (err != OK || !im->digest.len)
         return err;
-    return store_run(c->gate.st, Q_META_PUT, ARGS(ARG_T(im->lines), ARG_I(im->done), ARG_B(im->digest)), NULL,
+    uint8_t mac[32];
+    gate_import_mac(&c->gate, im->name, im->digest, mac);
+    return store_run(c->gate.st, Q_META_PUT,
+                     ARGS(ARG_T(im->lines), ARG_I(im->done), ARG_B(span_of(mac, sizeof mac))), NULL,
                      &c->fail);
 }
 
@@ -224,6 +229,13 @@ static uint64_t first_of(struct span ids)
     return first;
 }
 
+static bool same_lines(const struct import *im)
+{
+    uint8_t mac[32];
+    gate_import_mac(&im->call->gate, im->name, im->digest, mac);
+    return crypto_equal(span_of(mac, sizeof mac), im->kept);
+}
+
 static void answer_import(struct import *im, struct span ids)
 {
     struct text t = text_new(im->main, 8192);
@@ -235,8 +247,8 @@ static void answer_import(struct import *im, struct span ids)
     json_open(&t, "problems", '[');
     text_put(&t, text_span(&im->problems));
     json_close(&t, ']');
-    if (im->digest.len)
-        json_string(&t, "digest", im->digest);
+    if (im->digest.len && im->kept.len)
+        json_bool(&t, "same", same_lines(im));
     json_close(&t, '}');
     http_json(im->call->res, 200, &t);
 }
@@ -253,8 +265,10 @@ void api_import(struct call *c)
     struct import im = {.call = c, .main = c->arena};
     const struct json *lines = json_get(c->body, "lines");
     int64_t from = 0;
-    im.mark = arena_join(c->arena, SPAN("import"), ':', call_member(c, "name"));
-    im.lines = arena_join(c->arena, SPAN("import-lines"), ':', call_member(c, "name"));
+    im.name = call_member(c, "name");
+    im.digest = call_member(c, "digest");
+    im.mark = gate_import_row(&c->gate, GATE_IMPORT, im.name);
+    im.lines = gate_import_row(&c->gate, GATE_IMPORT_LINES, im.name);
     im.ids = text_new(c->arena, 4096);
     im.problems = text_new(c->arena, 1024);
     json_read_i64(c->body, "from", true, &from, NULL);
@@ -270,7 +284,7 @@ void api_import(struct call *c)
         return;
     }
     ids_begin(&im);
-    im.digest = call_member(c, "digest");
+    im.kept = SPAN_EMPTY; /* of the lines before these */
     im.scratch = arena_new(0);
     enum err err = lines_take(&im, lines);
     arena_free(im.scratch);

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """troth import: many persons from a file, by the rules, with line numbers, through interruptions."""
-import json, os, signal, subprocess, time
+import hashlib, json, os, signal, sqlite3, subprocess, sys, time, unittest
 
-from troth_flow import Flow, TROTH
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
+import nth
+from troth_flow import BUILD, Flow, TROTH, on_files
 from troth_people import People
 
 
@@ -115,7 +117,7 @@ class Import(People):
         done = self.take()
         self.assertIn("empty", done.stdout)
         self.assertEqual(done.stderr, "")
-        self.assertEqual(json.loads(self.take("--json").stdout)["lines"], 0)
+        self.assertEqual(json.loads(self.take("--json").stdout), {"name": "", "lines": 0, "before": 0, "imported": 0, "refused": 0})
         self.assertFalse(os.path.exists(self.path + ".ids"))
 
     def told_once(self, lines, wrong):
@@ -160,8 +162,147 @@ class Import(People):
         self.take()
         self.cut(".ids", 100)
         done = self.take(code=1)
-        self.assertIn("of lines 101 to 126, taken in before, neither", done.stderr)
+        self.assertIn("of lines 101 to 126 (26 in all), taken in before, neither", done.stderr)
         self.assertEqual([i["line"] for i in self.told(".ids")], [*range(1, 101), *range(127, 171)])
+
+    def test_each_line_of_which_no_file_tells_is_missed(self):
+        """What a later line, or the other file, tells stands for none before it."""
+        self.write([line(n, **({"service": "shup"} if n == 126 else {})) for n in range(1, 171)])
+        self.take(code=1)
+        told = self.kept()[0].splitlines(True)
+        for kept, words in (([n for n in range(1, 171) if not 11 <= n <= 100], "lines 11 to 100 (90 in all)"),
+                            (range(3, 171, 2), "lines 1 to 2, 4, 6, 8 and more (63 in all)"),
+                            ([], "lines 1 to 125 (125 in all)")):
+            with open(self.path + ".ids", "w") as f:
+                f.writelines(l for l in told if json.loads(l)["line"] in kept)
+            self.assertIn("of %s, taken in before, neither" % words, self.take(code=1).stderr)
+        os.rename(self.path + ".ids", self.path + ".gone")
+        self.assertIn("lines 1 to 125 (125 in all)", self.take(code=1).stderr)
+
+    def refused(self, words, *args):
+        """Nothing is touched."""
+        files = {n: open(n).read() for n in (os.path.join(self.daemon.home, f) for f in os.listdir(self.daemon.home)
+                                             if "jsonl" in f or f == "notes.txt")}
+        done = self.take(*args, code=1)
+        self.assertIn(words, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual({n: open(n).read() for n in files}, files)
+
+    def test_a_file_that_is_no_outcome_is_not_touched(self):
+        self.write([line(n) for n in range(1, 4)])
+        self.take()
+        notes = os.path.join(self.daemon.home, "notes.txt")
+        ours = self.kept()[0]
+        for text in "kept", "kept\n", '{"line":x,"id":""}\n', '{"lines":4}\n', ours + "kept", ours + "\n", "\n" + ours:
+            with open(notes, "w") as f:
+                f.write(text)
+            for option in "--ids", "--rejects":
+                self.refused("is no outcome" if option == "--ids" else "nothing was changed", option, notes)
+        for cut in "{", '{"line":', '{"line":3,"id":"':  # an interrupted import leaves that
+            with open(notes, "w") as f:
+                f.write(ours + cut)
+            self.assertEqual(self.take("--ids", notes).stderr, "")
+            self.assertEqual(open(notes).read(), ours)
+
+    def test_an_outcome_file_that_others_may_read_is_made_the_owners(self):
+        self.write([line(1), line(2, service="shup")])
+        self.take(code=1)
+        for suffix in ".ids", ".rejects":
+            os.chmod(self.path + suffix, 0o644)
+        self.take()
+        self.assertEqual([os.stat(self.path + s).st_mode & 0o777 for s in (".ids", ".rejects")], [0o600, 0o600])
+
+    def test_outcomes_of_another_import_are_not_taken_for_its_own(self):
+        self.write([line(n) for n in range(1, 171)], "b.jsonl")
+        self.take()
+        other = self.path + ".ids"
+        self.write([line(n, device="a") for n in range(1, 171)], "a.jsonl")
+        self.take()
+        own = self.kept()[0].splitlines(True)
+        self.refused("tells of line 127", "--ids", other)
+        for lines in own[:126] + own[:60], own[:126] + ['{"line":171,"id":"0"}\n']:
+            with open(other, "w") as f:
+                f.writelines(lines)
+            self.refused("is of another import", "--ids", other)
+        self.cut(".ids", 169)
+        with open(self.path + ".rejects", "w") as f:
+            f.write('{"line":170,"problem":{}}\n')  # who was taken in
+        self.refused("tells of line 170")
+        os.truncate(self.path + ".rejects", 0)
+        self.take("--rejects", self.path + ".ids")  # both into one file
+        self.assertEqual(open(self.path + ".ids").read(), "".join(own))
+
+    @unittest.skipIf("address" in os.path.basename(BUILD), "that sanitizer lets nothing be loaded before it")
+    def test_what_an_interrupted_import_told_is_on_disk_before_it_goes_on(self):
+        """Whatever that one did: its outcome files, and what names them, are synced first."""
+        self.write([line(n) for n in range(1, 64)])
+        self.take("--name", "goes on")
+        self.write([line(n) for n in range(1, 66)])
+        shim, log = nth.build_shim(self.daemon.home), os.path.join(self.daemon.home, "calls")
+        for root in self.path + ".ids", self.path + ".rejects", self.daemon.home:  # there the folder is the first
+            env = {**os.environ, **nth.failing(shim, root, log, 1, nth.EIO, "s")}
+            done = subprocess.run([TROTH, "import", self.path, "--name", "goes on", *self.daemon.here()], capture_output=True, text=True, env=env)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("cannot", done.stderr)
+            self.assertIn("Input/output error", done.stderr)
+            self.assertEqual(len(self.told(".ids")), 63)
+        self.assertEqual(json.loads(self.take("--json", "--name", "goes on").stdout)["imported"], 2)
+
+    def meta(self, *change):
+        db = sqlite3.connect(os.path.join(self.daemon.data, "troth.db"))
+        for sql, args in change:
+            db.execute(sql, args)
+        db.commit()
+        rows = {name: (number, bytes(b) if b else b"") for name, number, b in db.execute("SELECT * FROM meta")}
+        db.close()
+        return rows
+
+    def hints(self, text):
+        """What can be tried for a file of one line, by whoever guesses it: its digest and its name, as the command makes them."""
+        size = len(text.encode()) + 1
+        return (hashlib.sha256(bytes(32) + text.encode()).hexdigest(),
+                hashlib.sha256((text + "\n").encode() + size.to_bytes(8, sys.byteorder)).hexdigest()[:32])
+
+    @on_files
+    def test_the_database_holds_nothing_to_try_lines_by(self):
+        text = json.dumps(line(1))
+        digest, name = self.hints(text)
+        self.write([text])
+        self.assertEqual(json.loads(self.take("--json").stdout)["name"], name)
+        asked = {"name": name, "from": 0, "lines": []}
+        answer = self.operator("POST", "/v1/import", asked, status=200).text
+        self.assertEqual([self.operator("POST", "/v1/import", {**asked, "digest": d}, status=200).json.get("same")
+                          for d in (digest, "0" * 64)], [True, False])
+        self.daemon.stop()
+        for file in "troth.db", "troth.db-wal":
+            if os.path.exists(os.path.join(self.daemon.data, file)):
+                with open(os.path.join(self.daemon.data, file), "rb") as f:
+                    answer += f.read().decode("latin-1")
+        for hint in digest, name:
+            for form in hint, bytes.fromhex(hint).decode("latin-1"):
+                self.assertNotIn(form, answer)
+        self.daemon.start()
+
+    @on_files
+    def test_what_an_older_version_kept_in_clear_goes_at_the_start(self):
+        text = json.dumps(line(1))
+        digest, name = self.hints(text)
+        self.write([text])
+        self.take()
+        self.daemon.stop()
+        rows = {n.split(":")[0]: (n, *row) for n, row in self.meta().items() if n.startswith("import")}
+        new, put = self.meta(), "INSERT INTO meta VALUES (?, ?, ?)"
+        drop = [("DELETE FROM meta WHERE name = ?", (row[0],)) for row in rows.values()]
+        self.meta(*drop, (put, ("import:" + name, 1, rows["imported"][2])), (put, ("import-lines:" + name, 1, digest.encode())),
+                  (put, ("import-lines:other", 4, b"0" * 64)))
+        self.daemon.start()
+        self.daemon.stop()
+        now = self.meta()
+        self.assertEqual([n for n in now if n.startswith(("import:", "import-lines:"))], [])
+        self.assertEqual([now[row[0]] for row in rows.values()], [new[row[0]] for row in rows.values()])
+        self.daemon.start()
+        self.assertEqual(json.loads(self.take("--json").stdout)["before"], 1)
+        self.told_once(1, set())
 
     def test_of_the_last_batch_each_line_is_missed_by_itself(self):
         """Either file may have lost its end, whatever the other tells."""
