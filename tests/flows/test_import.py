@@ -3,8 +3,8 @@
 import hashlib, json, os, signal, sqlite3, subprocess, sys, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
-import nth
-from troth_flow import BUILD, Flow, TROTH, on_files
+import nth, pg_server
+from troth_flow import BUILD, Flow, SERVER, TROTH, on_files
 from troth_people import People
 
 
@@ -249,13 +249,22 @@ class Import(People):
         self.assertEqual(json.loads(self.take("--json", "--name", "goes on").stdout)["imported"], 2)
 
     def meta(self, *change):
+        """Rows of `meta` by their names, after these statements."""
+        every = "SELECT name, number, bytes FROM meta WHERE name LIKE 'import%'"
+        if SERVER:
+            out = pg_server.ask(SERVER, *change, every.replace("bytes", "encode(bytes, 'hex')"), database=pg_server.database_of(self.daemon.urls[0]))
+            return {n: (int(number), bytes.fromhex(b)) for n, number, b in (l.split("|") for l in out.splitlines())}
         db = sqlite3.connect(os.path.join(self.daemon.data, "troth.db"))
-        for sql, args in change:
-            db.execute(sql, args)
+        for sql in change:
+            db.execute(sql)
         db.commit()
-        rows = {name: (number, bytes(b) if b else b"") for name, number, b in db.execute("SELECT * FROM meta")}
+        rows = {name: (number, bytes(b)) for name, number, b in db.execute(every)}
         db.close()
         return rows
+
+    def put(self, name, number, content):
+        form = "decode('%s', 'hex')" if SERVER else "X'%s'"
+        return "INSERT INTO meta (name, number, bytes) VALUES ('%s', %d, %s)" % (name, number, form % content.hex())
 
     def hints(self, text):
         """What can be tried for a file of one line, by whoever guesses it: its digest and its name, as the command makes them."""
@@ -283,23 +292,21 @@ class Import(People):
                 self.assertNotIn(form, answer)
         self.daemon.start()
 
-    @on_files
     def test_what_an_older_version_kept_in_clear_goes_at_the_start(self):
         text = json.dumps(line(1))
         digest, name = self.hints(text)
         self.write([text])
         self.take()
         self.daemon.stop()
-        rows = {n.split(":")[0]: (n, *row) for n, row in self.meta().items() if n.startswith("import")}
-        new, put = self.meta(), "INSERT INTO meta VALUES (?, ?, ?)"
-        drop = [("DELETE FROM meta WHERE name = ?", (row[0],)) for row in rows.values()]
-        self.meta(*drop, (put, ("import:" + name, 1, rows["imported"][2])), (put, ("import-lines:" + name, 1, digest.encode())),
-                  (put, ("import-lines:other", 4, b"0" * 64)))
+        new = self.meta()
+        row = {n.split(":")[0]: n for n in new}
+        self.meta("DELETE FROM meta WHERE name LIKE 'import%'", self.put("import:" + name, 1, new[row["imported"]][1]),
+                  self.put("import-lines:" + name, 1, digest.encode()), self.put("import-lines:other", 4, b"0" * 64))
         self.daemon.start()
         self.daemon.stop()
         now = self.meta()
-        self.assertEqual([n for n in now if n.startswith(("import:", "import-lines:"))], [])
-        self.assertEqual([now[row[0]] for row in rows.values()], [new[row[0]] for row in rows.values()])
+        self.assertEqual({n.split(":")[0] for n in now}, {"imported", "imported-lines"})
+        self.assertEqual((len(now), {n: now.get(n) for n in new}), (3, new))
         self.daemon.start()
         self.assertEqual(json.loads(self.take("--json").stdout)["before"], 1)
         self.told_once(1, set())
