@@ -93,9 +93,10 @@ static size_t country_len(const struct phone *p)
 
 /* A national (trunk) prefix is dialled inside the country and is no part of the number (E.164, 6.2.5). The
  * zero of these is such a prefix, and no number of their plans begins with one, so that written behind the
- * country code it can only be that. Of these others it is the number's own first digit, in brackets too. */
+ * country code it can only be that. Of these others it is the number's own first digit, in brackets too
+ * (in Benin since November 2024, when 01 came before all of them). */
 static const char *const zero_is_prefix[] = {"33", "44", "49", "61", "81", "82", "86", "886"};
-static const char *const zero_is_ours[] = {"39", "225", "241", "242", "378"};
+static const char *const zero_is_ours[] = {"39", "225", "229", "241", "242", "378"};
 
 static bool is_of(const struct phone *p, size_t len, const char *const *codes, size_t n)
 {

@@ -143,6 +143,15 @@ static enum err check_int(const struct member *m, const struct json *body, struc
     return err;
 }
 
+static enum err check_amount(const struct member *m, const struct json *body, struct fail *f)
+{
+    int64_t out = 1;
+    char range[64];
+    enum err err = json_read_i64(body, m->name, m->required, &out, f);
+    snprintf(range, sizeof range, "from 1 to %zu", m->limit);
+    return err || (out >= 1 && (uint64_t)out <= m->limit) ? err : bad(f, m->name, range);
+}
+
 static enum err check_object(const struct member *m, const struct json *body, struct fail *f)
 {
     const struct json *out;
@@ -253,6 +262,7 @@ static const struct {
     [TYPE_TIME] = {check_string, "\"type\":\"string\",\"description\":\"RFC 3339 date-time or date\""},
     [TYPE_BOOL] = {check_bool, "\"type\":\"boolean\""},
     [TYPE_INT] = {check_int, NULL},
+    [TYPE_AMOUNT] = {check_amount, NULL},
     [TYPE_ENUM] = {check_string, NULL},
     [TYPE_NAMES] = {check_names, "\"type\":\"array\",\"items\":{\"type\":\"string\"}"},
     [TYPE_MAP] = {check_map, "\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}"},
@@ -311,6 +321,10 @@ static enum err check_parameter(const struct schema *s, struct span name, struct
     *seen |= 1u << (m - s->members);
     if (m->type == TYPE_INT)
         return span_u64(value, m->limit, &number) ? OK : bad(f, m->name, "a number within its limit");
+    if (m->type == TYPE_AMOUNT)
+        return span_u64(value, m->limit, &number) && number > 0
+                   ? OK
+                   : bad(f, m->name, "a number from 1 up to its limit");
     return check_text(m, value, f);
 }
 
@@ -375,6 +389,8 @@ static void type_text(struct text *t, const struct member *m)
 static void type_int(struct text *t, const struct member *m)
 {
     json_str(t, "type", "integer");
+    if (m->type == TYPE_AMOUNT)
+        json_i64(t, "minimum", 1);
     if (m->limit)
         json_i64(t, "maximum", (int64_t)m->limit);
 }
@@ -398,7 +414,7 @@ static void member_type_json(struct text *t, const struct member *m)
         type_dict(t, m);
     else if (m->type == TYPE_OBJECT)
         ref(t, NULL, m->of);
-    else if (m->type == TYPE_INT)
+    else if (m->type == TYPE_INT || m->type == TYPE_AMOUNT)
         type_int(t, m);
     else
         type_text(t, m);

@@ -15,6 +15,7 @@ enum member_type {
     TYPE_TIME, /* RFC 3339, or a date */
     TYPE_BOOL,
     TYPE_INT,    /* 0..limit (0: no limit) */
+    TYPE_AMOUNT, /* 1..limit: how many of something */
     TYPE_ENUM,   /* one of `of` */
     TYPE_NAMES,  /* list of names, at most `limit`; not empty if required */
     TYPE_MAP,    /* object of texts, at most `limit` */

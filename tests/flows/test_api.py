@@ -305,6 +305,12 @@ class Api(Flow):
         self.assertEqual((rows[0]["entry"], rows[0]["kind"], rows[0]["detail"]["purpose"]), (entry, "read", "delivery"))
         self.assertEqual([r["kind"] for r in rows], ["read", "collect", "consent", "subject"])
         self.assertEqual(len(self.get(self.url(person, "/history?limit=1"), token="shop").json["history"]), 1)
+        # An empty page would say that there is nothing older.
+        for wrong in "0", "-1", "501", "":
+            self.problem(self.get(self.url(person, "/history?limit=" + wrong), token="shop"), 422, "bad-value", pointer="/limit")
+        operation = self.get("/openapi.json").json["paths"]["/v1/subjects/{id}/history"]["get"]
+        limit = [p["schema"] for p in operation["parameters"] if p["name"] == "limit"][0]
+        self.assertEqual((limit["type"], limit["minimum"], limit["maximum"]), ("integer", 1, 500))
 
     def test_a_history_is_read_to_its_end_page_by_page(self):
         person = self.adult()

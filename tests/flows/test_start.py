@@ -2,7 +2,7 @@
 """Starts that must fail: exit code 1, a message that says what and what to do, and nothing changed."""
 import hashlib, os, re, shutil, subprocess, sys, tempfile, unittest
 
-from troth_flow import BUILD, POLICY, READY_S, ROOT, Daemon, on_files, prepared, run_troth
+from troth_flow import BUILD, POLICY, READY_S, ROOT, Daemon, Prepared, on_files, prepared, run_troth
 
 
 def tree(folder):
@@ -40,6 +40,18 @@ class Start(unittest.TestCase):
         for word in words:
             self.assertIn(word, said)
         return said
+
+    @on_files
+    def test_a_copy_that_failed_half_way_is_made_again(self):
+        folder = tempfile.mkdtemp(prefix="troth-prepared-")
+        self.addCleanup(shutil.rmtree, folder)
+        place = os.path.join(folder, "one")
+        os.mkdir(place + ".new")
+        with open(os.path.join(place + ".new", "troth.db"), "w") as f:
+            f.write("half")
+        Prepared(place, self.daemon)
+        self.assertEqual(tree(place), tree(self.daemon.data))
+        self.assertEqual(os.listdir(folder), ["one"])
 
     def starts(self):
         self.daemon.start()

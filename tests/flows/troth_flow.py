@@ -283,6 +283,7 @@ class Prepared:
     def __init__(self, place, daemon=None):
         self.place, self.urls = place, ()
         if daemon:
+            shutil.rmtree(place + ".new", ignore_errors=True)  # of a copy that failed half-way
             shutil.copytree(daemon.data, place + ".new", copy_function=sparse)
             os.rename(place + ".new", place)  # whole, or not there
             self.urls = pg_server.pair(SERVER, daemon.urls) if daemon.urls else ()
