@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """tests/run counts what it must: a program that dies, says nothing or prints a sanitizer report has failed."""
-import os, shutil, subprocess, sys, tempfile, unittest
+import contextlib, os, shutil, signal, subprocess, sys, tempfile, time, unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -30,6 +30,52 @@ class Runner(unittest.TestCase):
                               capture_output=True, text=True)
         with open(os.path.join(self.tree, "build/test-results.tsv")) as f:
             return done.returncode, done.stdout, dict(line.split() for line in f)
+
+    def until(self, told, why):
+        end = time.monotonic() + 60
+        while not told():
+            self.assertLess(time.monotonic(), end, why)
+            time.sleep(0.02)
+
+    def test_a_broken_off_ci_leaves_no_suite_running(self):
+        os.makedirs(os.path.join(self.tree, ".ci"))
+        shutil.copy(os.path.join(ROOT, ".ci/run"), os.path.join(self.tree, ".ci/run"))
+        with open(os.path.join(self.tree, "Makefile"), "w") as f:
+            f.write("all unit replays:\n\t@:\ntest:\n\t@echo $$$$ >suite.$(DATABASE)$(SAN); test -z '$(DATABASE)$(SAN)' || sleep 600\n"
+                    "\t@echo 1 passed, 0 failed\n")
+        for how, stop in ("SIGINT of a terminal", lambda p: os.killpg(p, signal.SIGINT)), ("SIGTERM", lambda p: os.kill(p, signal.SIGTERM)):
+            for name in os.listdir(self.tree):
+                if name.startswith("suite."):
+                    os.remove(os.path.join(self.tree, name))
+            ci = subprocess.Popen([".ci/run"], cwd=self.tree, start_new_session=True,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                beside = os.path.join(self.tree, "suite.postgresql")
+                begun = lambda: all(os.path.exists(p) and os.path.getsize(p) for p in (beside, os.path.join(self.tree, "suite.address,undefined")))
+                self.until(begun, "the suites do not begin")
+                stop(ci.pid)
+                ci.wait(60)
+                with open(beside) as f:
+                    shell = int(f.read())
+                self.until(lambda: shell not in self.of_session(ci.pid), "it goes on after " + how)
+            finally:
+                for pid in self.of_session(ci.pid):
+                    with contextlib.suppress(ProcessLookupError):  # ended since
+                        os.kill(pid, signal.SIGKILL)
+                ci.wait()
+
+    def of_session(self, session):
+        """Processes of a session that have not ended, without the kernel's leftovers."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % pid) as f:
+                    state, _, _, of = f.read().rpartition(")")[2].split()[:4]
+            except OSError:
+                continue
+            if int(of) == session and state != "Z":
+                found.append(int(pid))
+        return found
 
     def test_runner_counts_lines(self):
         code, out, states = self.results("echo ok a; echo ok b", "echo why; echo FAIL c; exit 1")
