@@ -185,11 +185,21 @@ class Patroni(Programs):
         return any(each.get("sync_state") == "sync" for each in self.state(name).get("replication", []))
 
     def switch_over(self, leader, candidate):
+        """Patroni refuses (412) as long as it has not entered in etcd who is synchronous, up to a round after the server knows."""
+        until(30, lambda: self.asked_to_switch(leader, candidate), "the switch-over's being accepted")
+
+    def asked_to_switch(self, leader, candidate):
         body = json.dumps({"leader": leader, "candidate": candidate}).encode()
         request = urllib.request.Request("http://127.0.0.1:%d/switchover" % self.rest[leader], data=body, method="POST",
                                          headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read().decode()
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                if refused.code != 412:
+                    raise
+            return None
 
     def kill_server(self, name):
         """kill -9 of the server's first process; what it started ends by itself."""
