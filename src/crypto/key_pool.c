@@ -29,7 +29,9 @@ struct region {
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 /* By the address of their slots: a key that is given back finds its region among hundreds by halving. */
-static struct region **regions;
+static struct {
+    struct region *at;
+} * regions;
 static size_t n_regions, room_regions;
 static struct region *roomy; /* those with a free slot */
 
@@ -39,7 +41,7 @@ static size_t regions_upto(const struct key *k)
     size_t low = 0, high = n_regions;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (regions[mid]->slots <= k)
+        if (regions[mid].at->slots <= k)
             low = mid + 1;
         else
             high = mid;
@@ -51,12 +53,13 @@ static void region_insert(struct region *r)
 {
     if (n_regions == room_regions) {
         room_regions = room_regions ? room_regions * 2 : 16;
-        regions = realloc(regions, room_regions * sizeof *regions);
-        crypto_must(regions != NULL, "memory");
+        void *more = realloc(regions, room_regions * sizeof *regions);
+        crypto_must(more != NULL, "memory");
+        regions = more;
     }
     size_t at = regions_upto(r->slots);
     memmove(regions + at + 1, regions + at, (n_regions - at) * sizeof *regions);
-    regions[at] = r;
+    regions[at].at = r;
     n_regions++;
 }
 
@@ -99,7 +102,7 @@ struct key *key_slot(void)
 static struct region *region_of(const struct key *k)
 {
     size_t upto = regions_upto(k);
-    struct region *r = upto ? regions[upto - 1] : NULL;
+    struct region *r = upto ? regions[upto - 1].at : NULL;
     return r && k < r->slots + REGION_SLOTS ? r : NULL;
 }
 
@@ -128,7 +131,7 @@ size_t key_slots_used(void)
     size_t n = 0;
     pthread_mutex_lock(&pool_lock);
     for (size_t i = 0; i < n_regions; i++)
-        n += regions[i]->n_used;
+        n += regions[i].at->n_used;
     pthread_mutex_unlock(&pool_lock);
     return n;
 }

@@ -85,12 +85,16 @@ static int scope_cmp(const struct consent_event *a, const struct consent_event *
     return order;
 }
 
+struct place {
+    const struct consent_event *at;
+};
+
 /* By scope, in each as they were said: they lie in one array. */
 static int by_scope(const void *a, const void *b)
 {
-    const struct consent_event *const *x = a, *const *y = b;
-    int order = scope_cmp(*x, *y);
-    return order ? order : *x < *y ? -1 : *x > *y;
+    const struct place *x = a, *y = b;
+    int order = scope_cmp(x->at, y->at);
+    return order ? order : x->at < y->at ? -1 : x->at > y->at;
 }
 
 /* Given for this service alone, or for any, with all. */
@@ -120,14 +124,14 @@ static enum err withdraw_consents(struct closing *k, struct fail *f)
     enum err e = consent_list(k->call->st, k->s->sid, k->call->arena, &events, &n, f);
     if (e || n == 0)
         return e;
-    const struct consent_event **sorted = ARENA_ARRAY(k->call->arena, n, const struct consent_event *);
+    struct place *sorted = ARENA_ARRAY(k->call->arena, n, struct place);
     for (size_t i = 0; i < n; i++)
-        sorted[i] = &events[i];
+        sorted[i].at = &events[i];
     qsort(sorted, n, sizeof *sorted, by_scope);
     for (size_t i = 0; !e && i < n; i++) {
-        bool newest = i + 1 == n || scope_cmp(sorted[i], sorted[i + 1]) != 0;
-        if (newest && ends(k, sorted[i]))
-            e = withdraw(k, sorted[i], f);
+        bool newest = i + 1 == n || scope_cmp(sorted[i].at, sorted[i + 1].at) != 0;
+        if (newest && ends(k, sorted[i].at))
+            e = withdraw(k, sorted[i].at, f);
     }
     return e;
 }

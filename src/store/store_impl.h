@@ -56,8 +56,8 @@ struct store_file {
     char path[STORE_PATH_MAX];
     sqlite3 *db;
     sqlite3_stmt *control[CONTROL_COUNT];
-    bool begun;         /* a transaction of ours is open */
-    unsigned saves_due; /* savepoints that are wanted, and nothing was written since */
+    bool begun;                /* a transaction of ours is open */
+    unsigned saves_due;        /* savepoints that are wanted, and nothing was written since */
     struct store_cards *cards; /* store_card.h; null: only reads, or has none */
 };
 
@@ -136,7 +136,7 @@ struct store {
     bool owes_keys;            /* the last group stands, and keys it was to forget do, too */
     struct store_forget *owed; /* keys that group may have had to forget */
     size_t n_owed, cap_owed;
-    int64_t *carded;         /* by small key: whose cards this group changed (store_card.h) */
+    int64_t *carded; /* by small key: whose cards this group changed (store_card.h) */
     size_t n_carded, cap_carded;
     struct store_copy *copy; /* of a backup under way; or null */
     bool stepped;            /* this group changes registers, policies or keys (meta 'generation') */

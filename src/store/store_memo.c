@@ -354,7 +354,7 @@ void memo_row(struct store_rows *rows)
     struct store_memo *m = rows->st->memo;
     if (m && rows->st->snapshot && rows->q == Q_SUBJECT_GET)
         card_take(m, rows);
-    if (!rows->taking || rows->taking != m->taking)
+    if (!m || !rows->taking || rows->taking != m->taking)
         return;
     for (size_t i = 0, n = strlen(store_query_out(rows->q)); i < n; i++) {
         struct span s = SPAN_EMPTY;

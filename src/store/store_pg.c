@@ -149,34 +149,33 @@ static void quiet(void *ctx, const char *message)
  * `answers`: the server said so itself, and who is in may stay.
  */
 static const struct {
-    const char *says;
+    const char *says, *detail, *hint;
     enum err code;
-    const char *detail, *hint;
     bool answers;
 } refusals[] = {
-    {"translate host name", ERR_BUSY, "the host of its URL is not known",
-     "check the host of the URL, and that this machine can look its name up", false},
-    {"permission denied for database", ERR_IO, "the server does not let the role into it",
-     "let it connect: GRANT CONNECT ON DATABASE … TO …", true},
-    {"certificate", ERR_IO, "the server's certificate was not accepted",
-     "check `sslrootcert` of the URL, and that the certificate names the host of the URL", false},
-    {"pg_hba.conf", ERR_IO, "the server refused the login",
+    {"translate host name", "the host of its URL is not known",
+     "check the host of the URL, and that this machine can look its name up", ERR_BUSY, false},
+    {"permission denied for database", "the server does not let the role into it",
+     "let it connect: GRANT CONNECT ON DATABASE … TO …", ERR_IO, true},
+    {"certificate", "the server's certificate was not accepted",
+     "check `sslrootcert` of the URL, and that the certificate names the host of the URL", ERR_IO, false},
+    {"pg_hba.conf", "the server refused the login",
      "pg_hba.conf of the server must let this role in from here, the way the URL asks (with TLS or without)",
-     true},
-    {"does not support SSL", ERR_IO, "the server offers no TLS, and the URL asks for it",
-     "let the server offer it (`ssl = on`); without it anybody on the way reads along", false},
-    {"SSL", ERR_IO, "no TLS connection came about",
-     "check `sslmode` of the URL and the TLS settings of the server", false},
-    {"authentication", ERR_IO, "the server refused the login", LOGIN, true},
-    {"password", ERR_IO, "the server refused the login", LOGIN, true},
-    {"does not exist", ERR_IO, "the server knows no such database or role",
-     "make them first: createuser, createdb", true},
-    {"connection slots", ERR_BUSY, "the server takes no more connections", SLOTS, true},
-    {"too many clients", ERR_BUSY, "the server takes no more connections", SLOTS, true},
-    {"too many connections", ERR_BUSY, "the server takes no more connections of this role or database",
-     "raise the connection limit of the role or the database", true},
-    {"URI", ERR_IO, "its URL is not understood", URL_FORM, false},
-    {"invalid", ERR_IO, "its URL is not understood", URL_FORM, false},
+     ERR_IO, true},
+    {"does not support SSL", "the server offers no TLS, and the URL asks for it",
+     "let the server offer it (`ssl = on`); without it anybody on the way reads along", ERR_IO, false},
+    {"SSL", "no TLS connection came about", "check `sslmode` of the URL and the TLS settings of the server",
+     ERR_IO, false},
+    {"authentication", "the server refused the login", LOGIN, ERR_IO, true},
+    {"password", "the server refused the login", LOGIN, ERR_IO, true},
+    {"does not exist", "the server knows no such database or role", "make them first: createuser, createdb",
+     ERR_IO, true},
+    {"connection slots", "the server takes no more connections", SLOTS, ERR_BUSY, true},
+    {"too many clients", "the server takes no more connections", SLOTS, ERR_BUSY, true},
+    {"too many connections", "the server takes no more connections of this role or database",
+     "raise the connection limit of the role or the database", ERR_BUSY, true},
+    {"URI", "its URL is not understood", URL_FORM, ERR_IO, false},
+    {"invalid", "its URL is not understood", URL_FORM, ERR_IO, false},
 };
 
 /* A URL may hold a password: libpq's own words are not repeated where they could show it. */

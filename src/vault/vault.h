@@ -239,7 +239,8 @@ enum err vault_index_find(struct vault *v, struct store *st, struct span kind, s
 /* The keyed MAC of a device's name: known again, not known. */
 void vault_device_mac(const struct vault *v, struct span device, uint8_t out[32]);
 
-/* Of an import: the keyed MAC of its name, or of the digest of its lines (not empty). The same on every node. */
+/* Of an import: the keyed MAC of its name, or of the digest of its lines (not empty). The same on every node.
+ */
 void vault_import_mac(const struct vault *v, struct span name, struct span digest, uint8_t out[32]);
 
 /* The person's pseudonym in the record for an epoch, and of an actor outside (keyed by the node). */
