@@ -129,8 +129,7 @@ done:
     return err;
 }
 
-/* "a/b" -> "a", "b" -> ".", "/b" -> "/" */
-static struct span folder_of(const char *path)
+struct span file_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash)
@@ -143,7 +142,7 @@ enum err file_write_durable(const char *path, struct span content, unsigned mode
     enum err err;
     struct arena *a = arena_new(1024);
     char *temporary = arena_str(a, arena_fmt(a, "%s.tmp-%ld", path, (long)getpid()));
-    char *folder = arena_str(a, folder_of(path));
+    char *folder = arena_str(a, file_folder(path));
 
     err = write_temporary(temporary, content, mode, f);
     if (err != OK)

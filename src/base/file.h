@@ -18,6 +18,8 @@ enum err file_write_all(int fd, struct span content, struct fail *f);
 /* Creates the folder and its parents with the mode; an existing one is fine. */
 enum err file_mkdirs(const char *path, unsigned mode, struct fail *f);
 bool file_exists(const char *path);
+/* The folder a path's last name is in, a part of the path: "a" of "a/b", "." of "b", "/" of "/b". */
+struct span file_folder(const char *path);
 /* The names in a folder that end in `suffix`, sorted, without "." and "..". */
 enum err file_list(struct arena *a, const char *path, const char *suffix, struct span **names, size_t *n,
                    struct fail *f);

@@ -8,6 +8,7 @@
 #include "cli_impl.h"
 
 #include "crypto.h"
+#include "file.h"
 #include "json.h"
 
 #include <errno.h>
@@ -600,10 +601,7 @@ static int refuse_outcomes(const char *path)
 /* A new name is on disk before anything is told there. */
 static bool sync_folder(struct job *j, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    struct span folder = slash ? span_of(path, (size_t)(slash - path)) : SPAN(".");
-    int fd =
-        open(arena_str(j->cli->arena, folder.len ? folder : SPAN("/")), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(arena_str(j->cli->arena, file_folder(path)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return false;
     bool synced = fsync(fd) == 0 || errno == EINVAL || errno == EROFS; /* some file systems sync no folders */

@@ -112,10 +112,7 @@ static enum err cannot(const char *path, struct fail *f)
 
 enum err cli_folder_begin(struct cli *c, const char *folder, const char *place, struct fail *f)
 {
-    const char *slash = strrchr(place, '/');
-    const char *parent = !slash           ? "."
-                         : slash == place ? "/"
-                                          : arena_str(c->arena, span_of(place, (size_t)(slash - place)));
+    const char *parent = arena_str(c->arena, file_folder(place));
     char mark[4096];
     remove_all_left_over(c->arena, parent, place);
     enum err err = file_mkdirs(parent, 0700, f);
@@ -132,10 +129,7 @@ enum err cli_absolute(struct cli *c, const char *file, const char **out, struct 
 {
     struct arena *a = c->arena;
     const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
-    const char *folder = !slash          ? "."
-                         : slash == file ? "/"
-                                         : arena_str(a, span_of(file, (size_t)(slash - file)));
-    char *real = realpath(folder, NULL);
+    char *real = realpath(arena_str(a, file_folder(file)), NULL);
     if (!real || !*name) {
         free(real);
         return fail_set(f, ERR_IO, "%s: %s", file, *name ? strerror(errno) : "it names a folder");

@@ -496,8 +496,7 @@ static void remove_all_unfinished(struct store *st, const char *next)
     const char *slash = strrchr(next, '/');
     struct span base = span_str(slash ? slash + 1 : next), *names = NULL;
     struct arena *a = arena_new(4096);
-    const char *dir =
-        !slash || slash == next ? slash ? "/" : "." : arena_str(a, span_of(next, (size_t)(slash - next)));
+    const char *dir = arena_str(a, file_folder(next));
     size_t n = 0;
     uint8_t any[8];
     if (file_list(a, dir, "", &names, &n, NULL) != OK)

@@ -95,6 +95,15 @@ TEST(file_mkdirs_makes_parents)
     EXPECT(file_sync_dir(in_root("x/none"), NULL) != OK);
 }
 
+TEST(the_folder_of_a_path)
+{
+    EXPECT(span_is(file_folder("a/b"), "a"));
+    EXPECT(span_is(file_folder("/a/b/c.d"), "/a/b"));
+    EXPECT(span_is(file_folder("b"), "."));
+    EXPECT(span_is(file_folder("/b"), "/"));
+    EXPECT(span_is(file_folder("a/"), "a"));
+}
+
 TEST(file_list_is_sorted_and_filtered)
 {
     struct fail f = {.code = OK};
@@ -154,6 +163,7 @@ static const struct unit_case cases[] = {
     CASE(file_write_names_a_full_disk),
     CASE(file_write_durable_leaves_nothing_half_done),
     CASE(file_mkdirs_makes_parents),
+    CASE(the_folder_of_a_path),
     CASE(file_list_is_sorted_and_filtered),
     CASE(log_is_one_line_an_event),
     CASE(log_cuts_long_lines),
