@@ -302,7 +302,7 @@ static enum err open_next(struct gate *g, struct store *st, struct arena *a, str
 }
 
 static enum err settle_once(struct gate *g, struct store *st, struct unit *first, struct instant now,
-                            struct fail *f)
+                            bool imports, struct fail *f)
 {
     enum err e = store_begin_write(st, f);
     if (e)
@@ -310,7 +310,7 @@ static enum err settle_once(struct gate *g, struct store *st, struct unit *first
     e = replay(st, f);
     if (!e)
         e = open_ledger(g, st, f);
-    if (!e)
+    if (!e && imports)
         e = imports_keyed(g, st, f);
     if (!e && first->number == 0) {
         e = policy_keep(g, st, first, now, f);
@@ -330,11 +330,14 @@ static enum err settle(struct gate *g, struct store *st, struct unit *first, str
                        struct fail *f)
 {
     uint32_t number = first->number;
-    enum err e = OK;
+    bool imports;
+    enum err e = imports_older(st, &imports, f);
+    if (e)
+        return e;
     for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
         struct fail why = {0};
         first->number = number;
-        e = settle_once(g, st, first, now, &why);
+        e = settle_once(g, st, first, now, imports, &why);
         if (!e)
             return OK;
         if (f)

@@ -253,6 +253,9 @@ enum err clock_follow(struct gate_call *c, size_t most, bool *more, struct fail 
 
 /* gate_import.c, in a group: what an older version kept of imports in clear is kept by MACs. */
 enum err imports_keyed(struct gate *g, struct store *st, struct fail *f);
+/* Before the group: whether there is any. Within it the look goes through a table that every creation of
+ * another daemon changes, and would meet one of them each time. */
+enum err imports_older(struct store *st, bool *any, struct fail *f);
 
 /* gate_people.c: what an erasure calls the person in its detail: by the node's keys, so that it means
  * something without theirs. */

@@ -36,6 +36,15 @@ static enum err replace(const struct gate_call *c, struct span old, const char *
     return e ? e : store_run(c->st, Q_META_DROP, ARGS(ARG_T(old)), NULL, f);
 }
 
+enum err imports_older(struct store *st, bool *any, struct fail *f)
+{
+    struct store_rows rows;
+    *any = store_one(st, Q_META_IMPORT, NO_ARGS, &rows, f);
+    if (*any)
+        store_done(&rows);
+    return *any ? OK : rows.err;
+}
+
 enum err imports_keyed(struct gate *g, struct store *st, struct fail *f)
 {
     struct store_rows rows;
